@@ -1,0 +1,74 @@
+"""What the network must beat: simple ways to correct simulated activity."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+STRENGTHS = tuple(10.0**power for power in range(-3, 5))
+"""Ridge penalties to choose among, for inputs scaled to a maximum of one."""
+
+
+def gain(simulated: np.ndarray, measured: np.ndarray) -> np.ndarray:
+    """The factor for each channel that brings it closest, in least squares, to what was measured.
+
+    Args:
+        simulated: `(frames, channels)`.
+        measured: `(frames, channels)`.
+
+    Returns:
+        `(channels,)`.
+    """
+    return (simulated * measured).sum(axis=0) / (simulated**2).sum(axis=0)
+
+
+class Ridge:
+    """Ridge regression of every measured channel on a stretch of all simulated ones.
+
+    The penalty is the one of `STRENGTHS` with the least squared error on a later part of the
+    training data; the regression is then fitted on all of it. Hoerl and Kennard (1970),
+    Technometrics 12:55.
+
+    Args:
+        context: int. Frames before and after the one that is estimated.
+    """
+
+    def __init__(self, context: int) -> None:
+        self.context = context
+
+    def fit(
+        self,
+        simulated: Sequence[np.ndarray],
+        measured: Sequence[np.ndarray],
+        later_simulated: Sequence[np.ndarray],
+        later_measured: Sequence[np.ndarray],
+    ) -> "Ridge":
+        """Fit on recordings, each `(frames, channels)`, and on a later part of the same."""
+        x = np.concatenate([self._stretch(s) for s in simulated])
+        y = np.concatenate(measured)
+        later_x = np.concatenate([self._stretch(s) for s in later_simulated])
+        later_y = np.concatenate(later_measured)
+        errors = [
+            np.mean((later_x @ _solve(x, y, strength) - later_y) ** 2) for strength in STRENGTHS
+        ]
+        self.strength = STRENGTHS[int(np.argmin(errors))]
+        self.weights = _solve(
+            np.concatenate([x, later_x]), np.concatenate([y, later_y]), self.strength
+        )
+        return self
+
+    def predict(self, simulated: np.ndarray) -> np.ndarray:
+        """`(frames, inputs)` to `(frames, outputs)`."""
+        return self._stretch(simulated) @ self.weights
+
+    def _stretch(self, simulated: np.ndarray) -> np.ndarray:
+        """`(frames, inputs)` to `(frames, inputs * (2 context + 1) + 1)`, the last column one."""
+        padded = np.pad(simulated, ((self.context, self.context), (0, 0)), mode="edge")
+        stretches = sliding_window_view(padded, 2 * self.context + 1, axis=0)
+        return np.hstack([stretches.reshape(len(simulated), -1), np.ones((len(simulated), 1))])
+
+
+def _solve(x: np.ndarray, y: np.ndarray, strength: float) -> np.ndarray:
+    penalty = np.full(x.shape[1], strength)
+    penalty[-1] = 1e-9  # the intercept is not shrunk
+    return np.linalg.solve(x.T @ x + np.diag(penalty), x.T @ y)

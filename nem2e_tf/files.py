@@ -1,0 +1,272 @@
+"""OpenSim's storage files (.sto, .mot) in and out, and files that are never left half-written."""
+
+import csv
+import io
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from nem2e_tf.errors import InputError
+
+STORAGE_SUFFIXES = (".sto", ".mot")
+# What C and MATLAB programs write for a number that is none.
+NOT_A_NUMBER = ("", "nan", "NaN", "NAN", "-nan", "1.#QNAN", "-1.#IND", "1.#IND", "N/A")
+
+
+def check_input(path: str | os.PathLike[str], what: str) -> Path:
+    """The path, or an `InputError` if it is not a file that can be read."""
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such file (wanted as {what})")
+    if not path.is_file():
+        raise InputError(f"{path}: is a folder, not a file (wanted as {what})")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path}: cannot be read (permission denied)")
+    return path
+
+
+def check_output(
+    path: str | os.PathLike[str], suffixes: Iterable[str], inputs: Iterable[Path | None] = ()
+) -> Path:
+    """The path, or an `InputError` if a result cannot be written there.
+
+    Asked before long work starts. An output that is also an input is refused.
+    """
+    path, suffixes = Path(path), tuple(suffixes)
+    if path.suffix.lower() not in suffixes:
+        raise InputError(f"{path}: the name of this output must end in {' or '.join(suffixes)}")
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; name a file to write")
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"{path}: the folder {path.parent} does not exist; make it first")
+    if not os.access(path.absolute().parent, os.W_OK):
+        raise InputError(f"{path}: the folder {path.parent} cannot be written to")
+    for given in inputs:
+        if given is not None and path.exists() and path.samefile(given):
+            raise InputError(f"{path}: is also an input of this command; name another output")
+    return path
+
+
+def check_folder(path: str | os.PathLike[str]) -> Path:
+    """The folder, made if it is not there, or an `InputError` if it cannot be written into."""
+    path = Path(path)
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path}: is a file; name a folder to write into")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: cannot make this folder: {error.strerror}") from None
+    if not os.access(path, os.W_OK):
+        raise InputError(f"{path}: this folder cannot be written to")
+    return path
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary file beside `path`, renamed to it if the block ends well, removed if not."""
+    path = Path(path)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes private files; a result gets the permissions that any new file would.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_storage(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """Read an OpenSim storage file (.sto or .mot).
+
+    Headers vary between programs: only `endheader` and the row of column names are relied upon.
+    `nColumns` is not believed; `nRows` only to notice a file that was cut short.
+
+    Args:
+        path: str or path. The file.
+
+    Returns:
+        `(rows, columns)` frame of float64, index `time` in seconds, strictly increasing. Values
+        are as written; `frame.attrs` holds `path`, and `in_degrees` as the header has it.
+
+    Raises:
+        InputError: not a storage file, empty, cut short, a value that is no number, or time that
+            does not increase.
+    """
+    path = check_input(path, "a storage file")
+    if path.suffix.lower() not in STORAGE_SUFFIXES:
+        raise InputError(f"{path}: not a storage file; expected a name ending in .sto or .mot")
+    text = path.read_bytes().decode("utf-8", errors="replace")
+    if not text.strip():
+        raise InputError(f"{path}: the file is empty")
+    header, labels, body = _split(path, text)
+    frame = _numbers(path, labels, body)
+    declared = header.get("nrows", "")
+    if declared.isdigit() and len(frame) < int(declared):
+        raise InputError(
+            f"{path}: cut short: the header announces {declared} rows, the file has {len(frame)};"
+            " copy or export it again"
+        )
+    if len(frame) == 0:
+        raise InputError(f"{path}: no rows after the column names")
+    _check_time(path, frame.index.to_numpy())
+    in_degrees = header.get("indegrees", "no").lower() in ("yes", "y", "true", "1")
+    frame.attrs = {"path": str(path), "in_degrees": in_degrees}
+    return frame
+
+
+def _split(path: Path, text: str) -> tuple[dict[str, str], list[str], str]:
+    """Header values by lower-case key, column names, and the text of the rows."""
+    lines = io.StringIO(text)
+    header: dict[str, str] = {}
+    for line in lines:
+        if line.strip().lower() == "endheader":
+            break
+        key, equals, value = line.partition("=")
+        if equals:
+            header[key.strip().lower()] = value.strip()
+    else:
+        raise InputError(
+            f"{path}: no 'endheader' line; this is not an OpenSim storage file, or it is cut short"
+        )
+    for line in lines:
+        if line.strip():
+            # Labels may hold spaces where tabs separate them.
+            parts = line.split("\t") if "\t" in line.strip() else line.split()
+            labels = [part.strip() for part in parts if part.strip()]
+            break
+    else:
+        raise InputError(f"{path}: no column names after 'endheader'; the file is cut short")
+    if labels[0].lower() != "time":
+        raise InputError(f"{path}: the first column is '{labels[0]}'; it must be 'time'")
+    twice = {label for label in labels if labels.count(label) > 1}
+    if twice:
+        raise InputError(f"{path}: column '{sorted(twice)[0]}' is there twice; remove one")
+    return header, labels, lines.read()
+
+
+def _numbers(path: Path, labels: list[str], body: str) -> pd.DataFrame:
+    try:
+        # One column more than there are labels: a longer row shows there instead of shifting.
+        table = pd.read_csv(
+            io.StringIO(body), sep=r"\s+", header=None, names=[*labels, ""], dtype=None,
+            na_values=list(NOT_A_NUMBER), keep_default_na=False, quoting=csv.QUOTE_NONE,
+            low_memory=False,
+        )  # fmt: skip
+    except (pd.errors.ParserError, ValueError) as error:
+        _check_rows(path, labels, body)
+        detail = " ".join(str(error).split())
+        raise InputError(f"{path}: rows do not fit the {len(labels)} columns: {detail}") from None
+    if table.pop("").notna().any() or not isinstance(table.index, pd.RangeIndex):
+        _check_rows(path, labels, body)
+    for label in labels:
+        if table[label].dtype.kind not in "fiu":
+            numbers = pd.to_numeric(table[label].astype(str), errors="coerce")
+            wrong = (numbers.isna() & table[label].notna()).to_numpy()
+            if wrong.any():
+                row = int(wrong.argmax())
+                value = str(table[label].iloc[row])[:30]
+                raise InputError(
+                    f"{path}: column '{label}', row {row + 1}: '{value}' is not a number"
+                )
+            table[label] = numbers
+    values = table.to_numpy(dtype=float)
+    bad = ~np.isfinite(values)
+    if bad.any():
+        _check_rows(path, labels, body)
+        row, column = (int(i) for i in np.argwhere(bad)[0])
+        place = f"row {row + 1}" if column == 0 else f"time {values[row, 0]:g} s"
+        rows = int(bad.any(axis=1).sum())
+        raise InputError(
+            f"{path}: column '{labels[column]}' has no number at {place}"
+            f" ({rows} such row{'s' if rows > 1 else ''}); fill the gap or leave these rows out"
+        )
+    index = pd.Index(values[:, 0], name="time")
+    return pd.DataFrame(values[:, 1:], index=index, columns=labels[1:])
+
+
+def _check_rows(path: Path, labels: list[str], body: str) -> None:
+    """Refuse the first row that has not a value a column; asked only when something is wrong."""
+    rows = [line.split() for line in body.splitlines() if line.strip()]
+    for row, values in enumerate(rows, start=1):
+        if len(values) > len(labels):
+            raise InputError(f"{path}: row {row} has more values than the {len(labels)} columns")
+        if len(values) < len(labels):
+            missing = labels[len(values)]
+            if row == len(rows):
+                raise InputError(f"{path}: cut short: its last row ends before column '{missing}'")
+            raise InputError(
+                f"{path}: row {row} has {len(values)} values for the {len(labels)} columns"
+            )
+
+
+def _check_time(path: Path, time: np.ndarray) -> None:
+    steps = np.diff(time)
+    if (steps <= 0).any():
+        row = int((steps <= 0).argmax())
+        fault = "stands still" if steps[row] == 0 else "goes backwards"
+        raise InputError(
+            f"{path}: time {fault} after row {row + 1}, from {time[row]:g} to {time[row + 1]:g} s;"
+            " sort the rows or remove the doubled ones"
+        )
+
+
+def write_storage(frame: pd.DataFrame, path: str | os.PathLike[str], name: str) -> None:
+    """Write a time series as a storage file that OpenSim and its GUI open.
+
+    Numbers are written so that reading gives the same float64 again. The file appears whole or
+    not at all.
+
+    Args:
+        frame: `(rows, columns)`, index `time` in seconds. Angles in radians.
+        path: str or path. Where to; an existing file is replaced.
+        name: str. Title on the first line.
+    """
+    head = (
+        f"{name}\nversion=1\nnRows={len(frame)}\nnColumns={frame.shape[1] + 1}\n"
+        "inDegrees=no\nendheader\n"
+    )
+    with replacing(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+        file.write(head)
+        frame.to_csv(file, sep="\t", index_label="time", lineterminator="\n", na_rep="nan")
+
+
+def read_motion(path: str | os.PathLike[str], rotations: Iterable[str]) -> pd.DataFrame:
+    """Read joint motion: coordinates by name, angles in radians.
+
+    State paths as OpenSim's newer tools write them (`/jointset/hip_r/hip_flexion_r/value`) become
+    coordinate names, and their speeds are left out. A file in degrees is converted.
+
+    Args:
+        path: str or path. A storage file.
+        rotations: iterable of str. The model's rotational coordinates, which are the columns
+            that degrees apply to.
+
+    Returns:
+        `(rows, coordinates)`, radians and metres, index `time` in seconds; `frame.attrs` holds
+        `path`, and `in_degrees` as the file had it.
+    """
+    frame = read_storage(path)
+    kept = {
+        label: label.split("/")[-2] if label.endswith("/value") else label
+        for label in frame.columns
+        if not (label.startswith("/") and not label.endswith("/value"))
+    }
+    attributes = dict(frame.attrs)
+    frame = frame[list(kept)].rename(columns=kept)
+    if frame.columns.has_duplicates:
+        twice = frame.columns[frame.columns.duplicated()][0]
+        raise InputError(f"{path}: coordinate '{twice}' is there twice; remove one")
+    if attributes["in_degrees"]:
+        angles = [label for label in frame.columns if label in set(rotations)]
+        frame[angles] = np.deg2rad(frame[angles])
+    frame.attrs = attributes
+    return frame

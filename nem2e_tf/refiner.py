@@ -1,0 +1,245 @@
+"""A trained refiner: simulated activity in, EMG envelopes out."""
+
+import importlib.metadata
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, PositiveFloat, ValidationError, model_validator
+
+from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.files import replacing
+from nem2e_tf.muscles import MuscleMap, Weights, combine
+from nem2e_tf.signals import at_rate
+
+WEIGHTS, CARD = "refiner.keras", "card.json"
+BATCH = 64
+"""Windows that run together: bounds the memory that a long recording takes."""
+
+
+class Source(BaseModel):
+    """A recording that a refiner was fitted on: which part of it, and of whom."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    subject: str
+    task: str
+    start: float
+    end: float
+    synthetic: bool
+
+
+class Card(BaseModel):
+    """What has to be known of a refiner to use it and to judge it.
+
+    Args:
+        name: what it is called.
+        summary: what it is for, in a sentence or two, with its limits.
+        inputs: channels of simulated activity, in the network's order.
+        outputs: channels of EMG envelopes, in the network's order.
+        muscles: the muscle map, as plain tables; covers inputs and outputs.
+        rate: Hz.
+        window: seconds that the network sees at once.
+        input_maximum: by channel, what the network calls 1 of the simulated activity.
+        output_maximum: by channel, the envelope that the network calls 1.
+        unit: what an envelope of 1 means.
+        fitted_on: the data.
+        scores: by channel, errors on data that the fit never saw.
+        versions: the packages that made it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal[1] = 1
+    name: str
+    summary: str
+    inputs: list[str]
+    outputs: list[str]
+    muscles: dict[str, list[Weights]]
+    rate: PositiveFloat
+    window: PositiveFloat
+    input_maximum: dict[str, PositiveFloat]
+    output_maximum: dict[str, PositiveFloat]
+    unit: str
+    fitted_on: list[Source]
+    scores: dict[str, Any]
+    versions: dict[str, str]
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Card":
+        for channel in {*self.inputs, *self.outputs} - set(self.muscles):
+            raise ValueError(f"channel '{channel}' is not in muscles")
+        if set(self.inputs) != set(self.input_maximum):
+            raise ValueError("input_maximum does not list the inputs")
+        if set(self.outputs) != set(self.output_maximum):
+            raise ValueError("output_maximum does not list the outputs")
+        if not self.inputs or not self.outputs:
+            raise ValueError("no inputs or no outputs")
+        if self.window * self.rate < 2:
+            raise ValueError("the window is shorter than two frames")
+        return self
+
+    @classmethod
+    def read(cls, path: Path) -> "Card":
+        """Read card.json; `InputError` where it is missing or wrong."""
+        if not path.is_file():
+            raise InputError(f"{path.parent}: no {path.name} in this folder; it is not a refiner")
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"]) or "the whole"
+            raise InputError(f"{path}: {place}: {first['msg']}") from None
+
+    def write(self, path: Path) -> None:
+        """Write card.json."""
+        text = json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False)
+        with replacing(path) as temporary:
+            temporary.write_text(text + "\n", encoding="utf-8")
+
+
+class Refiner:
+    """A trained STDR-Net and its card.
+
+    Args:
+        card: Card.
+        model: keras.Model of `(batch, time, inputs)` to `(batch, time, outputs)`, made by
+            `nem2e_tf.stdr_net.stdr_net`.
+        folder: path or None. Where it was loaded from.
+    """
+
+    def __init__(self, card: Card, model: Any, folder: Path | None = None) -> None:
+        import tensorflow as tf
+
+        shapes = model.input_shape[-1], model.output_shape[-1]
+        if shapes != (len(card.inputs), len(card.outputs)):
+            raise InputError(
+                f"{folder or card.name}: the network has {shapes[0]} inputs and {shapes[1]}"
+                f" outputs, the card {len(card.inputs)} and {len(card.outputs)}"
+            )
+        self.card = card
+        self.model = model
+        self.folder = folder
+        self.muscles = MuscleMap.parse(card.muscles, f"{folder or card.name}")
+        signature = [tf.TensorSpec((None, None, len(card.inputs)), tf.float32)]
+        self._run = tf.function(lambda x: model(x, training=False), input_signature=signature)
+
+    def columns(self, available: Iterable[str], side: str, what: str) -> dict[str, Weights]:
+        """The columns that give each input channel, or an `InputError` naming the one missing.
+
+        Args:
+            available: iterable of str. Muscles of a model, or columns of a file.
+            side: str. `r` or `l`.
+            what: str. The model or file, for messages.
+        """
+        return self.muscles.require(self.card.inputs, available, side, what)
+
+    def refine(self, frame: pd.DataFrame, side: str | None = None) -> pd.DataFrame:
+        """Refine simulated muscle activity into EMG envelopes.
+
+        Recordings longer than the refiner's window are refined in windows that overlap by half
+        and are cross-faded.
+
+        Args:
+            frame: `(rows, columns)`, activations 0-1, index `time` in seconds. Columns are
+                muscles as gait2392 or the Rajagopal models name them, or channels.
+            side: str or None. `r` or `l`; None if the columns are of one side only.
+
+        Returns:
+            `(frames, outputs)` envelopes at the refiner's rate. A column is named as the first
+            muscle that its channel stands for is named in `frame`. The card says what 1 means.
+
+        Raises:
+            InputError: a muscle is missing, or activity is not 0-1.
+        """
+        what = str(frame.attrs.get("path", "simulated activity"))
+        side = side or self.muscles.side_of(self.card.inputs, frame.columns)
+        columns = self.columns(frame.columns, side, what)
+        used = frame[sorted({column for weights in columns.values() for column in weights})]
+        _check_activity(used, what)
+        channels = combine(at_rate(used, self.card.rate, what), columns)
+        scale = np.array([self.card.input_maximum[c] for c in self.card.inputs])
+        refined = self._network(channels.to_numpy() / scale)
+        found = self.muscles.columns(frame.columns, side)
+        names = [next(iter(found.get(c, {c: 1.0}))) for c in self.card.outputs]
+        maximum = np.array([self.card.output_maximum[c] for c in self.card.outputs])
+        return pd.DataFrame(refined * maximum, index=channels.index, columns=names)
+
+    def _network(self, inputs: np.ndarray) -> np.ndarray:
+        """`(frames, inputs)` to `(frames, outputs)`, both scaled, in cross-faded windows."""
+        frames = len(inputs)
+        window = min(frames, round(self.card.window * self.card.rate))
+        starts = sorted({*range(0, frames - window + 1, max(1, window // 2)), frames - window})
+        ramp = np.arange(1, window + 1, dtype=float)
+        fade = np.minimum(ramp, ramp[::-1])[:, None]
+        total = np.zeros((frames, len(self.card.outputs)))
+        weight = np.zeros((frames, 1))
+        for first in range(0, len(starts), BATCH):
+            batch = starts[first : first + BATCH]
+            stacked = np.stack([inputs[s : s + window] for s in batch]).astype(np.float32)
+            for start, output in zip(batch, self._run(stacked).numpy(), strict=True):
+                total[start : start + window] += fade * output
+                weight[start : start + window] += fade
+        return total / weight
+
+
+def load(refiner: str | os.PathLike[str]) -> Refiner:
+    """Load a refiner.
+
+    Args:
+        refiner: str or path. The name of a shipped refiner (`walking`, `running`), or a folder
+            that holds `refiner.keras` and `card.json`. A name wins over a folder of that name;
+            write `./walking` for the folder.
+
+    Raises:
+        InputError: there is no such refiner, or its card or network cannot be read.
+    """
+    folder = shipped().get(str(refiner)) or Path(refiner)
+    if not folder.is_dir():
+        raise InputError(
+            f"{refiner}: no such refiner or folder; {nearest(str(refiner), shipped())}"
+        )
+    card = Card.read(folder / CARD)
+    if not (folder / WEIGHTS).is_file():
+        raise InputError(f"{folder}: no {WEIGHTS} in this folder; it is not a refiner")
+
+    import keras
+
+    import nem2e_tf.stdr_net  # noqa: F401  registers the network's layers with Keras
+
+    try:
+        model = keras.models.load_model(folder / WEIGHTS, compile=False, safe_mode=True)
+    except (ValueError, TypeError, KeyError, OSError, ImportError) as error:
+        detail = " ".join(str(error).split())[:200]
+        raise InputError(f"{folder / WEIGHTS}: Keras cannot load this network: {detail}") from None
+    return Refiner(card, model, folder)
+
+
+def shipped() -> dict[str, Path]:
+    """The refiners that come with the package: name to folder."""
+    package = Path(__file__).resolve().parent
+    # Inside the package once it is built; at the top of the repository in a checkout.
+    roots = (package / "saved_models", package.parent / "saved_models")
+    root = next((root for root in roots if root.is_dir()), roots[0])
+    return {path.parent.name: path.parent for path in sorted(root.glob(f"*/{CARD}"))}
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that make a refiner."""
+    return {name: importlib.metadata.version(name) for name in ("nem2e-tf", "tensorflow", "keras")}
+
+
+def _check_activity(frame: pd.DataFrame, what: str) -> None:
+    values = frame.to_numpy(dtype=float)
+    # A QP may miss its bound by rounding; per cent or joint moments miss by more.
+    wrong = ~((values >= -1e-6) & (values <= 1.001))
+    if wrong.any():
+        row, column = (int(i) for i in np.argwhere(wrong)[0])
+        raise InputError(
+            f"{what}: column '{frame.columns[column]}' is {values[row, column]:g} at time"
+            f" {frame.index[row]:g} s; simulated activity is 0-1"
+        )

@@ -1,0 +1,136 @@
+"""From joint motion and moments to simulated muscle activity."""
+
+import logging
+import math
+import os
+
+import numpy as np
+import pandas as pd
+
+from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.files import read_motion, read_storage
+from nem2e_tf.signals import FEWEST_ROWS, RATE, common_times, grid, low_pass, resample
+from nem2e_tf.simulation.geometry import Progress, muscle_geometry
+from nem2e_tf.simulation.model import LARGEST_MOMENT, LegModel, load_leg
+from nem2e_tf.simulation.static import static_optimisation
+
+CUTOFF = 6.0
+"""Hz. Low-pass of motion and moments."""
+
+RESERVE_SUFFIX = "_reserve"
+
+log = logging.getLogger(__name__)
+
+
+def simulate(
+    leg: LegModel,
+    motion: pd.DataFrame,
+    moments: pd.DataFrame,
+    *,
+    start: float | None = None,
+    end: float | None = None,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Simulate the activity of one leg's muscles by static optimisation.
+
+    Args:
+        leg: LegModel.
+        motion: `(rows, coordinates)`, radians and metres, index `time` in seconds.
+        moments: `(rows, joint moments)`, N m, columns `<coordinate>_moment`.
+        start: float or None. Seconds; None is where both recordings have begun.
+        end: float or None. Seconds; None is where one of them ends.
+        progress: callable or None.
+
+    Returns:
+        `(frames, muscles + coordinates)` at 100 Hz: activations 0.01-1 of the side's muscles, then
+        the moment in N m that each reserve actuator had to add, `<coordinate>_reserve`.
+
+    Raises:
+        InputError: a coordinate or moment is missing or impossible, or the recordings are not on
+            one clock.
+    """
+    known = leg.coordinate_names
+    motion_name = motion.attrs.get("path", "motion")
+    moments_name = moments.attrs.get("path", "moments")
+    for name in motion.columns:
+        if name not in known:
+            raise InputError(
+                f"{motion_name}: column '{name}' is not a coordinate of {leg.path.name};"
+                f" {nearest(name, known)}; use the model that this motion was made with"
+            )
+    for name in leg.coordinates:
+        if name not in motion.columns:
+            raise InputError(
+                f"{motion_name}: no coordinate '{name}'; {nearest(name, motion.columns)}"
+            )
+    columns = [f"{name}_moment" for name in leg.coordinates]
+    for name in columns:
+        if name not in moments.columns:
+            raise InputError(
+                f"{moments_name}: no column '{name}'; {nearest(name, moments.columns)}"
+            )
+    recordings = {motion_name: motion, moments_name: moments[columns]}
+    low, high = common_times(recordings, start, end)
+    times = grid(low, high)
+    if len(times) < FEWEST_ROWS:
+        shortest = FEWEST_ROWS / RATE
+        raise InputError(f"{high - low:.3g} s are too few to simulate; {shortest} s are the least")
+    angles, torques = (
+        resample(low_pass(_around(frame, low, high), CUTOFF, name), times)
+        for name, frame in recordings.items()
+    )
+    _check_angles(angles[list(leg.coordinates)], motion_name)
+    _check_moments(torques, leg, moments_name)
+    geometry = muscle_geometry(leg, angles, progress)
+    activation, reserves = static_optimisation(geometry, torques.to_numpy())
+    names = [*leg.muscles, *(f"{name}{RESERVE_SUFFIX}" for name in leg.coordinates)]
+    index = pd.Index(times, name="time")
+    return pd.DataFrame(np.hstack([activation, reserves]), index=index, columns=names)
+
+
+def simulate_files(
+    model: str | os.PathLike[str] | LegModel,
+    motion: str | os.PathLike[str],
+    moments: str | os.PathLike[str],
+    *,
+    side: str = "r",
+    start: float | None = None,
+    end: float | None = None,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """`simulate`, from an .osim file (or a `LegModel`, whose side it is) and two storage files."""
+    leg = model if isinstance(model, LegModel) else load_leg(model, side)
+    torques = read_storage(moments)
+    angles = read_motion(motion, leg.rotations)
+    if angles.attrs["in_degrees"]:
+        log.info("%s: in degrees, as its header says; converted to radians", motion)
+    return simulate(leg, angles, torques, start=start, end=end, progress=progress)
+
+
+def _around(frame: pd.DataFrame, start: float, end: float) -> pd.DataFrame:
+    """The rows of the range with a second on either side, so that filters settle outside it."""
+    return frame[(frame.index >= start - 1.0) & (frame.index <= end + 1.0)]
+
+
+def _check_angles(angles: pd.DataFrame, name: str) -> None:
+    """Refuse joint angles that no leg has: degrees under a header that does not say so."""
+    peaks = angles.abs().max()
+    worst = str(peaks.idxmax())
+    if peaks[worst] > math.pi:
+        raise InputError(
+            f"{name}: '{worst}' reaches {peaks[worst]:.1f} rad at"
+            f" {angles[worst].abs().idxmax():g} s, which no leg can; if these are degrees, the"
+            " header must say inDegrees=yes"
+        )
+
+
+def _check_moments(moments: pd.DataFrame, leg: LegModel, name: str) -> None:
+    """Refuse joint moments that no leg has: the sign of inverse dynamics gone wrong."""
+    peaks = moments.abs().max() / leg.mass
+    worst = str(peaks.idxmax())
+    if peaks[worst] > LARGEST_MOMENT:
+        raise InputError(
+            f"{name}: '{worst}' reaches {peaks[worst]:.1f} N m a kilogram of the model's"
+            f" {leg.mass:.0f} kg at {moments[worst].abs().idxmax():g} s, which no leg can; check"
+            " the inverse dynamics"
+        )

@@ -1,0 +1,257 @@
+"""STDR-Net: a sequence-to-sequence network that refines simulated muscle activity.
+
+Teramae, Matsubara, Noda and Morimoto (2025), "Neural-enhanced motion-to-EMG: refining simulated
+muscle activity from musculoskeletal models using a Seq2Seq approach", Frontiers in
+Bioengineering and Biotechnology, doi 10.3389/fbioe.2025.1611414.
+
+The attention is the additive one of Bahdanau, Cho and Bengio (2015), "Neural machine translation
+by jointly learning to align and translate", arXiv 1409.0473. Departures from it: LSTM cells in
+place of GRUs (embedded runtimes have a kernel for them), a sigmoid head in place of the maxout
+output layer, and the envelope itself, not an embedded word, fed back.
+"""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+PADDING = -1.0
+"""What all input channels hold in a frame that is padding. Activity is never negative."""
+
+
+@keras.saving.register_keras_serializable("nem2e_tf")
+class PaddingMask(keras.layers.Layer):
+    """`(batch, time, channels)` to `(batch, time)` bool, False on frames that are padding."""
+
+    def call(self, simulated: Any) -> Any:
+        """See the class."""
+        return keras.ops.any(keras.ops.not_equal(simulated, PADDING), axis=-1)
+
+
+@keras.saving.register_keras_serializable("nem2e_tf")
+class AttentionDecoder(keras.layers.Layer):
+    """Recurrent decoder that asks, at every frame, where in the encoded motion to look.
+
+    At frame `i`, with the hidden state `s` and the output `y` of the frame before and the encoded
+    frames `h_j` (Bahdanau, Cho and Bengio 2015, appendix A.1.2):
+
+        e_ij = v · tanh(W s_{i-1} + U h_j + b)      energy
+        a_ij = softmax_j(e_ij)                      alignment, zero on padding
+        c_i  = Σ_j a_ij h_j                         context vector
+        s_i  = LSTM([y_{i-1}, c_i], s_{i-1})        y_{-1} = 0
+        y_i  = sigmoid(V [s_i, c_i] + d)            activity, 0-1
+
+    The first state is tanh(P h_0 + p): `h_0` ends the backward encoder's way over the window.
+
+    Args:
+        units: int. Size of the cell's hidden state.
+        attention_units: int. Size of the space in which state and encoded frames are compared.
+        outputs: int. Muscles.
+
+    Call arguments:
+        encoded: `(batch, time, features)`.
+        measured: `(batch, time, outputs)`, optional. The true activity. In training the frame
+            before is taken from it with probability `teacher_forcing` (a variable that training
+            does not change, drawn for every window and frame), else from the decoder's own
+            output: scheduled sampling, Bengio et al. (2015), arXiv 1506.03099.
+        mask: `(batch, time)` bool, optional. False on padding.
+
+    Returns:
+        `(batch, time, outputs)` activity and `(batch, time, time)` alignment: row `i` says which
+        encoded frames output frame `i` was read from, and adds up to one.
+    """
+
+    def __init__(self, units: int, attention_units: int, outputs: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.units = units
+        self.attention_units = attention_units
+        self.outputs = outputs
+        self.first_state = keras.layers.Dense(units, activation="tanh", name="first_state")
+        self.query = keras.layers.Dense(attention_units, use_bias=False, name="query")
+        self.key = keras.layers.Dense(attention_units, name="key")
+        self.energy = keras.layers.Dense(1, use_bias=False, name="energy")
+        self.cell = keras.layers.LSTMCell(units, name="cell")
+        self.head = keras.layers.Dense(outputs, activation="sigmoid", name="head")
+        self.seed = keras.random.SeedGenerator(0)
+        self.supports_masking = True
+        # XLA refuses the gradient of a loop whose length is not known when it compiles.
+        self.supports_jit = False
+
+    def build(self, encoded_shape: Any, *_: Any) -> None:
+        """Make the weights for encoded frames of this shape."""
+        features = encoded_shape[-1]
+        self.first_state.build((None, features))
+        self.query.build((None, self.units))
+        self.key.build((None, None, features))
+        self.energy.build((None, None, self.attention_units))
+        self.cell.build((None, self.outputs + features))
+        self.head.build((None, self.units + features))
+        self.teacher_forcing = self.add_weight(
+            name="teacher_forcing", shape=(), initializer="ones", trainable=False
+        )
+        self.built = True
+
+    def step(self, encoded: Any, keys: Any, mask: Any, previous: Any, state: Any) -> Any:
+        """Decode one frame.
+
+        Args:
+            encoded: `(batch, time, features)`.
+            keys: `(batch, time, attention_units)`, U h_j + b, the same for every frame.
+            mask: `(batch, time)` bool or None.
+            previous: `(batch, outputs)`, the output of the frame before.
+            state: `(batch, units)` twice, hidden and carry of the frame before.
+
+        Returns:
+            `(batch, outputs)` output, `(batch, time)` alignment and the state.
+        """
+        energy = self.energy(keras.ops.tanh(keys + self.query(state[0])[:, None, :]))[..., 0]
+        if mask is not None:
+            energy = keras.ops.where(mask, energy, -1e9)
+        alignment = keras.ops.softmax(energy)
+        context = keras.ops.einsum("bt,btf->bf", alignment, encoded)
+        hidden, state = self.cell(keras.ops.concatenate([previous, context], axis=-1), state)
+        output = self.head(keras.ops.concatenate([hidden, context], axis=-1))
+        return output, alignment, state
+
+    def call(
+        self, encoded: Any, measured: Any = None, mask: Any = None, training: bool = False
+    ) -> tuple[Any, Any]:
+        """See the class."""
+        batch = encoded.shape[0] or tf.shape(encoded)[0]
+        time = encoded.shape[1] or tf.shape(encoded)[1]
+        keys = self.key(encoded)
+        hidden = self.first_state(encoded[:, 0])
+        forced = bool(training) and measured is not None
+        if forced:
+            coin = keras.random.uniform((time, batch, 1), seed=self.seed)
+            teach = coin < self.teacher_forcing
+            truth = tf.transpose(measured, (1, 0, 2))
+
+        def body(i: Any, previous: Any, hidden: Any, carry: Any, out: Any, rows: Any) -> Any:
+            output, alignment, (hidden, carry) = self.step(
+                encoded, keys, mask, previous, [hidden, carry]
+            )
+            following = tf.where(teach[i], truth[i], output) if forced else output
+            return i + 1, following, hidden, carry, out.write(i, output), rows.write(i, alignment)
+
+        results = tf.while_loop(
+            lambda i, *_: i < time,
+            body,
+            (
+                0,
+                tf.zeros((batch, self.outputs), encoded.dtype),
+                hidden,
+                tf.zeros_like(hidden),
+                tf.TensorArray(encoded.dtype, time, element_shape=(None, self.outputs)),
+                tf.TensorArray(encoded.dtype, time, element_shape=(None, encoded.shape[1])),
+            ),
+            maximum_iterations=time,
+        )
+        activity, alignment = (tf.transpose(r.stack(), (1, 0, 2)) for r in results[-2:])
+        return activity, alignment
+
+    def compute_output_spec(self, encoded: Any, *_: Any, **__: Any) -> tuple[Any, Any]:
+        """Shapes of activity and alignment, for building a graph."""
+        batch, time, _ = encoded.shape
+        return (
+            keras.KerasTensor((batch, time, self.outputs), encoded.dtype),
+            keras.KerasTensor((batch, time, time), encoded.dtype),
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that make this layer again."""
+        return super().get_config() | {
+            "units": self.units,
+            "attention_units": self.attention_units,
+            "outputs": self.outputs,
+        }
+
+
+def stdr_net(
+    inputs: int,
+    outputs: int,
+    *,
+    encoder_units: int = 32,
+    decoder_units: int = 48,
+    attention_units: int = 32,
+    dropout: float = 0.1,
+) -> keras.Model:
+    """Build STDR-Net as one functional Keras model that runs freely on its own output.
+
+    Args:
+        inputs: int. Simulated channels.
+        outputs: int. Muscles.
+        encoder_units: int. Hidden state of the encoder's LSTM, in each direction.
+        decoder_units: int. Hidden state of the decoder's LSTM.
+        attention_units: int. Size of the attention's comparison space.
+        dropout: float. Share of the encoded features that a training step leaves out.
+
+    Returns:
+        Model of `(batch, time, inputs)`, simulated activity with each channel divided by its
+        training maximum, to `(batch, time, outputs)`, envelopes in 0-1, 1 being the training
+        maximum. Any length of time. Frames that hold `PADDING` in all channels are not looked at.
+
+    Example:
+
+        model = stdr_net(inputs=9, outputs=9)
+        trainer = with_teacher(model)
+        trainer.compile("adam", "mse")
+        trainer.fit(dataset, callbacks=[ScheduledSampling(epochs=20)])
+        envelopes = model.predict(simulated)
+    """
+    # Layers
+    padding_mask = PaddingMask(name="mask")
+    encoder = keras.layers.Bidirectional(
+        keras.layers.LSTM(encoder_units, return_sequences=True), name="encoder"
+    )
+    thin_out = keras.layers.Dropout(dropout, name="encoded")
+    decoder = AttentionDecoder(decoder_units, attention_units, outputs, name="decoder")
+
+    # Graph
+    simulated = keras.Input((None, inputs), name="simulated")
+    mask = padding_mask(simulated)
+    encoded = thin_out(encoder(simulated, mask=mask))
+    activity, _ = decoder(encoded, mask=mask)
+    return keras.Model(simulated, activity, name="stdr_net")
+
+
+def with_teacher(model: keras.Model) -> keras.Model:
+    """The graph to fit: the same layers, with the measured envelopes as teacher.
+
+    Args:
+        model: keras.Model made by `stdr_net`. Fitting the result fits it.
+
+    Returns:
+        Model of `{"simulated": (batch, time, inputs), "measured": (batch, time, outputs)}` to
+        `(batch, time, outputs)`. In `evaluate` and `predict` the teacher is not asked.
+    """
+    decoder = model.get_layer("decoder")
+    measured = keras.Input((None, decoder.outputs), name="measured")
+    activity, _ = decoder(
+        model.get_layer("encoded").output, measured, mask=model.get_layer("mask").output
+    )
+    inputs = {"simulated": model.input, "measured": measured}
+    return keras.Model(inputs, activity, name="stdr_net_with_teacher")
+
+
+def with_alignment(model: keras.Model) -> keras.Model:
+    """The same layers, giving `(activity, alignment)`; see `AttentionDecoder`."""
+    activity, alignment = model.get_layer("decoder").output
+    return keras.Model(model.input, [activity, alignment], name="stdr_net_with_alignment")
+
+
+class ScheduledSampling(keras.callbacks.Callback):
+    """Weans the decoder from its teacher: forcing falls in a straight line from 1 to 0.
+
+    Args:
+        epochs: int. The epoch from which the decoder runs freely.
+    """
+
+    def __init__(self, epochs: int) -> None:
+        super().__init__()
+        self.epochs = epochs
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Set the share of frames that the teacher gives."""
+        share = max(0.0, 1.0 - epoch / self.epochs) if self.epochs > 0 else 0.0
+        self.model.get_layer("decoder").teacher_forcing.assign(share)

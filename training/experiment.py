@@ -1,0 +1,127 @@
+"""An experiment: one small YAML file that says what a refiner is fitted on, and how."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+
+from nem2e_tf.dataset import Pair, pair, read_trials
+from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.files import check_input
+from nem2e_tf.muscles import MuscleMap
+from nem2e_tf.refiner import Source
+from nem2e_tf.signals import RATE
+from nem2e_tf.terminal import progress_bar
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+CONFIGS = REPOSITORY / "training" / "configs"
+RUNS = REPOSITORY / "runs"
+"""What training keeps between runs: simulations, checkpoints, logs."""
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Blocks(BaseModel):
+    """Shares of every trial's length, in time order, so that no window lies in two of them.
+
+    Args:
+        fit: what the weights are fitted on.
+        stop: what tells when to stop, and how strong the ridge regression's penalty is.
+        test: what is scored, seen by nothing before.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    fit: tuple[Share, Share]
+    stop: tuple[Share, Share]
+    test: tuple[Share, Share]
+
+
+class Experiment(BaseModel):
+    """What a refiner is fitted on, and how.
+
+    Args:
+        name: of the refiner.
+        summary: what the refiner is for, and its limits; goes onto its card.
+        unit: what an envelope of 1 means; goes onto its card.
+        trials: list of trials, a CSV beside this file's folder.
+        task: the trials of that list to use.
+        synthetic: whether the recordings are of virtual people.
+        blocks: see `Blocks`.
+        window: seconds that the network sees at once.
+        hop: seconds from one training window to the next.
+        batch: windows of a training step.
+        epochs: passes over the data, at most.
+        patience: passes without a better `stop` block before fitting ends.
+        free_running_from: the pass from which the decoder has no teacher.
+        learning_rate: at the start; falls to zero along a cosine.
+        seed: of weights, dropout and the order of windows.
+        network: arguments of `nem2e_tf.stdr_net.stdr_net`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    summary: str
+    unit: str
+    trials: str
+    task: str
+    synthetic: bool
+    blocks: Blocks
+    window: PositiveFloat
+    hop: PositiveFloat
+    batch: PositiveInt
+    epochs: PositiveInt
+    patience: PositiveInt
+    free_running_from: PositiveInt
+    learning_rate: PositiveFloat
+    seed: int
+    network: dict[str, Any] = {}
+
+    def pairs(self, data: Path | None, config: Path) -> list[Pair]:
+        """Simulate the trials (or find them simulated already) and pair them with their EMG."""
+        muscles = MuscleMap.load()
+        channels = list(muscles.channels)
+        trials = read_trials(config.parent / self.trials, data or data_folder())
+        chosen = [trial for trial in trials if trial.task == self.task]
+        if not chosen:
+            closest = nearest(self.task, [trial.task for trial in trials])
+            raise InputError(f"{config}: no trial with the task '{self.task}'; {closest}")
+        pairs = []
+        for trial in chosen:
+            with progress_bar(f"simulating {trial.name}") as progress:
+                cache = RUNS / "simulations"
+                pairs.append(pair(trial, channels, channels, muscles, RATE, cache, progress))
+        return pairs
+
+    def sources(self, pairs: list[Pair]) -> list[Source]:
+        """What of the trials the fit has seen, for the card."""
+        seen = [p.block(self.blocks.fit[0], self.blocks.stop[1]) for p in pairs]
+        return [
+            Source(
+                subject=p.trial.subject, task=p.trial.task, synthetic=self.synthetic,
+                start=round(float(p.simulated.index[0]), 3),
+                end=round(float(p.simulated.index[-1]), 3),
+            )
+            for p in seen
+        ]  # fmt: skip
+
+
+def read_experiment(path: str | os.PathLike[str]) -> Experiment:
+    """Read an experiment; `InputError` names the first setting that is wrong."""
+    path = check_input(path, "an experiment")
+    try:
+        return Experiment.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not YAML: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise InputError(f"{path}: {place}: {first['msg']}") from None
+
+
+def data_folder() -> Path:
+    """Folder of the recordings: `NEM2E_DATA`, else `../shared/data` beside the checkout."""
+    return Path(os.environ.get("NEM2E_DATA") or REPOSITORY.parent / "shared" / "data")
