@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,7 +37,8 @@ def muscle_geometry(
     """Pose the model in every frame and ask it about its muscles.
 
     Speeds come from a quintic spline through the motion. Coordinates that the motion leaves out
-    keep the model's default value; coupled ones (a patella) follow their constraint.
+    keep the model's default value; coupled ones (a patella) follow their constraint in value and
+    speed, whatever the motion says of them.
 
     Args:
         leg: LegModel.
@@ -49,10 +51,10 @@ def muscle_geometry(
     model = leg.model
     # The pose of an earlier call would otherwise stay in coordinates that this motion leaves out.
     state = model.initializeState()
+    motion, constrained = _coupled(model, motion)
     coordinates = [model.getCoordinateSet().get(str(name)) for name in motion.columns]
     shared = [model.getCoordinateSet().get(name) for name in leg.coordinates]
     muscles = [model.getMuscles().get(name) for name in leg.muscles]
-    constrained = model.getConstraintSet().getSize() > 0
     time = motion.index.to_numpy()
     values = motion.to_numpy()
     speeds = make_interp_spline(time, values, k=5).derivative()(time)
@@ -93,3 +95,36 @@ def muscle_geometry(
             f"{leg.path}: OpenSim cannot pose the model at time {time[frame]:g} s: {reason(error)}"
         ) from None
     return MuscleGeometry(lengths, moment_arms, capacity)
+
+
+def _coupled(model: Any, motion: pd.DataFrame) -> tuple[pd.DataFrame, bool]:
+    """The motion with coupled coordinates as functions of others; whether more constrains it.
+
+    Assembling a pose would give them their value, but not their speed.
+    """
+    import opensim
+
+    motion = motion.copy()
+    constraints = model.getConstraintSet()
+    others = False
+    for i in range(constraints.getSize()):
+        coupler = opensim.CoordinateCouplerConstraint.safeDownCast(constraints.get(i))
+        if coupler is None:
+            others = True
+        elif coupler.get_isEnforced():
+            names = coupler.getIndependentCoordinateNames()
+            given = [
+                motion[name] if name in motion else np.full(len(motion), _default(model, name))
+                for name in (names.get(j) for j in range(names.getSize()))
+            ]
+            function = coupler.getFunction()
+            scale = opensim.PropertyHelper.getValueDouble(coupler.getPropertyByName("scale_factor"))
+            motion[coupler.getDependentCoordinateName()] = [
+                scale * function.calcValue(opensim.Vector([float(value) for value in values]))
+                for values in zip(*given, strict=True)
+            ]
+    return motion, others
+
+
+def _default(model: Any, coordinate: str) -> float:
+    return float(model.getCoordinateSet().get(coordinate).getDefaultValue())

@@ -81,6 +81,8 @@ def simulate(
     )
     _check_angles(angles[list(leg.coordinates)], motion_name)
     _check_moments(torques, leg, moments_name)
+    if motion.attrs.get("in_degrees"):
+        log.info("%s: in degrees, as its header says; converted to radians", motion_name)
     geometry = muscle_geometry(leg, angles, progress)
     activation, reserves = static_optimisation(geometry, torques.to_numpy())
     names = [*leg.muscles, *(f"{name}{RESERVE_SUFFIX}" for name in leg.coordinates)]
@@ -102,8 +104,6 @@ def simulate_files(
     leg = model if isinstance(model, LegModel) else load_leg(model, side)
     torques = read_storage(moments)
     angles = read_motion(motion, leg.rotations)
-    if angles.attrs["in_degrees"]:
-        log.info("%s: in degrees, as its header says; converted to radians", motion)
     return simulate(leg, angles, torques, start=start, end=end, progress=progress)
 
 
