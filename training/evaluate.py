@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import pandas as pd
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from nem2e_tf import metrics, terminal
@@ -91,7 +92,12 @@ class Scored:
 
     def as_rich(self) -> Table:
         """The table, for a terminal."""
-        table = Table(title=self.title(), caption="for each method RMSE, then r")
+        table = Table(
+            title=self.title(),
+            caption="for each method RMSE, then r",
+            box=SIMPLE_HEAD,
+            padding=(0, 1, 0, 0),
+        )
         table.add_column("muscle", no_wrap=True)
         for method in self.tables:
             table.add_column(METHODS[method], justify="right", no_wrap=True)
@@ -198,8 +204,8 @@ def main(
 INTRODUCTION = """\
 Written by `python -m training.evaluate`, and by nothing else.
 
-`raw` is OpenSim's static optimisation as it is; `gain` the best factor for each muscle; `ridge` a
-ridge regression on ±150 ms of all simulated channels; `STDR-Net` the shipped refiner.
+`raw` is the simulated activity as it is; `gain` the best factor for each muscle; `ridge` a ridge
+regression on ±150 ms of all simulated channels; `STDR-Net` the shipped refiner.
 
 Every figure is on the last block of a trial, which neither the network nor a baseline has seen;
 normalisation, early stopping and the ridge penalty come from the blocks before it. RMSE is in
