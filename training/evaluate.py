@@ -97,6 +97,8 @@ class Scored:
             caption="for each method RMSE, then r",
             box=SIMPLE_HEAD,
             padding=(0, 1, 0, 0),
+            pad_edge=False,
+            show_edge=False,
         )
         table.add_column("muscle", no_wrap=True)
         for method in self.tables:
