@@ -41,12 +41,12 @@ class Agreement:
     def as_rich(self) -> Table:
         """The table, for a terminal."""
         table = Table(title=f"{self.start:g}-{self.end:g} s")
-        table.add_column("muscle")
-        for title in ("RMSE", "NRMSE (by range)", "r", "R²", "lag (ms)"):
-            table.add_column(title, justify="right")
+        table.add_column("muscle", no_wrap=True)
+        titles = ["RMSE", "NRMSE\n(range)", "r", "R²", "lag\n(ms)"]
         if self.baseline is not None:
-            table.add_column("baseline RMSE", justify="right")
-            table.add_column("baseline r", justify="right")
+            titles += ["baseline\nRMSE", "baseline\nr"]
+        for title in titles:
+            table.add_column(title, justify="right", no_wrap=True)
         for muscle in [*self.estimate.index, "mean"]:
             e, b = (
                 None if t is None else t.mean() if muscle == "mean" else t.loc[muscle]

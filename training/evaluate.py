@@ -96,16 +96,15 @@ class Scored:
             title=self.title(),
             caption="for each method RMSE, then r",
             box=SIMPLE_HEAD,
-            padding=(0, 1, 0, 0),
+            padding=(0, 0, 0, 1),
             pad_edge=False,
-            show_edge=False,
         )
         table.add_column("muscle", no_wrap=True)
         for method in self.tables:
             table.add_column(METHODS[method], justify="right", no_wrap=True)
-            table.add_column("r", justify="right", no_wrap=True)
-        for row in self.rows():
-            table.add_row(*row)
+        for muscle, *cells in self.rows():
+            pairs = zip(cells[::2], cells[1::2], strict=True)
+            table.add_row(muscle, *(f"{error} {score:>5}".strip() for error, score in pairs))
         return table
 
     def as_markdown(self) -> str:

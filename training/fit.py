@@ -64,6 +64,7 @@ def fit(experiment: Experiment, pairs: list[Pair], work: Path) -> Refiner:
         validation_data=stopping,
         epochs=experiment.epochs,
         verbose=2,  # a line an epoch
+        shuffle=False,  # the dataset does
         callbacks=[
             keras.callbacks.BackupAndRestore(work / "backup"),
             ScheduledSampling(experiment.free_running_from),
