@@ -10,9 +10,11 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 
 from export.tflite import TOLERANCE, WINDOWS, LiteRT, convert, export, synthetic_activity
+from nem2e_tf.muscles import combine
 from nem2e_tf.refiner import load
 from nem2e_tf.stdr_net import PADDING, stdr_net
 
@@ -76,6 +78,20 @@ def test_litert_agrees_with_keras_over_20_rough_and_20_smooth_windows(
         expected = model.predict_on_batch(simulated)
         assert expected.std(axis=1).mean() > 0.02
         np.testing.assert_allclose(lite(simulated), expected, rtol=0, atol=TOLERANCE)
+
+
+def test_litert_agrees_with_the_shipped_refiner_over_20_windows_of_a_recording(
+    walk45_simulated: pd.DataFrame,
+) -> None:
+    refiner = load("walking")
+    columns = refiner.columns(walk45_simulated.columns, "r", "walk45")
+    scale = np.array([refiner.card.input_maximum[c] for c in refiner.card.inputs])
+    channels = (combine(walk45_simulated, columns).to_numpy() / scale).astype(np.float32)
+    simulated = np.stack([channels[s : s + FRAMES] for s in range(0, 1000, 50)])
+    assert len(simulated) == 20
+    difference = LiteRT(convert(refiner.model, FRAMES))(simulated)
+    difference -= refiner.model.predict_on_batch(simulated)
+    assert np.abs(difference).max() <= TOLERANCE
 
 
 def test_padding_is_not_looked_at_in_litert_either(

@@ -25,12 +25,11 @@ def _cycle() -> pd.DataFrame:
 def walking_cycle() -> pd.DataFrame:
     """One average gait cycle of level walking at a self-selected speed.
 
-    Returns
-    -------
-    DataFrame, 51 rows
-        Index `cycle`: per cent of the gait cycle, 0 to 100 by 2, from foot strike to the next
-        foot strike of the same leg. Columns: coordinates in degrees and `<coordinate>_moment`,
-        the internal joint moment in N m per kg of body mass, both with the signs of Gait2392.
+    Returns:
+        Frame of 51 rows. Index `cycle`: per cent of the gait cycle, 0 to 100 by 2, from foot
+        strike to the next foot strike of the same leg. Columns: coordinates in degrees and
+        `<coordinate>_moment`, the internal joint moment in N m per kg of body mass, both with the
+        signs of Gait2392.
 
     Source: Schwartz, Rozumalski, Trost (2008), J Biomech 41:1639-1650, free speed. The subjects
     were children; their plantar flexor moment, 1.2 N m/kg, is at the low end of that of adults.
@@ -49,26 +48,23 @@ def walking(
     The motion is not a recording. Shape and moments do not depend on the stride time, so strides
     far from the usual 1.0-1.2 s are not what a person would do at that cadence.
 
-    Parameters
-    ----------
-    duration: length in seconds, from the foot strike at time 0, end included.
-    mass: of the body in kg; the moments are proportional to it.
-    stride_time: from one right foot strike to the next, in seconds.
-    rate: samples per second, in Hz.
+    Args:
+        duration: length in seconds, from the foot strike at time 0, end included.
+        mass: of the body in kg; the moments are proportional to it.
+        stride_time: from one right foot strike to the next, in seconds.
+        rate: samples per second, in Hz.
 
-    Returns
-    -------
-    motion: DataFrame, index `time` in s, columns hip_flexion_r, hip_adduction_r, hip_rotation_r,
-        knee_angle_r and ankle_angle_r in radians.
-    moments: DataFrame, the same index, columns `<coordinate>_moment` in N m, positive when they
-        drive the coordinate in its positive direction. There is none for hip_rotation_r, which
-        the source does not report.
+    Returns:
+        motion: index `time` in s, columns hip_flexion_r, hip_adduction_r, hip_rotation_r,
+            knee_angle_r and ankle_angle_r in radians.
+        moments: the same index, columns `<coordinate>_moment` in N m, positive when they
+            drive the coordinate in its positive direction. There is none for hip_rotation_r, which
+            the source does not report.
 
     Both are periodic and twice continuously differentiable (periodic cubic spline).
 
-    Raises
-    ------
-    ValueError: an argument is not a positive finite number, or less than one sample long.
+    Raises:
+        ValueError: an argument is not a positive finite number, or less than one sample long.
     """
     arguments = {"duration": duration, "mass": mass, "stride_time": stride_time, "rate": rate}
     for name, value in arguments.items():

@@ -41,18 +41,15 @@ def build_leg(mass: float = 75.0, height: float = 1.75) -> opensim.Model:
     are proportional to body mass, inertias to mass times height squared, and maximum isometric
     forces to body mass to the power 2/3 (Jaric 2002).
 
-    Parameters
-    ----------
-    mass: of the whole body in kg.
-    height: of the body in m.
+    Args:
+        mass: of the whole body in kg.
+        height: of the body in m.
 
-    Returns
-    -------
-    Model with connections finalised, ready for `initSystem`.
+    Returns:
+        Model with connections finalised, ready for `initSystem`.
 
-    Raises
-    ------
-    ValueError: mass or height is not a positive finite number.
+    Raises:
+        ValueError: mass or height is not a positive finite number.
     """
     for name, value in {"mass": mass, "height": height}.items():
         if not (math.isfinite(value) and value > 0.0):
