@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from nem2e_tf import signals, simulation
 from nem2e_tf.errors import InputError, nearest
 from nem2e_tf.files import check_input, read_storage, write_storage
 from nem2e_tf.muscles import MuscleMap, combine
@@ -152,8 +153,8 @@ def pair(
 ) -> Pair:
     """Simulate a trial, read its EMG, and put both on one clock.
 
-    The simulation is kept in `cache` under a name made from the content of the trial's files, and
-    is not made again while they stay the same.
+    The simulation is kept in `cache` under a name made from the content of the trial's files and
+    of the code that simulates, and is not made again while they stay the same.
 
     Args:
         trial: Trial, with moments and emg, of the right leg.
@@ -168,7 +169,8 @@ def pair(
         lacking = "moments" if trial.moments is None else "emg"
         raise InputError(f"trial {trial.name}: has no {lacking}; training and scoring need it")
     digest = hashlib.sha256(repr((trial.start, trial.end)).encode())
-    for file in (trial.model, trial.motion, trial.moments):
+    code = [*sorted(Path(simulation.__file__).parent.glob("*.py")), Path(signals.__file__)]
+    for file in (trial.model, trial.motion, trial.moments, *code):
         digest.update(hashlib.sha256(file.read_bytes()).digest())
     kept = cache / f"{digest.hexdigest()[:16]}.sto"
     if kept.exists():

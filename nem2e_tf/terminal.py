@@ -11,7 +11,6 @@ from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
-from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from nem2e_tf.errors import InputError
@@ -21,6 +20,13 @@ screen = Console()
 
 console = Console(stderr=True)
 """For what happens on the way, so that a result can be piped on."""
+
+
+class _Notes(logging.Handler):
+    """Prints what the library has to say, a line each, above any progress bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        console.print(record.getMessage(), soft_wrap=True, highlight=False, markup=False)
 
 
 def application(help_text: str) -> typer.Typer:
@@ -36,11 +42,9 @@ def application(help_text: str) -> typer.Typer:
 
 def run(app: typer.Typer) -> NoReturn:
     """Run an application. What a person can mend ends in one line and exit status 2."""
-    handler = RichHandler(
-        console=console, show_time=False, show_level=False, show_path=False, markup=False
-    )
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
-    logging.getLogger("nem2e_tf").setLevel(logging.INFO)
+    logger = logging.getLogger("nem2e_tf")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(_Notes())
     try:
         app()
     except InputError as error:
@@ -67,7 +71,8 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=console, transient=True) as bar:
+    shown = console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=not shown) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
@@ -86,21 +91,23 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def quiet_tensorflow() -> None:
-    """Import TensorFlow without the notes that it writes while it loads.
-
-    They are written by compiled code before its log level is read, so standard error itself is
-    turned away meanwhile; an import that fails raises as ever.
-    """
-    if "tensorflow" in sys.modules:
-        return
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+@contextmanager
+def without_native_notes() -> Iterator[None]:
+    """Turn standard error away while compiled code chats on it; an exception rises as ever."""
     sys.stderr.flush()
     kept, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(sink, 2)
-        import tensorflow  # noqa: F401
+        yield
     finally:
+        sys.stderr.flush()
         os.dup2(kept, 2)
         os.close(kept)
         os.close(sink)
+
+
+def quiet_tensorflow() -> None:
+    """Import TensorFlow without the notes that it writes before its log level is read."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with without_native_notes():
+        import tensorflow  # noqa: F401

@@ -86,14 +86,16 @@ class Scored:
         return rows
 
     def header(self) -> list[str]:
-        """Titles of the columns of `rows`."""
+        """Full titles of the columns of `rows`."""
         return ["muscle", *(f"{METHODS[m]} {what}" for m in self.tables for what in ("RMSE", "r"))]
 
     def as_rich(self) -> Table:
         """The table, for a terminal."""
-        table = Table(title=self.title())
-        for i, column in enumerate(self.header()):
-            table.add_column(column, justify="left" if i == 0 else "right")
+        table = Table(title=self.title(), caption="for each method RMSE, then r")
+        table.add_column("muscle", no_wrap=True)
+        for method in self.tables:
+            table.add_column(METHODS[method], justify="right", no_wrap=True)
+            table.add_column("r", justify="right", no_wrap=True)
         for row in self.rows():
             table.add_row(*row)
         return table

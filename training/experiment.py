@@ -5,7 +5,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from nem2e_tf.dataset import Pair, pair, read_trials
 from nem2e_tf.errors import InputError, nearest
@@ -37,6 +45,13 @@ class Blocks(BaseModel):
     fit: tuple[Share, Share]
     stop: tuple[Share, Share]
     test: tuple[Share, Share]
+
+    @model_validator(mode="after")
+    def _apart(self) -> "Blocks":
+        edges = [*self.fit, *self.stop, *self.test]
+        if edges != sorted(edges) or any(a >= b for a, b in (self.fit, self.stop, self.test)):
+            raise ValueError("fit, stop and test must follow in this order without overlap")
+        return self
 
 
 class Experiment(BaseModel):

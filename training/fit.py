@@ -113,9 +113,14 @@ def _card(
 
 
 def save(refiner: Refiner, scored: Scored, folder: Path) -> None:
-    """Write a refiner's folder, the card with its scores last: a folder without one is none."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write a refiner's folder, the card with its scores last: a folder without one is none.
+
+    Exports of a network that was there before are removed with it.
+    """
+    check_folder(folder)
     (folder / CARD).unlink(missing_ok=True)
+    for export in folder.glob("*.tflite"):
+        export.unlink()
     with replacing(folder / WEIGHTS) as temporary:
         refiner.model.save(temporary)
     refiner.card.model_copy(update={"scores": scored.as_json()}).write(folder / CARD)

@@ -98,23 +98,24 @@ class ExactPaths:
             moves = [
                 (
                     self.posture.rates(values, [self.leg.coordinates[i] for i in group]),
-                    [(i, j) for i in group for j in np.flatnonzero(self._moved[i])],
+                    [(i, j) for i in group for j in np.flatnonzero(self._moved[i]).tolist()],
                 )
                 for group in self._together
             ]
             for frame in range(frames):
-                self.posture.take(values[frame], speeds[frame])
-                for j, muscle in enumerate(muscles):
-                    lengths[frame, j] = muscle.getLength(state)
-                    capacity[frame, j] = muscle.calcInextensibleTendonActiveFiberForce(state, 1.0)
+                self.posture.take(values[frame])
+                lengths[frame] = [muscle.getLength(state) for muscle in muscles]
                 for rates, pairs in moves:
                     self.posture.move(rates[frame])
                     for i, j in pairs:
                         moment_arms[frame, i, j] = -muscles[j].getLengtheningSpeed(state)
                 for i, j in self._solved:
-                    moment_arms[frame, i, j] = muscles[j].computeMomentArm(
-                        state, self._coordinates[i]
-                    )
+                    coordinate = self._coordinates[i]
+                    moment_arms[frame, i, j] = muscles[j].computeMomentArm(state, coordinate)
+                self.posture.move(speeds[frame])
+                capacity[frame] = [
+                    muscle.calcInextensibleTendonActiveFiberForce(state, 1.0) for muscle in muscles
+                ]
         except RuntimeError as error:
             raise InputError(
                 f"{self.leg.path}: OpenSim cannot pose the model at time {time[frame]:g} s:"
@@ -154,7 +155,8 @@ def muscle_geometry(
     """The muscles of a leg in all frames of a motion, by the model's own paths.
 
     Speeds come from a quintic spline through the motion. Coordinates that the motion leaves out
-    keep the model's default value; coupled ones (a patella) follow their constraint.
+    keep the model's default value; coupled ones (a patella) follow their constraint in value and
+    speed, whatever the motion says of them.
 
     Args:
         leg: LegModel.

@@ -198,8 +198,8 @@ def _crossed(model: Any, letters: tuple[str, ...]) -> dict[str, tuple[str, ...]]
         poses = np.tile(defaults, (len(steps), 1))
         poses[:, i] += steps
         lengths = []
-        for values, speeds in zip(*posture.complete(poses, np.zeros_like(poses)), strict=True):
-            posture.take(values, speeds)
+        for values in posture.complete(poses, np.zeros_like(poses))[0]:
+            posture.take(values)
             lengths.append([m.getLength(posture.state) for m in own])
         for muscle, change in zip(own, np.ptp(np.array(lengths), axis=0), strict=True):
             if change > 1e-9:

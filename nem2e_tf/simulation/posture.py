@@ -143,19 +143,16 @@ class Posture:
                 leads = [self.names.index(name) for name in coupler.independent]
                 yield coupler, leads, self.names.index(coupler.dependent)
 
-    def take(self, values: np.ndarray, speeds: np.ndarray) -> None:
-        """Pose the model: values and speeds of one frame, `(names,)`."""
-        for coordinate, value, speed in zip(
-            self._coordinates, values.tolist(), speeds.tolist(), strict=True
-        ):
+    def take(self, values: np.ndarray) -> None:
+        """Pose the model: values of one frame, `(names,)`."""
+        for coordinate, value in zip(self._coordinates, values.tolist(), strict=True):
             coordinate.setValue(self.state, value, False)
-            coordinate.setSpeedValue(self.state, speed)
         if self.assembled:
             self.model.assemble(self.state)
-        self.model.realizeVelocity(self.state)
+        self.model.realizePosition(self.state)
 
     def move(self, speeds: np.ndarray) -> None:
-        """Change the speeds `(names,)` only; what depends on the pose alone stays computed."""
+        """Set the speeds `(names,)` only; what depends on the pose alone stays computed."""
         for coordinate, speed in zip(self._coordinates, speeds.tolist(), strict=True):
             coordinate.setSpeedValue(self.state, speed)
         self.model.realizeVelocity(self.state)

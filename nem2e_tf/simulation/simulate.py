@@ -89,8 +89,9 @@ def simulate(
     crossed = {c for muscle in leg.muscles for c in leg.crossed[muscle]}
     _check_angles(angles[[c for c in leg.coordinates if c in crossed]], motion_name)
     _check_moments(torques, leg, moments_name)
-    shape = (len(times), len(leg.muscles) + len(leg.coordinates))
-    simulated = np.empty(shape)
+    if motion.attrs.get("in_degrees"):
+        log.info("%s: in degrees, as its header says; converted to radians", motion_name)
+    simulated = np.empty((len(times), len(leg.muscles) + len(leg.coordinates)))
     for frames, geometry in geometry_in_parts(_paths(leg, angles, paths), angles, progress):
         simulated[frames] = np.hstack(
             static_optimisation(geometry, torques.to_numpy()[frames], reserves, frames.start)
@@ -122,8 +123,6 @@ def simulate_files(
     if coordinates is None:
         leg = leg.sharing(torques.columns)
     angles = read_motion(motion, leg.rotations)
-    if angles.attrs["in_degrees"]:
-        log.info("%s: in degrees, as its header says; converted to radians", motion)
     return simulate(
         leg, angles, torques,
         start=start, end=end, paths=paths, reserves=reserves, progress=progress,

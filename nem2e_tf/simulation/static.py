@@ -55,12 +55,6 @@ def static_optimisation(
     coordinates = moments.shape[1]
     strength = np.broadcast_to(np.asarray(reserves, dtype=float), (coordinates,))
     effect = geometry.moment_arms * geometry.capacity[:, None, :]
-    wrong = ~(np.isfinite(effect).all(axis=(1, 2)) & np.isfinite(moments).all(axis=1))
-    if wrong.any():
-        raise InputError(
-            f"static optimisation found no answer in frame {first + int(wrong.argmax())}; look for an"
-            " impossible pose or joint moment there"
-        )
     activation = np.full(geometry.capacity.shape, LEAST_ACTIVATION)
     for across, muscles in _apart(effect):
         activation[:, muscles] = _share(
@@ -68,7 +62,14 @@ def static_optimisation(
             moments[:, across],
             strength[across] ** 2,
         )
-    return activation, moments - np.einsum("fcm,fm->fc", effect, activation)
+    left = moments - np.einsum("fcm,fm->fc", effect, activation)
+    solved = np.isfinite(activation).all(axis=1) & np.isfinite(left).all(axis=1)
+    if not solved.all():
+        raise InputError(
+            f"static optimisation found no answer in frame {first + int(solved.argmin())}; look for"
+            " an impossible pose or joint moment there"
+        )
+    return activation, left
 
 
 def _apart(effect: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -86,19 +87,20 @@ def _apart(effect: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def _share(effect: np.ndarray, moments: np.ndarray, softness: np.ndarray) -> np.ndarray:
-    """The activations of one problem in all frames.
+    """The activations of one problem in all frames; not a number where there is no answer.
 
     Args:
         effect: `(frames, coordinates, muscles)`, N m at full activation.
         moments: `(frames, coordinates)`, N m.
         softness: `(coordinates,)`, N² m², a reserve's moment at a multiplier of one.
     """
-    activation = np.zeros((len(effect), effect.shape[2]))
+    activation = np.full((len(effect), effect.shape[2]), np.nan)
     reserve = np.diag(softness)
     # Where to begin: as if activation had no bounds.
     multiplier = np.linalg.solve(effect @ effect.mT + reserve, moments[..., None])[..., 0]
     tolerance = TOLERANCE * (1.0 + np.abs(moments).max(axis=1))
-    open_frames = np.arange(len(effect))
+    finite = np.isfinite(effect).all(axis=(1, 2)) & np.isfinite(moments).all(axis=1)
+    open_frames = np.flatnonzero(finite)
     for _ in range(MOST_STEPS):
         act, wanted, at = effect[open_frames], moments[open_frames], multiplier[open_frames]
         drive = np.einsum("fcm,fc->fm", act, at)
@@ -108,37 +110,36 @@ def _share(effect: np.ndarray, moments: np.ndarray, softness: np.ndarray) -> np.
         activation[open_frames[~left]] = given[~left]
         open_frames = open_frames[left]
         if not len(open_frames):
-            return activation
+            break
         act, wanted, at = act[left], wanted[left], at[left]
         free = (drive[left] > LEAST_ACTIVATION) & (drive[left] < MOST_ACTIVATION)
         slope = (act * free[:, None, :]) @ act.mT + reserve
         step = -np.linalg.solve(slope, excess[left][..., None])[..., 0]
         multiplier[open_frames] = at + _length(act, wanted, softness, at, step) * step
-    raise InputError(
-        f"static optimisation found no answer in frame {open_frames[0]}; look for an impossible"
-        " pose or joint moment there"
-    )
+    return activation
 
 
 def _length(
     act: np.ndarray, wanted: np.ndarray, softness: np.ndarray, at: np.ndarray, step: np.ndarray
 ) -> np.ndarray:
-    """How much of a Newton step decreases the convex function enough (Armijo): `(frames, 1)`."""
+    """How much of a Newton step to take, so that the convex function falls: `(frames, 1)`.
 
-    def height(multiplier: np.ndarray) -> np.ndarray:
-        drive = np.einsum("fcm,fc->fm", act, multiplier)
-        given = np.clip(drive, LEAST_ACTIVATION, MOST_ACTIVATION)
-        muscles = (given * (drive - 0.5 * given)).sum(axis=1)
-        reserves = 0.5 * (softness * multiplier**2).sum(axis=1)
-        heights: np.ndarray = muscles + reserves - (wanted * multiplier).sum(axis=1)
-        return heights
+    The slope along the step rises. Halved until it is not above zero, the step ends before the
+    lowest place on its line, and not before half the way to it.
+    """
+
+    def slope(length: np.ndarray) -> np.ndarray:
+        there = at + length * step
+        given = np.clip(np.einsum("fcm,fc->fm", act, there), LEAST_ACTIVATION, MOST_ACTIVATION)
+        excess = np.einsum("fcm,fm->fc", act, given) + softness * there - wanted
+        slopes: np.ndarray = (excess * step).sum(axis=1)
+        return slopes
 
     length = np.ones((len(at), 1))
-    start = height(at)
-    # Rounding of the heights must not stop a step that is already next to the solution.
-    enough = start + 1e-12 * (1.0 + np.abs(start))
-    for _ in range(40):
-        long = height(at + length * step) > enough
+    # Next to the solution the slope is rounding.
+    most = 1e-3 * np.abs(slope(np.zeros_like(length)))
+    for _ in range(50):
+        long = slope(length) > most
         if not long.any():
             break
         length[long] *= 0.5

@@ -1,0 +1,281 @@
+"""The command, as a person runs it: on real recordings, and with every kind of bad input."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nem2e_tf.files import read_storage, write_storage
+
+NEM2E = Path(sys.executable).with_name("nem2e")
+CHANNELS = [
+    "soleus_r", "med_gas_r", "lat_gas_r", "tib_ant_r", "semimem_r", "bifemlh_r", "vas_lat_r",
+    "rect_fem_r", "vas_med_r",
+]  # fmt: skip
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Run `nem2e` in an empty folder."""
+
+    def nem2e(*arguments: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(NEM2E), *map(str, arguments)],
+            cwd=tmp_path, capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+
+    return nem2e
+
+
+@pytest.fixture
+def trial(lower_limb: Path) -> dict[str, Path]:
+    """The files of `walk45`, by option."""
+    folder = lower_limb / "walk45"
+    return {
+        "--model": lower_limb / "gait2392.osim",
+        "--motion": folder / "ik.sto",
+        "--moments": folder / "id.sto",
+    }
+
+
+def options(trial: dict[str, Path], **more: object) -> list[object]:
+    flat: list[object] = [word for pair in trial.items() for word in pair]
+    return flat + [word for name, value in more.items() for word in (f"--{name}", value)]
+
+
+def refused(result: subprocess.CompletedProcess[str], *words: object) -> None:
+    """One clear line on standard error, exit status 2, nothing written."""
+    assert result.returncode == 2, result.stderr
+    assert result.stdout == ""
+    lines = [line for line in result.stderr.splitlines() if line.strip()]
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("error: ")
+    for word in words:
+        assert str(word) in lines[0], lines[0]
+
+
+def test_motion_and_moments_become_envelopes_that_opensim_reads(
+    run: Run, trial: dict[str, Path], tmp_path: Path, opensim: Any
+) -> None:
+    result = run(
+        "estimate", *options(trial, refiner="walking", start=40, end=42), "-o", "emg.sto",
+        "--plot", "emg.png",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    table = opensim.TimeSeriesTable(str(tmp_path / "emg.sto"))
+    assert list(table.getColumnLabels()) == CHANNELS
+    envelopes = read_storage(tmp_path / "emg.sto")
+    np.testing.assert_allclose(envelopes.index, 40 + np.arange(201) / 100, atol=1e-9)
+    np.testing.assert_array_equal(table.getMatrix().to_numpy(), envelopes.to_numpy())
+    assert ((envelopes >= 0) & (envelopes <= 1)).all(axis=None)
+    assert (tmp_path / "emg.png").read_bytes()[:4] == b"\x89PNG"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["emg.png", "emg.sto"]
+
+
+def test_simulating_then_refining_gives_what_estimating_gives(
+    run: Run, trial: dict[str, Path], tmp_path: Path
+) -> None:
+    some = {"start": 12, "end": 13.5}
+    assert run("simulate", *options(trial, **some), "-o", "sim.sto").returncode == 0
+    assert run("refine", "sim.sto", "--refiner", "walking", "-o", "b.sto").returncode == 0
+    once = run("estimate", *options(trial, refiner="walking", **some), "-o", "a.sto")
+    assert once.returncode == 0
+    simulated = read_storage(tmp_path / "sim.sto")
+    assert sum(c.endswith("_reserve") for c in simulated.columns) == 5
+    assert len(simulated.columns) == 43 + 5
+    a, b = (read_storage(tmp_path / name) for name in ("a.sto", "b.sto"))
+    pd.testing.assert_frame_equal(a, b, rtol=0, atol=1e-6)
+
+
+def test_the_left_leg_of_a_rajagopal_model_is_served_by_the_same_refiner(
+    run: Run, overground: Path, tmp_path: Path
+) -> None:
+    result = run(
+        "estimate", "--model", overground / "subject_walk_scaled.osim",
+        "--motion", overground / "coordinates.sto", "--moments", overground / "id_walk.sto",
+        "--refiner", "walking", "--side", "l", "--start", 0.8, "--end", 1.0, "-o", "emg.sto",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    columns = list(read_storage(tmp_path / "emg.sto").columns)
+    assert "tibant_l" in columns and "bflh_l" in columns and len(columns) == 9
+
+
+def test_evaluate_prints_one_json_object(run: Run, lower_limb: Path, tmp_path: Path) -> None:
+    measured = read_storage(lower_limb / "walk45" / "emgFilt.sto")
+    write_storage(measured * 0.9, tmp_path / "near.sto", "nearly")
+    write_storage(measured * 0.5, tmp_path / "far.sto", "not nearly")
+    result = run(
+        "evaluate", "--measured", lower_limb / "walk45" / "emgFilt.sto", "--estimate", "near.sto",
+        "--baseline", "far.sto", "--json",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert report["improved_count"] == report["muscle_count"] == 9
+    rms = np.sqrt((measured["soleus_r"] ** 2).mean())
+    assert report["estimate"]["muscles"]["soleus_r"]["rmse"] == pytest.approx(0.1 * rms)
+    assert report["estimate"]["muscles"]["soleus_r"]["r"] == pytest.approx(1.0)
+    assert "range" in report["nrmse_denominator"]
+
+
+def test_evaluate_without_json_prints_a_table_of_every_muscle(run: Run, lower_limb: Path) -> None:
+    emg = lower_limb / "run81" / "emgFilt.sto"
+    result = run("evaluate", "--measured", emg, "--estimate", emg)
+    assert result.returncode == 0
+    for name in CHANNELS:
+        assert name in result.stdout
+
+
+def test_the_demo_runs_in_an_empty_folder_and_says_that_its_motion_is_synthetic(
+    run: Run, tmp_path: Path
+) -> None:
+    result = run("demo")
+    assert result.returncode == 0, result.stderr
+    assert "synthetic" in result.stdout
+    envelopes = read_storage(tmp_path / "nem2e-demo" / "emg.sto")
+    assert list(envelopes.columns) == CHANNELS and len(envelopes) == 601
+    assert (tmp_path / "nem2e-demo" / "emg.png").stat().st_size > 10_000
+
+
+def spoilt(trial: dict[str, Path], folder: Path, option: str, change: Any) -> dict[str, Path]:
+    """The trial with one of its storage files changed as text."""
+    copy = folder / trial[option].name
+    copy.write_text(change(trial[option].read_text()))
+    return trial | {option: copy}
+
+
+def nan_row(text: str) -> str:
+    lines = text.splitlines()
+    lines[-3] = "\t".join([lines[-3].split()[0], *["nan"] * (len(lines[-3].split()) - 1)])
+    return "\n".join(lines) + "\n"
+
+
+def backwards(text: str) -> str:
+    lines = text.splitlines()
+    lines[-3], lines[-4] = lines[-4], lines[-3]
+    return "\n".join(lines) + "\n"
+
+
+def in_frames(text: str) -> str:
+    head, rows = text.split("\ntime", 1)
+    columns, *lines = rows.splitlines()
+    counted = ["\t".join([str(i), *line.split()[1:]]) for i, line in enumerate(lines)]
+    return "\n".join([f"{head}\ntime{columns}", *counted]) + "\n"
+
+
+def later(text: str) -> str:
+    head, rows = text.split("\ntime", 1)
+    columns, *lines = rows.splitlines()
+    shifted = ["\t".join([str(float(r.split()[0]) + 30), *r.split()[1:]]) for r in lines]
+    return "\n".join([f"{head}\ntime{columns}", *shifted]) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("option", "change", "words"),
+    [
+        ("--motion", lambda text: "", ["ik.sto", "empty"]),
+        ("--moments", lambda text: text[: len(text) // 2], ["id.sto", "cut short"]),
+        ("--motion", lambda text: text[:700], ["ik.sto", "cut short"]),
+        ("--motion", nan_row, ["ik.sto", "pelvis_tilt", "59.01 s"]),
+        ("--moments", backwards, ["id.sto", "backwards", "59.01"]),
+        (
+            "--motion",
+            lambda text: text.replace("\tknee_angle_r\t", "\tknee_angel_r\t"),
+            ["ik.sto", "'knee_angel_r'", "gait2392.osim", "nearest is 'knee_angle_r'"],
+        ),
+        (
+            "--moments",
+            lambda text: text.replace("ankle_angle_r_moment", "ankle_angl_r_moment"),
+            ["id.sto", "'ankle_angle_r_moment'", "nearest is 'ankle_angl_r_moment'"],
+        ),
+        ("--moments", in_frames, ["id.sto", "seconds"]),
+        ("--moments", later, ["id.sto", "ik.sto", "clock"]),
+    ],
+    ids=["empty", "cut", "cut-in-header", "nan", "backwards", "coordinate", "moment", "frames",
+         "shifted"],
+)  # fmt: skip
+def test_a_bad_recording_is_refused_in_one_line(
+    run: Run, trial: dict[str, Path], tmp_path: Path, option: str, change: Any, words: list[str]
+) -> None:
+    (tmp_path / "in").mkdir()
+    bad = spoilt(trial, tmp_path / "in", option, change)
+    refused(run("estimate", *options(bad, refiner="walking"), "-o", "emg.sto"), *words)
+    assert [p.name for p in tmp_path.iterdir()] == ["in"]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"motion": "nowhere.mot"}, ["nowhere.mot", "no such file"]),
+        ({"model": "walk45"}, ["walk45", "no such file"]),
+        ({"start": 50, "end": 90}, ["50-90 s", "outside"]),
+        ({"start": 20, "end": 10}, ["20-10 s", "empty"]),
+        ({"refiner": "swimming"}, ["swimming", "no such refiner"]),
+        ({"refiner": "."}, ["no card.json"]),
+        ({"output": "emg.txt"}, ["emg.txt", ".sto"]),
+        ({"output": "no/folder/emg.sto"}, ["no/folder", "does not exist"]),
+        ({"plot": "emg.doc"}, ["emg.doc", ".png"]),
+    ],
+    ids=lambda value: "-".join(map(str, value)) if isinstance(value, dict) else "",
+)
+def test_a_bad_option_is_refused_in_one_line(
+    run: Run, trial: dict[str, Path], tmp_path: Path, more: dict[str, object], words: list[str]
+) -> None:
+    chosen: dict[str, object] = {k.removeprefix("--"): v for k, v in trial.items()}
+    chosen |= {"refiner": "walking", "output": "emg.sto"} | more
+    refused(run("estimate", *(w for k, v in chosen.items() for w in (f"--{k}", v))), *words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_without_a_muscle_that_the_refiner_needs_is_refused_before_simulating(
+    run: Run, trial: dict[str, Path], tmp_path: Path
+) -> None:
+    model = tmp_path / "other.osim"
+    model.write_text(trial["--model"].read_text().replace("tib_ant_r", "tib_anterior_r"))
+    refused(
+        run("estimate", *options(trial | {"--model": model}, refiner="walking"), "-o", "emg.sto"),
+        "other.osim", "'tib_ant_r'", "nearest is 'tib_anterior_r'",
+    )  # fmt: skip
+    assert not (tmp_path / "emg.sto").exists()
+
+
+def test_an_output_that_is_an_input_is_refused_and_the_input_kept(
+    run: Run, trial: dict[str, Path], tmp_path: Path
+) -> None:
+    mine = tmp_path / "ik.sto"
+    shutil.copy(trial["--motion"], mine)
+    before = mine.read_bytes()
+    bad = trial | {"--motion": mine}
+    refused(run("estimate", *options(bad, refiner="walking"), "-o", "ik.sto"), "also an input")
+    assert mine.read_bytes() == before
+
+
+def test_a_file_that_is_no_simulation_cannot_be_refined(
+    run: Run, lower_limb: Path, tmp_path: Path
+) -> None:
+    moments = lower_limb / "walk45" / "id.sto"
+    refused(run("refine", moments, "--refiner", "walking", "-o", "emg.sto"), "id.sto", "no muscle")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_is_quick_and_names_every_command(run: Run) -> None:
+    result = run("--help")
+    assert result.returncode == 0
+    for command in ("demo", "simulate", "refine", "estimate", "evaluate"):
+        assert command in result.stdout
+
+
+def test_importing_the_package_loads_neither_tensorflow_nor_opensim() -> None:
+    code = (
+        "import sys, nem2e_tf, nem2e_tf.cli;"
+        "print([m for m in ('tensorflow', 'keras', 'opensim', 'matplotlib') if m in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout.strip() == "[]", result.stderr

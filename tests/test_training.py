@@ -1,0 +1,218 @@
+"""Fitting and scoring refiners."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nem2e_tf.agreement import agreement
+from nem2e_tf.dataset import Pair, Trial
+from nem2e_tf.files import read_storage
+from nem2e_tf.muscles import MuscleMap
+from nem2e_tf.refiner import load
+from nem2e_tf.simulation import simulate_files
+from training.evaluate import score
+from training.experiment import CONFIGS, Experiment, read_experiment
+from training.fit import fit, save
+
+Refused = Callable[..., AbstractContextManager[None]]
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def experiment() -> Experiment:
+    """A fit of a few seconds."""
+    return Experiment.model_validate(
+        {
+            "name": "tiny", "summary": "test", "unit": "test", "trials": "trials.csv",
+            "task": "walking", "synthetic": True,
+            "blocks": {"fit": (0.0, 0.5), "stop": (0.5, 0.6), "test": (0.62, 1.0)},
+            "window": 0.5, "hop": 0.1, "batch": 16, "epochs": 12, "patience": 12,
+            "free_running_from": 4, "learning_rate": 0.01, "seed": 1,
+            "network": {"encoder_units": 6, "decoder_units": 8, "attention_units": 6},
+        }
+    )  # fmt: skip
+
+
+@pytest.fixture
+def pairs() -> list[Pair]:
+    """Synthetic: bursts of all channels, and the same earlier and smaller as if measured."""
+    channels = list(MuscleMap.load().channels)
+    time = np.arange(2000) / 100.0
+
+    def bursts(early: float) -> pd.DataFrame:
+        phase = 2 * np.pi * (time[:, None] + early + np.linspace(0, 0.8, len(channels)))
+        values = 0.01 + 0.5 * np.clip(np.sin(phase), 0, None) ** 2
+        return pd.DataFrame(values, index=pd.Index(time, name="time"), columns=channels)
+
+    trial = Trial("synthetic", "walking", Path(), Path(), None, None, None, 0.0, 20.0)
+    return [Pair(trial, bursts(0.0), 0.2 * bursts(0.1))]
+
+
+def test_a_fit_makes_a_refiner_that_beats_the_simulation_on_unseen_time(
+    experiment: Experiment, pairs: list[Pair], tmp_path: Path
+) -> None:
+    refiner = fit(experiment, pairs, tmp_path / "work")
+    scored = score(experiment, pairs, refiner)
+    assert scored.better("stdr_net") == 9
+    save(refiner, scored, tmp_path / "tiny")
+    again = load(tmp_path / "tiny")
+    simulated = pairs[0].simulated
+    np.testing.assert_array_equal(
+        again.refine(simulated).to_numpy(), refiner.refine(simulated).to_numpy()
+    )
+    assert again.card.fitted_on[0].synthetic
+    assert again.card.fitted_on[0].end < 12.0
+    assert again.card.scores["methods"]["stdr_net"]["muscles_better_than_raw"] == 9
+
+
+def test_scales_come_from_the_fitted_block_alone(
+    experiment: Experiment, pairs: list[Pair], tmp_path: Path
+) -> None:
+    simulated, measured = pairs[0].simulated.copy(), pairs[0].measured.copy()
+    simulated.iloc[1000:] *= 1.5
+    measured.iloc[1000:] *= 1.5
+    short = experiment.model_copy(update={"epochs": 1})
+    card = fit(short, [Pair(pairs[0].trial, simulated, measured)], tmp_path / "work").card
+    for channel in card.inputs:
+        assert card.input_maximum[channel] == simulated[channel].iloc[:1000].max()
+        assert card.output_maximum[channel] == measured[channel].iloc[:1000].max()
+
+
+def test_the_test_block_does_not_change_the_fit(
+    experiment: Experiment, pairs: list[Pair], tmp_path: Path
+) -> None:
+    short = experiment.model_copy(update={"epochs": 2})
+    spoilt = Pair(pairs[0].trial, pairs[0].simulated.copy(), pairs[0].measured.copy())
+    spoilt.measured.iloc[1200:] = 0.7
+    one, other = (fit(short, p, tmp_path / n) for p, n in ((pairs, "a"), ([spoilt], "b")))
+    for a, b in zip(one.model.get_weights(), other.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_an_interrupted_fit_goes_on_where_it_stopped(
+    experiment: Experiment, pairs: list[Pair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import keras
+
+    logger = keras.callbacks.CSVLogger.on_epoch_end
+
+    def stop_in_the_fifth(self, epoch, logs=None):  # type: ignore[no-untyped-def]
+        logger(self, epoch, logs)
+        if epoch == 4:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(keras.callbacks.CSVLogger, "on_epoch_end", stop_in_the_fifth)
+        with pytest.raises(KeyboardInterrupt):
+            fit(experiment, pairs, tmp_path)
+    before = pd.read_csv(tmp_path / "log.csv")
+    fit(experiment, pairs, tmp_path)
+    after = pd.read_csv(tmp_path / "log.csv")
+    assert list(before["epoch"]) == [0, 1, 2, 3, 4]
+    assert after["epoch"].max() == 11
+    resumed = after.iloc[len(before) :]
+    assert resumed["epoch"].min() in (4, 5)
+    assert resumed["loss"].iloc[0] < before["loss"].iloc[1]
+
+
+def test_the_shipped_experiments_are_what_the_cards_say() -> None:
+    for config in sorted(CONFIGS.glob("*.yaml")):
+        experiment = read_experiment(config)
+        card = load(REPOSITORY / "saved_models" / experiment.name).card
+        assert card.window == experiment.window
+        assert {s.task for s in card.fitted_on} == {experiment.task}
+        assert experiment.blocks.stop[1] <= 0.6 and experiment.blocks.test == (0.62, 1.0)
+
+
+def test_a_setting_that_is_wrong_is_named(tmp_path: Path, refused: Refused) -> None:
+    text = (CONFIGS / "walking.yaml").read_text()
+    config = tmp_path / "walking.yaml"
+    for change, words in (
+        (("batch: 16", "batch: 0"), ["batch"]),
+        (("stop: [0.5, 0.6]", "stop: [0.5, 6]"), ["blocks.stop"]),
+        (("seed: 1", "sead: 1"), ["seed"]),
+        (("fit: [0.0, 0.5]", "fit: [0.0, 0.7]"), ["blocks", "order"]),
+    ):
+        assert change[0] in text
+        config.write_text(text.replace(*change))
+        with refused(config, *words):
+            read_experiment(config)
+
+
+def test_evaluate_without_recordings_says_which_file_is_missing(tmp_path: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "training.evaluate", "--data", str(tmp_path)],
+        cwd=REPOSITORY, capture_output=True, text=True,
+    )  # fmt: skip
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1 and "gait2392.osim" in result.stderr
+
+
+def unseen(lower_limb: Path, trial: str, refiner: str, start: float, end: float) -> None:
+    """The shipped refiner is nearer to the measured EMG than the simulation, on unseen time."""
+    folder = lower_limb / trial
+    simulated = simulate_files(
+        lower_limb / "gait2392.osim", folder / "ik.sto", folder / "id.sto", start=start, end=end
+    )
+    refined = load(refiner).refine(simulated)
+    result = agreement(read_storage(folder / "emgFilt.sto"), refined, simulated)
+    assert len(result.estimate) == 9
+    assert result.improved == list(result.estimate.index)
+    assert result.estimate["r"].mean() >= (0.85 if refiner == "walking" else 0.90)
+
+
+def test_the_walking_refiner_improves_every_muscle_of_unseen_walking(lower_limb: Path) -> None:
+    unseen(lower_limb, "walk45", "walking", 40.0, 45.0)
+
+
+def test_the_running_refiner_improves_every_muscle_of_unseen_running(lower_limb: Path) -> None:
+    unseen(lower_limb, "run81", "running", 40.0, 45.0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("trial", "refiner"), [("walk45", "walking"), ("run81", "running")])
+def test_the_shipped_refiners_improve_every_muscle_of_18_unseen_seconds(
+    lower_limb: Path, trial: str, refiner: str
+) -> None:
+    unseen(lower_limb, trial, refiner, 40.0, 58.0)
+
+
+@pytest.mark.slow
+def test_the_commands_fit_and_score_a_refiner_from_real_trials(data: Path, tmp_path: Path) -> None:
+    config = tmp_path / "walking.yaml"
+    text = (CONFIGS / "walking.yaml").read_text()
+    trials = (REPOSITORY / "training" / "trials.csv").read_text().replace("59.03", "20")
+    (tmp_path / "trials.csv").write_text(trials)
+    for change in (("../trials.csv", "trials.csv"), ("epochs: 80", "epochs: 3"),
+                   ("name: walking", "name: test-of-the-commands")):  # fmt: skip
+        text = text.replace(*change)
+    config.write_text(text)
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", *map(str, arguments), "--data", str(data)],
+            cwd=REPOSITORY, capture_output=True, text=True,
+        )  # fmt: skip
+
+    try:
+        fitted = run("training.fit", config, "-o", tmp_path / "test-of-the-commands")
+        assert fitted.returncode == 0, fitted.stderr
+        scored = run(
+            "training.evaluate", config, "--models", tmp_path, "-o", tmp_path / "results", "--json"
+        )
+        assert scored.returncode == 0, scored.stderr
+        report = json.loads(scored.stdout)["test-of-the-commands"]
+        assert set(report["methods"]) == {"raw", "gain", "ridge", "stdr_net"}
+        assert all(len(m["muscles"]) == 9 for m in report["methods"].values())
+        assert json.loads((tmp_path / "results.json").read_text()) == json.loads(scored.stdout)
+        assert "| soleus |" in (tmp_path / "results.md").read_text()
+    finally:
+        shutil.rmtree(REPOSITORY / "runs" / "test-of-the-commands", ignore_errors=True)
