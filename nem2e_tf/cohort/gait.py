@@ -6,20 +6,22 @@ The cycle is a published average (`walking.csv` names its source); every stride 
 from __future__ import annotations
 
 import math
-from functools import cache
-from importlib.resources import files
 
 import numpy as np
 import pandas as pd
 from scipy.interpolate import CubicSpline
 
-_MOMENT = "_moment"
+from nem2e_tf.cohort.cycles import COLUMNS, MOMENT, walking_table
+
+_FREE_SPEED = 0.429
+"""Dimensionless, of `walking.csv`."""
 
 
-@cache
 def _cycle() -> pd.DataFrame:
-    with files(__package__).joinpath("walking.csv").open(encoding="utf-8") as table:
-        return pd.read_csv(table, comment="#", index_col="cycle", dtype=float)
+    # The transverse hip moment is of other people than the rest of the table.
+    columns = [name for name in COLUMNS if name != f"hip_rotation_r{MOMENT}"]
+    cycle: pd.DataFrame = walking_table().loc[_FREE_SPEED, columns]
+    return cycle
 
 
 def walking_cycle() -> pd.DataFrame:
@@ -81,7 +83,7 @@ def walking(
     phase = 100.0 * np.mod(time.to_numpy() / stride_time, 1.0)
     frame = pd.DataFrame(spline(phase), index=time, columns=cycle.columns)
 
-    is_moment = frame.columns.str.endswith(_MOMENT)
+    is_moment = frame.columns.str.endswith(MOMENT)
     motion = frame.loc[:, ~is_moment].apply(np.deg2rad)
     moments = frame.loc[:, is_moment] * mass
     return motion, moments

@@ -27,7 +27,9 @@ def _table() -> dict[str, Any]:
     return table
 
 
-def build_leg(mass: float = 75.0, height: float = 1.75) -> opensim.Model:
+def build_leg(
+    mass: float = 75.0, height: float = 1.75, proportions: Mapping[str, float] | None = None
+) -> opensim.Model:
     """A right leg of 5 degrees of freedom and 24 muscles, its pelvis fixed to the ground.
 
     Coordinates, in radians, with the names and signs of Gait2392: hip_flexion_r, hip_adduction_r,
@@ -36,35 +38,45 @@ def build_leg(mass: float = 75.0, height: float = 1.75) -> opensim.Model:
     Gait2392. There are no contact, ligaments or torso: the leg is for muscle geometry, force
     capacity and the sharing of given joint moments.
 
-    Scaling is uniform. Every length (segments, attachments, knee translation, fibres, tendons)
-    is proportional to height, so normalised fibre lengths do not depend on it; segment masses
-    are proportional to body mass, inertias to mass times height squared, and maximum isometric
-    forces to body mass to the power 2/3 (Jaric 2002).
+    Every length (segments, attachments, knee translation, fibres, tendons) is proportional to
+    height, so normalised fibre lengths do not depend on it; segment masses are proportional to
+    body mass, inertias to mass times height squared, and maximum isometric forces to body mass to
+    the power 2/3 (Jaric 2002). A segment of other proportions is scaled with all that is attached
+    to it, and fibre and tendon of a muscle with its length in the upright pose, as OpenSim's
+    scaling tool does.
 
     Args:
         mass: of the whole body in kg.
         height: of the body in m.
+        proportions: dict or None. By segment (`pelvis`, `femur_r`, `tibia_r`, `calcn_r`), its
+            length over that of a segment of average proportions; 1 if left out.
 
     Returns:
         Model with connections finalised, ready for `initSystem`.
 
     Raises:
-        ValueError: mass or height is not a positive finite number.
+        ValueError: mass, height or a proportion is not a positive finite number, or there is no
+            such segment.
     """
-    for name, value in {"mass": mass, "height": height}.items():
+    proportions = proportions or {}
+    for name, value in {"mass": mass, "height": height, **proportions}.items():
         if not (math.isfinite(value) and value > 0.0):
             raise ValueError(f"{name} must be a positive number, not {value!r}")
 
     import opensim
 
     table = _table()
-    lengths = height / table["height"]
+    for name in proportions:
+        if name not in table["segments"]:
+            raise ValueError(f"there is no segment {name!r}; there are {', '.join(table['segments'])}")
+    average = height / table["height"]
+    lengths = {name: average * proportions.get(name, 1.0) for name in table["segments"]}
     masses = mass / table["mass"]
 
     model = opensim.Model()
     model.setName("leg")
     for name, segment in table["segments"].items():
-        model.addBody(_body(name, segment, lengths, masses))
+        model.addBody(_body(name, segment, lengths[name], masses))
     bodies = model.getBodySet()
     model.addJoint(opensim.WeldJoint("ground_pelvis", model.getGround(), bodies.get("pelvis")))
     for name, joint in table["joints"].items():
@@ -78,9 +90,35 @@ def build_leg(mass: float = 75.0, height: float = 1.75) -> opensim.Model:
             model.updCoordinateSet().get(name).setRangeMax(highest)
     for name, muscle in table["muscles"].items():
         strength = masses**_STRENGTH_EXPONENT
-        model.addForce(_muscle(name, muscle, table["quadriceps_knots"], model, lengths, strength))
+        built = _muscle(name, muscle, table["quadriceps_knots"], model, lengths)
+        built.setMaxIsometricForce(muscle["force"] * strength)
+        built.setOptimalFiberLength(muscle["fibre_length"] * average)
+        built.setTendonSlackLength(muscle["slack_length"] * average)
+        model.addForce(built)
     model.finalizeConnections()
+    if any(value != 1.0 for value in proportions.values()):
+        for name, length in _upright_lengths(model).items():
+            stretch = length / (average * _average_lengths()[name])
+            own = model.getMuscles().get(name)
+            own.setOptimalFiberLength(own.getOptimalFiberLength() * stretch)
+            own.setTendonSlackLength(own.getTendonSlackLength() * stretch)
+        model.finalizeConnections()
     return model
+
+
+def _upright_lengths(model: opensim.Model) -> dict[str, float]:
+    """Muscle-tendon lengths in metres in the default pose, by muscle."""
+    state = model.initSystem()
+    muscles = model.getMuscles()
+    every = [muscles.get(index) for index in range(muscles.getSize())]
+    return {muscle.getName(): float(muscle.getLength(state)) for muscle in every}
+
+
+@cache
+def _average_lengths() -> dict[str, float]:
+    """The same of the leg of `leg.yaml`, for a body of its height."""
+    table = _table()
+    return _upright_lengths(build_leg(table["mass"], table["height"]))
 
 
 def _vector(numbers: Sequence[float], scale: float = 1.0) -> opensim.Vec3:
@@ -108,7 +146,7 @@ def _body(name: str, segment: Mapping[str, Any], lengths: float, masses: float) 
 
 
 def _joint(
-    name: str, joint: Mapping[str, Any], bodies: opensim.BodySet, lengths: float
+    name: str, joint: Mapping[str, Any], bodies: opensim.BodySet, lengths: Mapping[str, float]
 ) -> opensim.CustomJoint:
     import opensim
 
@@ -127,15 +165,15 @@ def _joint(
         translation = transform.updTransformAxis(3 + "xyz".index(direction))
         (angle,) = coordinates
         translation.setCoordinateNames(opensim.ArrayStr(angle, 1))
-        translation.set_function(_spline(curve["angle"], curve["metres"], lengths))
+        translation.set_function(_spline(curve["angle"], curve["metres"], lengths[joint["parent"]]))
 
     return opensim.CustomJoint(
         name,
         bodies.get(joint["parent"]),
-        _vector(joint["in_parent"], lengths),
+        _vector(joint["in_parent"], lengths[joint["parent"]]),
         opensim.Vec3(0),
         bodies.get(joint["child"]),
-        _vector(joint["in_child"], lengths),
+        _vector(joint["in_child"], lengths[joint["child"]]),
         opensim.Vec3(0),
         transform,
     )
@@ -154,23 +192,18 @@ def _muscle(
     muscle: Mapping[str, Any],
     knots: Sequence[float],
     model: opensim.Model,
-    lengths: float,
-    strength: float,
+    lengths: Mapping[str, float],
 ) -> opensim.Millard2012EquilibriumMuscle:
     import opensim
 
     built = opensim.Millard2012EquilibriumMuscle(
-        name,
-        muscle["force"] * strength,
-        muscle["fibre_length"] * lengths,
-        muscle["slack_length"] * lengths,
-        muscle["pennation"],
+        name, muscle["force"], muscle["fibre_length"], muscle["slack_length"], muscle["pennation"]
     )
     # OpenSim sets this itself for a muscle with fibre damping, and tells every muscle's user so.
     built.upd_ActiveForceLengthCurve().setMinValue(0.0)
     points = built.updGeometryPath().updPathPointSet()
     for index, place in enumerate(muscle["path"], start=1):
-        point = _point(place, knots, model, lengths)
+        point = _point(place, knots, model, lengths[place["segment"]])
         point.setName(f"{name}-P{index}")
         points.adoptAndAppend(point)
     return built
