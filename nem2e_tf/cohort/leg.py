@@ -28,7 +28,10 @@ def _table() -> dict[str, Any]:
 
 
 def build_leg(
-    mass: float = 75.0, height: float = 1.75, proportions: Mapping[str, float] | None = None
+    mass: float = 75.0,
+    height: float = 1.75,
+    proportions: Mapping[str, float] | None = None,
+    strength: float = 1.0,
 ) -> opensim.Model:
     """A right leg of 5 degrees of freedom and 24 muscles, its pelvis fixed to the ground.
 
@@ -50,16 +53,17 @@ def build_leg(
         height: of the body in m.
         proportions: dict or None. By segment (`pelvis`, `femur_r`, `tibia_r`, `calcn_r`), its
             length over that of a segment of average proportions; 1 if left out.
+        strength: of all muscles, over that of the table, whose forces come from cadavers.
 
     Returns:
         Model with connections finalised, ready for `initSystem`.
 
     Raises:
-        ValueError: mass, height or a proportion is not a positive finite number, or there is no
+        ValueError: mass, height, strength or a proportion is not a positive finite number, or there is no
             such segment.
     """
     proportions = proportions or {}
-    for name, value in {"mass": mass, "height": height, **proportions}.items():
+    for name, value in {"mass": mass, "height": height, "strength": strength, **proportions}.items():
         if not (math.isfinite(value) and value > 0.0):
             raise ValueError(f"{name} must be a positive number, not {value!r}")
 
@@ -88,10 +92,10 @@ def build_leg(
             lowest, highest = coordinate["range"]
             model.updCoordinateSet().get(name).setRangeMin(lowest)
             model.updCoordinateSet().get(name).setRangeMax(highest)
+    force = strength * masses**_STRENGTH_EXPONENT
     for name, muscle in table["muscles"].items():
-        strength = masses**_STRENGTH_EXPONENT
         built = _muscle(name, muscle, table["quadriceps_knots"], model, lengths)
-        built.setMaxIsometricForce(muscle["force"] * strength)
+        built.setMaxIsometricForce(muscle["force"] * force)
         built.setOptimalFiberLength(muscle["fibre_length"] * average)
         built.setTendonSlackLength(muscle["slack_length"] * average)
         model.addForce(built)

@@ -1,0 +1,173 @@
+"""Many strides of one person: angles and moments that vary together, around an own average.
+
+A person's cycle departs from the average of people by smooth periodic functions, scaled to the
+published spread at every instant of the cycle; each stride departs from the person's cycle in the
+same way, less. Departures of a joint's moment go with those of its angle as in a spring: the
+joint's quasi-stiffness (Shamaei, Sawicki and Dollar 2013, PLoS ONE 8:e59935, e81841).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.interpolate import CubicSpline, PchipInterpolator
+
+from nem2e_tf.cohort.cycles import (
+    COORDINATES,
+    MOMENT,
+    POINTS,
+    Cycle,
+    stride_time_spread,
+    typical_cycle,
+)
+from nem2e_tf.cohort.subject import Subject, bounded
+from nem2e_tf.signals import RATE
+
+_SHARES = (0.40, 0.25, 0.18, 0.11, 0.06)
+"""Of a departure's variance, in its mean and first four harmonics."""
+_STIFFNESS = -0.5
+"""Correlation of the departures of moment and angle."""
+_WITHIN = 0.3
+"""Spread of a person's strides over that between people. Sagittal angles then vary by 1.5-2 degrees
+at equal phase: Kadaba MP et al. (1989), J Orthop Res 7:849-860, find them excellently repeatable
+within a day, with frontal and transverse angles and the moments behind."""
+_STRIDE_TIME = {"walking": (0.015, 0.030), "running": (0.010, 0.025)}
+"""Range of a person's coefficient of variation: Hausdorff JM et al. (1996), J Appl Physiol
+80:1448-1457, for walking; Nakayama Y, Kudo K, Ohtsuki T (2010), Gait Posture 31:331-335, runners."""
+_PERSISTENCE = 0.8
+"""Scaling exponent of stride times, 1/2 being memoryless: 0.76 of walking adults in Hausdorff JM et
+al. (1995), J Appl Physiol 78:349-358."""
+_DRIFT = 0.03
+"""Largest slow change of amplitude and stride time over a trial, either way."""
+
+
+@dataclass(frozen=True)
+class Strides:
+    """What a virtual person did, before anybody measured it.
+
+    Args:
+        motion: `(frames, coordinates)` at 100 Hz, radians.
+        moments: `(frames, coordinates)`, N m, columns `<coordinate>_moment`.
+        strikes: `(strides + 3,)`, seconds of the right foot's strikes. One stride before and one
+            after those asked for let filters and delays settle.
+        toe_offs: `(strides + 2,)`, seconds.
+    """
+
+    motion: pd.DataFrame
+    moments: pd.DataFrame
+    strikes: np.ndarray
+    toe_offs: np.ndarray
+
+    @property
+    def start(self) -> float:
+        """Seconds at which the strides that count begin."""
+        return float(np.ceil(self.strikes[1] * RATE) / RATE)
+
+    @property
+    def end(self) -> float:
+        """Seconds at which they end."""
+        return float(np.floor(self.strikes[-2] * RATE) / RATE)
+
+
+def walk_or_run(subject: Subject, task: str, strides: int) -> Strides:
+    """Strides of one person at the person's speed for a task.
+
+    Args:
+        subject: Subject.
+        task: `walking` or `running`.
+        strides: how many, at least 1, besides one before and one after.
+
+    Raises:
+        ValueError: no such task or no strides.
+    """
+    if strides < 1:
+        raise ValueError(f"{strides} strides are too few")
+    typical = typical_cycle(task, subject.speeds[task], subject.height)
+    person = subject.chance("person", task)
+    varied = subject.chance("strides", task)
+    count = strides + 2
+
+    own = person.uniform(*_STRIDE_TIME[task])
+    average = typical.stride_time * (1.0 + bounded(person, 0.0, stride_time_spread(task)))
+    slow = np.linspace(-0.5, 0.5, count) * varied.uniform(-_DRIFT, _DRIFT)
+    times = average * (1.0 + own * _persistent(varied, count, 1)[:, 0] + slow)
+    strikes = np.concatenate([[0.0], np.cumsum(times)])
+    time = np.arange(int(np.ceil(strikes[-1] * RATE)) + 1) / RATE
+
+    number = np.arange(count + 1, dtype=float)
+    # Two more strikes, so that the last frame, up to 10 ms later, is within.
+    elapsed = PchipInterpolator(
+        np.append(strikes, strikes[-1] + average), np.append(number, count + 1)
+    )(time)
+    values = _values(typical, elapsed, count, person, varied)
+    index = pd.Index(time, name="time")
+    angles = {name: np.deg2rad(values[name]) for name in COORDINATES}
+    moments = {f"{name}{MOMENT}": subject.mass * values[f"{name}{MOMENT}"] for name in COORDINATES}
+    return Strides(
+        pd.DataFrame(angles, index=index),
+        pd.DataFrame(moments, index=index),
+        strikes,
+        strikes[:-1] + typical.stance * times,
+    )
+
+
+def _values(
+    typical: Cycle,
+    elapsed: np.ndarray,
+    strides: int,
+    person: np.random.Generator,
+    varied: np.random.Generator,
+) -> dict[str, np.ndarray]:
+    """Every column of the cycle at `elapsed` strides `(frames,)`."""
+    basis = _basis(elapsed)
+    terms = basis.shape[1]
+    variability = person.uniform(0.7, 1.3) * _WITHIN
+    drift = varied.uniform(-_DRIFT, _DRIFT) * (elapsed / strides - 0.5)
+    values = {}
+    for coordinate in COORDINATES:
+        departures: list[np.ndarray] = []
+        for name in (coordinate, f"{coordinate}{MOMENT}"):
+            constant = person.standard_normal(terms)
+            changing = _persistent(varied, strides, terms)
+            at_middle = constant + variability * changing
+            coefficients = CubicSpline(np.arange(strides) + 0.5, at_middle)(
+                np.clip(elapsed, 0.5, strides - 0.5)
+            )
+            own = np.einsum("ft,ft->f", basis, coefficients)
+            if departures:
+                own = _STIFFNESS * departures[0] + np.sqrt(1.0 - _STIFFNESS**2) * own
+            departures.append(own)
+            mean, spread = (
+                CubicSpline(
+                    np.arange(POINTS + 1) / POINTS,
+                    np.append(frame[name], frame[name].iloc[0]),
+                    bc_type="periodic",
+                )(np.mod(elapsed, 1.0))
+                for frame in (typical.mean, typical.spread)
+            )
+            middle = float(typical.mean[name].mean())
+            values[name] = middle + (1.0 + drift) * (mean - middle) + spread * own
+    return values
+
+
+def _basis(elapsed: np.ndarray) -> np.ndarray:
+    """Terms of a periodic function of unit variance: `(frames, 9)`."""
+    columns = [np.full(len(elapsed), np.sqrt(_SHARES[0]))]
+    for harmonic, share in enumerate(_SHARES[1:], start=1):
+        angle = 2.0 * np.pi * harmonic * elapsed
+        columns += [np.sqrt(share) * np.cos(angle), np.sqrt(share) * np.sin(angle)]
+    return np.stack(columns, axis=1)
+
+
+def _persistent(chance: np.random.Generator, count: int, series: int) -> np.ndarray:
+    """Series of unit variance whose chance departures persist: `(count, series)`.
+
+    Fractional Gaussian noise (Mandelbrot and Van Ness 1968, SIAM Rev 10:422).
+    """
+    lag = np.abs(np.subtract.outer(np.arange(count), np.arange(count))).astype(float)
+    power = 2.0 * _PERSISTENCE
+    covariance = 0.5 * ((lag + 1.0) ** power - 2.0 * lag**power + np.abs(lag - 1.0) ** power)
+    draws: np.ndarray = np.linalg.cholesky(covariance) @ chance.standard_normal((count, series))
+    return draws

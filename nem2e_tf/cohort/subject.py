@@ -1,0 +1,91 @@
+"""A virtual person: body, usual speeds, and a source of chance of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from zlib import crc32
+
+import numpy as np
+
+from nem2e_tf.cohort.cycles import SPEEDS
+
+_STATURE = {"female": (1.629, 0.064), "male": (1.756, 0.069)}
+"""Mean and standard deviation, m: Gordon CC et al. (2014), 2012 Anthropometric Survey of U.S. Army
+Personnel, NATICK/TR-15/007."""
+_BODY_MASS_INDEX = (23.5, 2.3)
+"""kg/m², normal and somewhat above by the classes of the World Health Organization (18.5-30)."""
+_PROPORTION = 0.025
+"""Standard deviation of a segment's length at equal stature; chosen so that thigh over shank varies
+by 3.5 %."""
+_WALKING = (1.3, 0.2)
+"""Mean and standard deviation of the walking speed, m/s: free speed of `walking.csv` for adults."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A virtual person.
+
+    Args:
+        name: such as `virtual-0001-003`, from seed and number.
+        seed: of the cohort.
+        number: in the cohort, from 1.
+        mass: kg.
+        height: m.
+        proportions: by segment of the leg, see `build_leg`.
+        speeds: by task, m/s.
+    """
+
+    name: str
+    seed: int
+    number: int
+    mass: float
+    height: float
+    proportions: Mapping[str, float]
+    speeds: Mapping[str, float]
+
+    def chance(self, *purpose: str) -> np.random.Generator:
+        """A stream of random numbers that depends on cohort, person and purpose alone.
+
+        Whatever else is drawn, in whatever order or process, a purpose always gets the same
+        numbers, so that one cause can be switched off and the rest stays as it was.
+        """
+        words = [crc32(word.encode()) for word in purpose]
+        return np.random.default_rng([self.seed, self.number, *words])
+
+
+def sample_subject(seed: int, number: int) -> Subject:
+    """The person with a number in the cohort of a seed.
+
+    Args:
+        seed: not negative.
+        number: from 1.
+
+    Raises:
+        ValueError: a negative seed or a number below 1.
+    """
+    if seed < 0 or number < 1:
+        raise ValueError(f"seed {seed} is negative or number {number} below 1")
+    blank = Subject(f"virtual-{seed:04d}-{number:03d}", seed, number, 75.0, 1.75, {}, {})
+    body = blank.chance("body")
+    height = bounded(body, *_STATURE[str(body.choice(sorted(_STATURE)))])
+    mass = bounded(body, *_BODY_MASS_INDEX) * height**2
+    proportions = {
+        name: round(bounded(body, 1.0, _PROPORTION), 4)
+        for name in ("pelvis", "femur_r", "tibia_r", "calcn_r")
+    }
+    speed = blank.chance("speed")
+    speeds = {
+        "walking": round(float(np.clip(bounded(speed, *_WALKING), *SPEEDS["walking"])), 3),
+        "running": round(float(speed.uniform(*SPEEDS["running"])), 3),
+    }
+    return Subject(
+        blank.name, seed, number, round(mass, 2), round(height, 4), proportions, speeds
+    )
+
+
+def bounded(chance: np.random.Generator, mean: float, deviation: float) -> float:
+    """A normal number, drawn anew until it is within two standard deviations."""
+    while abs(score := chance.standard_normal()) > 2.0:
+        pass
+    return float(mean + deviation * score)
