@@ -10,50 +10,8 @@ import pandas as pd
 
 from nem2e_tf.errors import InputError
 from nem2e_tf.files import check_input
+from nem2e_tf.force_plates import ForcePlate, force_plates
 from nem2e_tf.markers import METRES, marker_frame
-
-LEAST_FORCE = 20.0
-"""N. Under less vertical force a plate counts as empty: its centre of pressure would be noise."""
-
-PLATE_TYPES = (2, 3, 4)
-"""Force plates as the C3D standard numbers them: 2 six channels, 3 Kistler, 4 to be calibrated."""
-
-MOMENTS = {"nmm": 0.001, "n.mm": 0.001, "ncm": 0.01, "nm": 1.0, "n.m": 1.0}
-"""N m of a unit as files name it."""
-
-
-@dataclass(frozen=True)
-class ForcePlate:
-    """A force plate under a walker, in OpenSim's axes.
-
-    Args:
-        corners: `(4, 3)`, metres.
-        force: `(samples, 3)`, N. What the plate does to the foot: y is positive under a foot.
-        moment: `(samples, 3)`, N m, about the centre of the corners.
-    """
-
-    corners: np.ndarray
-    force: np.ndarray
-    moment: np.ndarray
-
-    def reactions(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Force, centre of pressure and free moment, each `(samples, 3)`: N, m, N m.
-
-        The centre of pressure is where the plate's surface meets the line of the force: with the
-        normal n and the moment M about the centre, r = n × M / (n · F); what is left of M is
-        the free moment about n. All are zero under less than `LEAST_FORCE`.
-        """
-        edges = self.corners[0] - self.corners[1], self.corners[0] - self.corners[3]
-        normal = np.cross(*edges)
-        normal *= np.sign(normal[1]) / np.linalg.norm(normal)
-        press = self.force @ normal
-        on = press >= LEAST_FORCE
-        force = np.where(on[:, None], self.force, 0.0)
-        arm = np.cross(normal, self.moment) / np.where(on, press, np.inf)[:, None]
-        left = np.einsum("sa,a->s", self.moment - np.cross(arm, force), normal)
-        free = np.where(on, left, 0.0)[:, None] * normal
-        point = np.where(on[:, None], arm + self.corners.mean(axis=0), 0.0)
-        return force, point, free
 
 
 @dataclass(frozen=True)
@@ -120,13 +78,18 @@ def read_c3d(path: str | os.PathLike[str], up: str | None = None) -> C3D:
         InputError: not a C3D file, damaged, an unknown unit, or no telling which axis is up.
     """
     path = check_input(path, "a C3D file")
-    with open(path, "rb") as file:
-        head = file.read(512)
-    if len(head) < 512 or head[1] != 0x50:
-        raise InputError(f"{path}: not a C3D file, or cut short: it has no C3D header")
+    announced = _announced(path)
     content, unread = _open(path)
+    frames = content["data"]["points"].shape[2]
+    if frames < announced:
+        raise InputError(
+            f"{path}: cut short: its header announces {announced} frames, the file has {frames};"
+            " copy or export it again"
+        )
+    if frames == 0:
+        raise InputError(f"{path}: holds no frames")
     groups = content["parameters"]
-    unit = _text(groups, "POINT", "UNITS", "mm")
+    unit = _padded(groups, "POINT", "UNITS", 1)[0] or "mm"
     if unit not in METRES:
         raise InputError(f"{path}: positions are in '{unit}'; expected {', '.join(METRES)}")
     scale = METRES[unit]
@@ -139,17 +102,20 @@ def read_c3d(path: str | os.PathLike[str], up: str | None = None) -> C3D:
     first = float(header["points"]["first_frame"]) / rate
 
     points = content["data"]["points"][:3]
-    labels = [str(label) for label in groups["POINT"]["LABELS"]["value"]][: points.shape[1]]
+    labels = _padded(groups, "POINT", "LABELS", points.shape[1])
+    labels = [label or f"marker_{i + 1}" for i, label in enumerate(labels)]
     prefixes = {label.partition(":")[0] for label in labels if ":" in label}
     if len(prefixes) == 1 and all(":" in label for label in labels):
         labels = [label.partition(":")[2] for label in labels]
-    positions = np.einsum("ab,bmf->fma", turn, points[:, : len(labels)] * scale)
+    positions = np.einsum("ab,bmf->fma", turn, points * scale)
     time = first + np.arange(points.shape[2]) / rate
-    markers = marker_frame(path, time, positions.reshape(len(time), -1), _unique(labels))
+    markers = marker_frame(
+        path, time, positions.reshape(len(time), 3 * len(labels)), _unique(labels)
+    )
 
-    used, plates, unknown = _plates(groups, platforms, turn, scale, len(time))
     voltages = content["data"]["analogs"][0]
     names, units = (_padded(groups, "ANALOG", key, len(voltages)) for key in ("LABELS", "UNITS"))
+    used, plates, unknown = force_plates(groups, platforms, units, turn, scale, len(time))
     names = _unique([name or f"analog_{i + 1}" for i, name in enumerate(names)])
     kept = [i for i in range(len(voltages)) if i not in used]
     per_second = rate * (voltages.shape[1] / max(len(time), 1) if len(voltages) else 1.0)
@@ -160,6 +126,19 @@ def read_c3d(path: str | os.PathLike[str], up: str | None = None) -> C3D:
     )
     analog.attrs = {"path": str(path)}
     return C3D(path, markers, plates, analog, {names[i]: units[i] for i in kept}, unread or unknown)
+
+
+def _announced(path: Path) -> int:
+    """Frames by the header, which ezc3d mends silently; 0 where they exceed its two bytes."""
+    with open(path, "rb") as file:
+        head = file.read(512)
+        if len(head) < 512 or head[1] != 0x50:
+            raise InputError(f"{path}: not a C3D file, or cut short: it has no C3D header")
+        file.seek((head[0] - 1) * 512)
+        processor = file.read(4)[3:]
+    order = ">" if processor == bytes([86]) else "<"
+    first, last = (int(word) for word in np.frombuffer(head[6:10], dtype=f"{order}u2"))
+    return last - first + 1 if 0 < first <= last < 0xFFFF else 0
 
 
 def _open(path: Path) -> tuple[Any, str]:
@@ -179,15 +158,19 @@ def _open(path: Path) -> tuple[Any, str]:
         raise InputError(f"{path}: not a C3D file that can be read: {detail}") from None
 
 
-def _text(groups: Any, group: str, key: str, default: str) -> str:
-    found = groups[group][key]["value"] if group in groups and key in groups[group] else []
-    return str(found[0]).strip() if len(found) else default
+def _texts(groups: Any, group: str, key: str) -> list[str]:
+    """A parameter's texts; beyond 255 they go on in `LABELS2`, `LABELS3`, …"""
+    if group not in groups:
+        return []
+    found: list[str] = []
+    for name in (key, *(f"{key}{number}" for number in range(2, 10))):
+        if name in groups[group]:
+            found += [str(text).strip() for text in groups[group][name]["value"]]
+    return found
 
 
 def _padded(groups: Any, group: str, key: str, count: int) -> list[str]:
-    found = groups[group][key]["value"] if group in groups and key in groups[group] else []
-    texts = [str(text).strip() for text in found][:count]
-    return texts + [""] * (count - len(texts))
+    return (_texts(groups, group, key) + [""] * count)[:count]
 
 
 def _unique(names: list[str]) -> list[str]:
@@ -214,7 +197,7 @@ def _turn(path: Path, groups: Any, platforms: Any, up: str | None) -> np.ndarray
     # Corners are numbered so that a plate's own z, x × y, points into the ground.
     normals = [-np.cross(c[:, 0] - c[:, 1], c[:, 0] - c[:, 3]) for c in corners]
     normal = sum((n / np.linalg.norm(n) for n in normals if np.linalg.norm(n) > 0), np.zeros(3))
-    vertical = _axis(_text(groups, "POINT", "Y_SCREEN", ""))
+    vertical = _axis(_padded(groups, "POINT", "Y_SCREEN", 1)[0])
     if up is not None:
         vertical = _axis(up)
         if vertical is None:
@@ -229,59 +212,7 @@ def _turn(path: Path, groups: Any, platforms: Any, up: str | None) -> np.ndarray
             " axis points up; name it with --up, as in +z"
         )
     assert vertical is not None
-    forward = _axis(_text(groups, "POINT", "X_SCREEN", ""))
+    forward = _axis(_padded(groups, "POINT", "X_SCREEN", 1)[0])
     if forward is None or abs(forward @ vertical) > 0:
         forward = np.roll(np.abs(vertical), 1)
     return np.stack([forward, vertical, np.cross(forward, vertical)])
-
-
-def _plates(
-    groups: Any, platforms: Any, turn: np.ndarray, scale: float, frames: int
-) -> tuple[set[int], tuple[ForcePlate, ...], str]:
-    """Analog channels that belong to force plates, the plates, and which could not be read."""
-    if "FORCE_PLATFORM" not in groups:
-        return set(), (), ""
-    group = groups["FORCE_PLATFORM"]
-    count = int(np.ravel(group["USED"]["value"])[0])
-    channels = np.asarray(group["CHANNEL"]["value"] if "CHANNEL" in group else [], dtype=int)
-    channels = channels[:, :count] - 1 if channels.ndim == 2 else np.zeros((0, 0), dtype=int)
-    used = {int(i) for i in np.ravel(channels) if i >= 0}
-    units = _padded(groups, "ANALOG", "UNITS", 1 + max(used, default=0))
-    types = np.ravel(group["TYPE"]["value"]).astype(int)
-    plates, unread = [], ""
-    for i, platform in enumerate(platforms):
-        if types[i] not in PLATE_TYPES:
-            read = ", ".join(str(kind) for kind in PLATE_TYPES)
-            unread = f": plate {i + 1} is of type {types[i]}, and types {read} are read"
-            continue
-        corners, force, moment = (
-            np.asarray(platform[key], dtype=float) for key in ("corners", "force", "moment")
-        )
-        if types[i] == 2 and units[channels[3, i]].lower() in MOMENTS:
-            # ezc3d adds force × origin, in the unit of positions, to a moment in its own unit.
-            offset = np.cross(force.T, _frame(corners) @ np.asarray(platform["origin"])).T
-            moment = (moment - offset) * MOMENTS[units[channels[3, i]].lower()] / scale + offset
-        force, moment = (_zeroed(group, values, frames) for values in (force, moment))
-        force, moment = turn @ force, turn @ moment * scale
-        if force[1].max(initial=0.0) < -force[1].min(initial=0.0):
-            # A foot cannot pull: these are forces on the plate, not on the foot.
-            force, moment = -force, -moment
-        plates.append(ForcePlate((turn @ corners * scale).T, force.T, moment.T))
-    return used, tuple(plates), unread
-
-
-def _frame(corners: np.ndarray) -> np.ndarray:
-    """Rotation from a plate's own axes to the laboratory's; corners `(3, 4)` at +x+y, -x+y, …"""
-    x = corners[:, 0] - corners[:, 1]
-    z = np.cross(x, corners[:, 0] - corners[:, 3])
-    axes = np.stack([x, np.cross(z, x), z], axis=1)
-    return axes / np.linalg.norm(axes, axis=0)
-
-
-def _zeroed(group: Any, values: np.ndarray, frames: int) -> np.ndarray:
-    """Less the mean over the frames that FORCE_PLATFORM:ZERO names as unloaded, if it names any."""
-    zero = np.ravel(group["ZERO"]["value"]).astype(int) if "ZERO" in group else np.zeros(0, int)
-    if len(zero) < 2 or not 0 < zero[0] <= zero[1] <= frames:
-        return values
-    each = values.shape[1] // frames
-    return values - values[:, (zero[0] - 1) * each : zero[1] * each].mean(axis=1, keepdims=True)

@@ -1,7 +1,5 @@
 """Marker positions of a motion-capture recording."""
 
-import csv
-import io
 import os
 from pathlib import Path
 
@@ -106,7 +104,7 @@ def marker_frame(
     points = np.where(lost[:, :, None], np.nan, points)
     columns = pd.MultiIndex.from_product([markers, AXES], names=["marker", "axis"])
     index = pd.Index(time, name="time")
-    frame = pd.DataFrame(points.reshape(len(time), -1), index=index, columns=columns)
+    frame = pd.DataFrame(points.reshape(len(time), columns.size), index=index, columns=columns)
     frame.attrs = {"path": str(path)}
     return frame
 
@@ -119,34 +117,29 @@ def seen(markers: pd.DataFrame) -> pd.DataFrame:
 def _rows(path: Path, markers: list[str], rows: list[str]) -> np.ndarray:
     if not rows:
         raise InputError(f"{path}: no rows below the marker names")
-    labels = ["Frame#", "Time", *(f"{name} {axis}" for name in markers for axis in AXES), ""]
-    width = len(labels) - 1
-    last = len(rows[-1].rstrip("\t\r\n ").split("\t"))
-    # A program may leave out blank coordinates at the end of a row, but not half a marker.
-    if last < width and last % 3 != 2:
-        raise InputError(f"{path}: cut short: its last row ends within a marker's coordinates")
-    try:
-        table = pd.read_csv(
-            io.StringIO("\n".join(rows)), sep="\t", header=None, names=labels,
-            na_values=[*NOT_A_NUMBER, " "], keep_default_na=False, quoting=csv.QUOTE_NONE,
-            skipinitialspace=True, float_precision="round_trip", low_memory=False, index_col=False,
-        )  # fmt: skip
-    except (pd.errors.ParserError, ValueError) as error:
-        detail = " ".join(str(error).split())
-        raise InputError(f"{path}: rows do not fit {len(markers)} markers: {detail}") from None
-    if table.pop("").notna().any():
-        raise InputError(f"{path}: a row has more than the coordinates of {len(markers)} markers")
-    for column in table.columns:
-        if table[column].dtype.kind not in "fiu":
-            numbers = pd.to_numeric(table[column].astype(str).str.strip(), errors="coerce")
-            wrong = (numbers.isna() & table[column].notna()).to_numpy()
-            if wrong.any():
-                value = str(table[column][int(wrong.argmax())])[:30]
-                place = f"row {int(wrong.argmax()) + 1}"
-                raise InputError(f"{path}: '{column}', {place}: '{value}' is not a number")
-            table[column] = numbers
-    values = table.to_numpy(dtype=float)
-    if not np.isfinite(values[:, 1]).all():
-        row = int(np.flatnonzero(~np.isfinite(values[:, 1]))[0])
-        raise InputError(f"{path}: row {row + 1} has no time")
+    labels = ["Frame#", "Time", *(f"{name} {axis}" for name in markers for axis in AXES)]
+    values = np.full((len(rows), len(labels)), np.nan)
+    for row, line in enumerate(rows):
+        cells = [cell.strip() for cell in line.split("\t")]
+        while cells and not cells[-1]:
+            cells.pop()
+        if len(cells) > len(labels):
+            raise InputError(
+                f"{path}: row {row + 1} has more than the coordinates of {len(markers)} markers"
+            )
+        # A program may leave out blank coordinates at the end of a row, but not half a marker.
+        if row == len(rows) - 1 and len(cells) < len(labels) and len(cells) % 3 != 2:
+            raise InputError(f"{path}: cut short: its last row ends within a marker's coordinates")
+        for column, cell in enumerate(cells):
+            if cell not in NOT_A_NUMBER:
+                try:
+                    # Exactly as OpenSim reads it: pandas may miss the last digit.
+                    values[row, column] = float(cell)
+                except ValueError:
+                    raise InputError(
+                        f"{path}: '{labels[column]}', row {row + 1}: '{cell[:30]}' is not a number"
+                    ) from None
+    timeless = np.flatnonzero(~np.isfinite(values[:, 1]))
+    if len(timeless):
+        raise InputError(f"{path}: row {timeless[0] + 1} has no time")
     return values
