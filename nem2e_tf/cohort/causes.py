@@ -26,7 +26,7 @@ class Parameter:
         high: end of its range.
         normal: whether it is normally distributed between, with two standard deviations to either
             end, rather than evenly.
-        off: its value where the cause is switched off.
+        neutral: its value where the cause is switched off.
         each: what has one of its own: `person`, `muscle`, `joint`, `electrode` or `pair`.
         unit: of the number, or empty.
         source: of the range.
@@ -35,7 +35,7 @@ class Parameter:
     low: float
     high: float
     normal: bool
-    off: float
+    neutral: float
     each: str
     unit: str
     source: str
@@ -78,7 +78,7 @@ def causes() -> dict[str, Cause]:
                     low=float(given["range"][0]),
                     high=float(given["range"][1]),
                     normal="mean" in given,
-                    off=float(given["off"]),
+                    neutral=float(given["neutral"]),
                     each=given.get("each", "person"),
                     unit=given.get("unit", ""),
                     source=given["source"],
@@ -128,7 +128,7 @@ def draw(
     """
     found = causes()[cause].parameters[parameter]
     if cause not in acting:
-        return np.array([found.off for _ in names])
+        return np.array([found.neutral for _ in names])
     return np.array(
         [found.draw(subject.chance(cause, parameter, name), 1)[0] for name in names]
     )

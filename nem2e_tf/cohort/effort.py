@@ -1,0 +1,88 @@
+"""How one person shares joint moments among muscles: a cost and a floor of their own."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nem2e_tf.simulation.static import MOST_ACTIVATION, RESERVE
+
+_MOST_STEPS = 200
+_TOLERANCE = 1e-6
+"""N m, of the largest moment and one more, to which a frame's moments are met."""
+
+
+def share_moments(
+    effect: np.ndarray,
+    moments: np.ndarray,
+    floor: np.ndarray,
+    weights: np.ndarray,
+    exponent: float,
+) -> np.ndarray:
+    """Activations that give the joint moments of every frame at the least effort of one person.
+
+    In each frame, with activations `a`, effect `E`, moments `t` and reserve actuators `r`:
+
+        minimise  2/p Σ w aᵖ + Σ (r / RESERVE)²
+        with      E a + r = t,   floor <= a <= 1
+
+    With p = 2, w = 1 and a floor of 0.01 this is `nem2e_tf.simulation.static`. As there, each
+    muscle's activation follows from one multiplier λ a coordinate, a = (Eᵀ λ / w)^(1/(p-1)) within
+    its bounds, and Newton's method on the multipliers solves all frames at once.
+
+    Args:
+        effect: `(frames, coordinates, muscles)`, N m at full activation.
+        moments: `(frames, coordinates)`, N m.
+        floor: `(frames, muscles)`, above zero.
+        weights: `(muscles,)`, above zero.
+        exponent: at least 2.
+
+    Returns:
+        `(frames, muscles)`.
+
+    Raises:
+        ValueError: a frame in which no answer was found.
+    """
+    coordinates = moments.shape[1]
+    multiplier = np.zeros_like(moments)
+    activation = np.zeros_like(floor)
+    tolerance = _TOLERANCE * (1.0 + np.abs(moments).max(axis=1))
+    left = np.arange(len(moments))
+    for _ in range(_MOST_STEPS):
+        act, wanted, at, least = effect[left], moments[left], multiplier[left], floor[left]
+        given, slope = _response(act, at, least, weights, exponent)
+        excess = _excess(act, wanted, at, given)
+        activation[left] = given
+        unmet = np.abs(excess).max(axis=1) > tolerance[left]
+        left = left[unmet]
+        if not len(left):
+            return activation
+        act, wanted, at, least = act[unmet], wanted[unmet], at[unmet], least[unmet]
+        matrix = (act * slope[unmet][:, None, :]) @ act.mT + RESERVE**2 * np.eye(coordinates)
+        step = -np.linalg.solve(matrix, excess[unmet][..., None])[..., 0]
+        # The dual is convex: a step that still climbs at its end has gone beyond the lowest place.
+        length = np.ones((len(left), 1))
+        slack = 1e-6 * np.abs((excess[unmet] * step).sum(axis=1))
+        for _ in range(40):
+            there = at + length * step
+            given, _ = _response(act, there, least, weights, exponent)
+            beyond = (_excess(act, wanted, there, given) * step).sum(axis=1) > slack
+            if not beyond.any():
+                break
+            length[beyond] *= 0.5
+        multiplier[left] = at + length * step
+    raise ValueError(f"no sharing of the moments found in frame {int(left[0])}")
+
+
+def _response(
+    act: np.ndarray, at: np.ndarray, floor: np.ndarray, weights: np.ndarray, exponent: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Activations `(frames, muscles)` at the multipliers, and their slope by `Eᵀ λ`."""
+    drive = np.maximum(np.einsum("fcm,fc->fm", act, at) / weights, 1e-300)
+    free = drive ** (1.0 / (exponent - 1.0))
+    given = np.clip(free, floor, MOST_ACTIVATION)
+    inside = (free > floor) & (free < MOST_ACTIVATION)
+    return given, np.where(inside, free / ((exponent - 1.0) * drive * weights), 0.0)
+
+
+def _excess(act: np.ndarray, wanted: np.ndarray, at: np.ndarray, given: np.ndarray) -> np.ndarray:
+    return np.einsum("fcm,fm->fc", act, given) + RESERVE**2 * at - wanted

@@ -1,0 +1,61 @@
+"""From muscle activation back to the excitation that made it, and when the EMG shows it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from nem2e_tf.cohort.physiology import Physiology
+
+
+def excitation(activation: pd.DataFrame, physiology: Physiology) -> pd.DataFrame:
+    """The excitation whose delayed activation dynamics give an activation.
+
+    Activation `a` follows excitation `u` as da/dt = (u - a) / τ, with τ = rise (0.5 + 1.5 a) while
+    it grows and fall / (0.5 + 1.5 a) while it sinks (Winters 1995, Ann Biomed Eng 23:359; Thelen
+    2003, J Biomech Eng 125:70). Solved for `u`, and held within 0 and 1: no muscle can be switched
+    off faster than at no excitation. It shows in the EMG an electromechanical delay earlier.
+
+    Args:
+        activation: `(frames, muscles)`, index `time` in seconds.
+        physiology: Physiology of these muscles.
+
+    Returns:
+        `(frames, muscles)`, excitation at the time at which the EMG shows it.
+    """
+    time = activation.index.to_numpy()
+    values = activation.to_numpy()
+    drive = values
+    if physiology.rise > 0.0 or physiology.fall > 0.0:
+        rate = np.gradient(values, time, axis=0)
+        pace = 0.5 + 1.5 * values
+        constant = np.where(rate > 0.0, physiology.rise * pace, physiology.fall / pace)
+        drive = np.clip(values + constant * rate, 0.0, 1.0)
+    early = np.stack(
+        [
+            np.interp(time + delay, time, column)
+            for delay, column in zip(physiology.delay, drive.T, strict=True)
+        ],
+        axis=1,
+    )
+    return pd.DataFrame(early, index=activation.index, columns=activation.columns)
+
+
+def amplitude(drive: pd.DataFrame, physiology: Physiology) -> pd.DataFrame:
+    """Relative EMG amplitude of an excitation, 0-1.
+
+    Excitation `u` and amplitude `e` are related by u = (exp(A e) - 1) / (exp(A) - 1), with the
+    shape factor A between -3 and 0, 0 being proportional (Lloyd and Besier 2003, J Biomech
+    36:765).
+
+    Args:
+        drive: `(frames, muscles)`, excitation.
+        physiology: Physiology of these muscles.
+    """
+    shape = np.minimum(physiology.shape, -1e-6)
+    curved = np.log1p(drive.to_numpy() * np.expm1(shape)) / shape
+    return pd.DataFrame(
+        np.where(physiology.shape < -1e-6, curved, drive.to_numpy()),
+        index=drive.index,
+        columns=drive.columns,
+    )

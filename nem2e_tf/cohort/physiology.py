@@ -1,0 +1,207 @@
+"""What is hidden in a virtual person: true muscles, effort, and the way from drive to force."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nem2e_tf.cohort.causes import draw
+from nem2e_tf.cohort.effort import share_moments
+from nem2e_tf.cohort.strides import Strides
+from nem2e_tf.cohort.subject import Subject
+from nem2e_tf.signals import RATE, low_pass
+from nem2e_tf.simulation.capacity import ForceCurves, force_curves
+from nem2e_tf.simulation.geometry import MuscleGeometry, coordinate_speeds, muscle_geometry
+from nem2e_tf.simulation.model import LegModel
+from nem2e_tf.simulation.simulate import CUTOFF
+from nem2e_tf.simulation.static import LEAST_ACTIVATION
+
+JOINTS = {"hip": ("hip_flexion_r", "hip_adduction_r", "hip_rotation_r"),
+          "knee": ("knee_angle_r",), "ankle": ("ankle_angle_r",)}  # fmt: skip
+_USUAL_SPEED = 1.3
+"""m/s, at which the co-contraction floors are given."""
+_HIGHEST_FLOOR = 0.25
+"""No co-contraction goes beyond."""
+
+
+@dataclass(frozen=True)
+class Physiology:
+    """One person's hidden parameters; `causes.yaml` says what each is.
+
+    Args:
+        muscles: names, the order of what follows.
+        fibre_length: `(muscles,)`, factor.
+        slack_shift: `(muscles,)`, optimal fibre lengths.
+        strength: `(muscles,)`, factor.
+        moment_arm: `(muscles,)`, factor.
+        exponent: of the cost.
+        weights: `(muscles,)`, of the cost.
+        floor: by joint, activation.
+        loaded: by joint, activation.
+        floor_by_speed: per m/s.
+        rise: s.
+        fall: s.
+        delay: `(muscles,)`, s.
+        weakening: share of force lost by the end of a trial.
+        slowing: share of the EMG's frequencies lost by then.
+        shape: `(muscles,)`, of EMG amplitude against excitation.
+        feels_fast_motion: whether the muscles carry what the laboratory's low-pass takes away.
+    """
+
+    muscles: tuple[str, ...]
+    fibre_length: np.ndarray
+    slack_shift: np.ndarray
+    strength: np.ndarray
+    moment_arm: np.ndarray
+    exponent: float
+    weights: np.ndarray
+    floor: Mapping[str, float]
+    loaded: Mapping[str, float]
+    floor_by_speed: float
+    rise: float
+    fall: float
+    delay: np.ndarray
+    weakening: float
+    slowing: float
+    shape: np.ndarray
+    feels_fast_motion: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain tables, values of muscles by name."""
+        plain: dict[str, Any] = {}
+        for name, value in vars(self).items():
+            if isinstance(value, np.ndarray):
+                plain[name] = dict(zip(self.muscles, value.tolist(), strict=True))
+            elif name != "muscles":
+                plain[name] = dict(value) if isinstance(value, Mapping) else value
+        return plain
+
+
+def sample_physiology(
+    subject: Subject, muscles: Sequence[str], acting: frozenset[str]
+) -> Physiology:
+    """A person's hidden parameters, with those causes that act."""
+
+    def by_muscle(cause: str, parameter: str) -> np.ndarray:
+        return draw(subject, acting, cause, parameter, muscles)
+
+    def one(cause: str, parameter: str) -> float:
+        return float(draw(subject, acting, cause, parameter, [""])[0])
+
+    def by_joint(parameter: str) -> dict[str, float]:
+        values = draw(subject, acting, "co_contraction", parameter, JOINTS)
+        return dict(zip(JOINTS, values.tolist(), strict=True))
+
+    delay = one("delay", "person") + by_muscle("delay", "muscle")
+    return Physiology(
+        muscles=tuple(muscles),
+        fibre_length=by_muscle("fibre_length", "factor"),
+        slack_shift=by_muscle("slack_length", "shift"),
+        strength=by_muscle("strength", "factor"),
+        moment_arm=by_muscle("moment_arm", "factor"),
+        exponent=one("effort", "exponent"),
+        weights=np.exp(by_muscle("effort", "log_weight")),
+        floor=by_joint("floor"),
+        loaded=by_joint("loaded"),
+        floor_by_speed=one("co_contraction", "speed"),
+        rise=one("activation_dynamics", "rise"),
+        fall=one("activation_dynamics", "fall"),
+        delay=np.maximum(delay, 0.0),
+        weakening=one("fatigue", "weakening"),
+        slowing=one("fatigue", "slowing"),
+        shape=by_muscle("recruitment", "shape"),
+        feels_fast_motion=bool(one("smoothing", "hidden")),
+    )
+
+
+def true_activation(
+    leg: LegModel, strides: Strides, physiology: Physiology, speed: float
+) -> pd.DataFrame:
+    """Activations with which the person's true muscles did what was done.
+
+    Args:
+        leg: LegModel, the right leg of the model that a laboratory would use.
+        strides: what was done.
+        physiology: whose muscles differ from the model's.
+        speed: m/s.
+
+    Returns:
+        `(frames, muscles)` at 100 Hz.
+    """
+    motion, moments = strides.motion, strides.moments
+    if not physiology.feels_fast_motion:
+        motion, moments = low_pass(motion, CUTOFF, "motion"), low_pass(moments, CUTOFF, "moments")
+    torques = moments[[f"{name}_moment" for name in leg.coordinates]].to_numpy()
+    modelled = muscle_geometry(leg, motion)
+    geometry = _true_geometry(leg, motion, modelled, physiology)
+    tired = 1.0 - physiology.weakening * np.linspace(0.0, 1.0, len(motion))
+    effect = geometry.moment_arms * (geometry.capacity * tired[:, None])[:, None, :]
+    activation = share_moments(
+        effect,
+        torques,
+        _floor(leg, torques, physiology, speed),
+        physiology.weights,
+        physiology.exponent,
+    )
+    return pd.DataFrame(activation, index=motion.index, columns=list(leg.muscles))
+
+
+def _true_geometry(
+    leg: LegModel, motion: pd.DataFrame, modelled: MuscleGeometry, physiology: Physiology
+) -> MuscleGeometry:
+    """The muscles as they are: paths about the upright pose stretched by the moment arms' factor."""
+    muscles = leg.model.getMuscles()
+    curves = force_curves([muscles.get(name) for name in leg.muscles])
+    upright = pd.DataFrame(
+        np.zeros((9, motion.shape[1])),
+        index=pd.Index(np.arange(9) / RATE, name="time"),
+        columns=motion.columns,
+    )
+    rest = muscle_geometry(leg, upright).lengths[0]
+    speeds = coordinate_speeds(motion)[:, [motion.columns.get_loc(c) for c in leg.coordinates]]
+    rates = -np.einsum("fcm,fc->fm", modelled.moment_arms, speeds)
+    factor = physiology.moment_arm
+    lengths = rest + factor * (modelled.lengths - rest)
+    own = _true_curves(curves, physiology)
+    return MuscleGeometry(
+        lengths, factor * modelled.moment_arms, own.capacity(lengths, factor * rates)
+    )
+
+
+def _true_curves(curves: ForceCurves, physiology: Physiology) -> ForceCurves:
+    longer = physiology.fibre_length
+    return replace(
+        curves,
+        optimal_length=curves.optimal_length * longer,
+        slack_length=curves.slack_length + physiology.slack_shift * curves.optimal_length,
+        width=curves.width * longer,
+        fastest=curves.fastest * longer,
+        force_length=curves.force_length * physiology.strength[:, None],
+    )
+
+
+def _floor(
+    leg: LegModel, torques: np.ndarray, physiology: Physiology, speed: float
+) -> np.ndarray:
+    """Least activation `(frames, muscles)`: the mean over the joints that a muscle crosses."""
+    quicker = max(1.0 + physiology.floor_by_speed * (speed - _USUAL_SPEED), 0.0)
+    load = np.abs(torques) / np.abs(torques).max(axis=0)
+    by_joint = {
+        joint: (
+            physiology.floor[joint]
+            + physiology.loaded[joint]
+            * load[:, [leg.coordinates.index(c) for c in coordinates]].max(axis=1)
+        )
+        for joint, coordinates in JOINTS.items()
+    }
+    floors = [
+        np.mean(
+            [by_joint[j] for j, c in JOINTS.items() if set(c) & set(leg.crossed[muscle])], axis=0
+        )
+        for muscle in leg.muscles
+    ]
+    return np.clip(np.stack(floors, axis=1) * quicker, LEAST_ACTIVATION, _HIGHEST_FLOOR)

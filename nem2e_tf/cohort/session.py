@@ -1,0 +1,109 @@
+"""A virtual person in the laboratory: what is measured, and the truth behind it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from nem2e_tf.cohort.excitation import amplitude, excitation
+from nem2e_tf.cohort.leg import build_leg
+from nem2e_tf.cohort.physiology import Physiology, sample_physiology, true_activation
+from nem2e_tf.cohort.strides import Strides, walk_or_run
+from nem2e_tf.cohort.subject import Subject
+from nem2e_tf.cohort.surface import record
+from nem2e_tf.emg import normalised
+from nem2e_tf.simulation.model import LegModel, load_leg
+
+STRENGTH = 1.8
+"""Of a cohort's legs over `leg.yaml`, whose forces come from cadavers. Volumes of the muscles of
+young adults (Handsfield GG et al. 2014, J Biomech 47:631-638) give forces 1.5 to 2.7 times as large
+in Rajagopal A et al. (2016), IEEE Trans Biomed Eng 63:2068-2079; with less, running saturates."""
+
+
+@dataclass(frozen=True)
+class VirtualTrial:
+    """What a virtual person did in one task.
+
+    Args:
+        task: str.
+        strides: Strides. The motion and moments that a laboratory records.
+        activation: `(frames, muscles)`, true.
+        excitation: `(frames, muscles)`, true, at the time at which the EMG shows it.
+        emg: `(frames, electrodes)`, envelopes, 1 the person's largest over all tasks.
+        raw: `(samples, electrodes)` in mV, or None where no cause makes a raw signal.
+    """
+
+    task: str
+    strides: Strides
+    activation: pd.DataFrame
+    excitation: pd.DataFrame
+    emg: pd.DataFrame
+    raw: pd.DataFrame | None
+
+
+@dataclass(frozen=True)
+class VirtualSession:
+    """All tasks of one person.
+
+    Args:
+        subject: Subject.
+        physiology: the person's hidden parameters.
+        trials: by task, in the order asked for.
+    """
+
+    subject: Subject
+    physiology: Physiology
+    trials: dict[str, VirtualTrial]
+
+
+def write_leg(subject: Subject, path: Path) -> LegModel:
+    """Write the model that a laboratory would use for a person, and read it back."""
+    leg = build_leg(subject.mass, subject.height, subject.proportions, STRENGTH)
+    leg.setName(subject.name)
+    leg.printToXML(str(path))
+    return load_leg(path, "r")
+
+
+def session(
+    subject: Subject,
+    tasks: Sequence[str],
+    strides: int,
+    acting: frozenset[str],
+    leg: LegModel | None = None,
+) -> VirtualSession:
+    """Let a virtual person walk and run, and record it.
+
+    Args:
+        subject: Subject.
+        tasks: `walking`, `running` or both.
+        strides: of each task.
+        acting: names of the causes that act, from `switched_on`.
+        leg: from `write_leg`, or None to make one.
+    """
+    if leg is None:
+        with tempfile.TemporaryDirectory() as folder:
+            leg = write_leg(subject, Path(folder) / "leg.osim")
+    physiology = sample_physiology(subject, leg.muscles, acting)
+    done: dict[str, tuple[Strides, pd.DataFrame, pd.DataFrame, pd.DataFrame | None]] = {}
+    envelopes = []
+    for task in tasks:
+        moved = walk_or_run(subject, task, strides)
+        activation = true_activation(leg, moved, physiology, subject.speeds[task])
+        drive = excitation(activation, physiology)
+        emg, raw = record(
+            subject, task, moved, amplitude(drive, physiology), physiology.slowing, acting
+        )
+        # Only the strides that count: filters and delays have settled there.
+        envelopes.append(emg.loc[moved.start - 1e-6 : moved.end + 1e-6])
+        done[task] = (moved, activation, drive, raw)
+    trials = {
+        task: VirtualTrial(task, moved, activation, drive, emg, raw)
+        for (task, (moved, activation, drive, raw)), emg in zip(
+            done.items(), normalised(envelopes), strict=True
+        )
+    }
+    return VirtualSession(subject, physiology, trials)
