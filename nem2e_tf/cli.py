@@ -194,25 +194,63 @@ def emg(
 
 
 @app.command()
+def cohort(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write into.")],
+    subjects: Annotated[int, typer.Option(min=1, help="How many virtual people.")] = 20,
+    tasks: Annotated[str, typer.Option(help="walking, running or both.")] = "walking,running",
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, other people.")] = 1,
+    strides: Annotated[int, typer.Option(min=3, help="Strides of each task.")] = 30,
+    only: Annotated[
+        str | None, typer.Option(help="The only causes of EMG that differs from the estimate.")
+    ] = None,
+    without: Annotated[str, typer.Option(help="Causes to switch off, as delay,noise.")] = "",
+    raw: Annotated[bool, typer.Option("--raw", help="Write raw EMG too.")] = False,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Processes; one a processor if left out.")
+    ] = None,
+) -> None:
+    """Make virtual people who walk and run, with an EMG that has people's causes to differ."""
+    from nem2e_tf.cohort.causes import switched_on
+    from nem2e_tf.cohort.making import Recipe, make_cohort
+
+    acting = switched_on(None if only is None else _names(only), _names(without))
+    recipe = Recipe(seed, tuple(_names(tasks)), strides, acting, raw)
+    with terminal.progress_bar("making virtual people") as progress:
+        trials = make_cohort(output, subjects, recipe, processes=processes, progress=progress)
+    terminal.screen.print(f"wrote {trials}", soft_wrap=True, highlight=False)
+
+
+@app.command()
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write into.")] = Path(
         "nem2e-demo"
     ),
+    refiner: RefinerName = "walking",
 ) -> None:
-    """Refine the synthetic walk of a virtual leg. Needs no data."""
+    """Refine the walk of a virtual person that no refiner has seen. Needs no data."""
+    from nem2e_tf.agreement import agreement
     from nem2e_tf.cohort.demo import demo_walk
 
     check_folder(output)
     terminal.screen.print(
-        "The motion is synthetic: a published average gait cycle, walked by a leg built in code."
+        "All of this is synthetic: a virtual person walks, with muscles and an EMG of their own,"
+        " which the simulation does not know."
     )
     with terminal.progress_bar("simulating") as progress:
-        simulated, written = demo_walk(output, progress)
-    refined = _load("walking").refine(simulated)
-    _write(refined, output / "emg.sto", "EMG envelopes refined by walking, of a synthetic motion")
-    _plot(simulated, refined, output / "emg.png", "Synthetic walk of a virtual leg")
+        simulated, measured, written = demo_walk(output, progress)
+    trained = _load(refiner)
+    refined = trained.refine(simulated)
+    what = f"synthetic walk, refined by {trained.card.name}"
+    _write(refined, output / "emg.sto", f"EMG envelopes of a {what}")
+    _plot(simulated, refined, output / "emg.png", what.capitalize(), measured)
     for path in written:
         terminal.screen.print(f"wrote {path}", soft_wrap=True, highlight=False)
+    terminal.screen.print(agreement(measured, refined, simulated).as_rich())
+
+
+def _names(listed: str) -> list[str]:
+    """Names between commas."""
+    return [name.strip() for name in listed.split(",") if name.strip()]
 
 
 def _load(refiner: str) -> "Refiner":
@@ -240,10 +278,16 @@ def _write(frame: "pd.DataFrame", path: Path, title: str) -> None:
     terminal.screen.print(f"wrote {path}", soft_wrap=True, highlight=False)
 
 
-def _plot(simulated: "pd.DataFrame", refined: "pd.DataFrame", path: Path, title: str) -> None:
+def _plot(
+    simulated: "pd.DataFrame",
+    refined: "pd.DataFrame",
+    path: Path,
+    title: str,
+    measured: "pd.DataFrame | None" = None,
+) -> None:
     from nem2e_tf.plots import plot_activity
 
-    plot_activity(simulated, refined, path, title)
+    plot_activity(simulated, refined, path, title, measured)
     terminal.screen.print(f"wrote {path}", soft_wrap=True, highlight=False)
 
 

@@ -6,10 +6,16 @@ import pandas as pd
 
 from nem2e_tf.files import replacing
 
-RAW, REFINED = "#9a9a9a", "#c0392b"
+RAW, REFINED, MEASURED = "#9a9a9a", "#c0392b", "#1f4e79"
 
 
-def plot_activity(simulated: pd.DataFrame, refined: pd.DataFrame, path: Path, title: str) -> None:
+def plot_activity(
+    simulated: pd.DataFrame,
+    refined: pd.DataFrame,
+    path: Path,
+    title: str,
+    measured: pd.DataFrame | None = None,
+) -> None:
     """Draw every refined muscle over time, with its raw simulation behind it.
 
     The two have scales of their own: a simulated activation is a share of the muscle's force, an
@@ -20,6 +26,7 @@ def plot_activity(simulated: pd.DataFrame, refined: pd.DataFrame, path: Path, ti
         refined: `(rows, muscles)`.
         path: path. A .png, .pdf or .svg to write.
         title: str.
+        measured: `(rows, muscles)` or None. Envelopes to draw beside the refined ones.
     """
     from matplotlib.figure import Figure
 
@@ -32,6 +39,8 @@ def plot_activity(simulated: pd.DataFrame, refined: pd.DataFrame, path: Path, ti
         if muscle in simulated.columns:
             axes.fill_between(simulated.index, simulated[muscle], color=RAW, alpha=0.35, lw=0)
             axes.plot(simulated.index, simulated[muscle], color=RAW, lw=1.0)
+        if measured is not None and muscle in measured.columns:
+            right.plot(measured.index, measured[muscle], color=MEASURED, lw=1.2, ls="--")
         right.plot(refined.index, refined[muscle], color=REFINED, lw=1.6)
         for side, color in ((axes, RAW), (right, REFINED)):
             side.set_ylim(bottom=0.0)
@@ -41,10 +50,12 @@ def plot_activity(simulated: pd.DataFrame, refined: pd.DataFrame, path: Path, ti
         axes.set_title(muscle, loc="left", fontsize=9, pad=2)
     all_axes[-1].set_xlabel("time (s)")
     all_axes[-1].set_xlim(refined.index[0], refined.index[-1])
-    lines = [
-        *(axes.plot([], [], color=c, lw=2)[0] for c in (RAW, REFINED)),
-    ]
-    labels = ["simulated activation (left axis)", "refined envelope (right axis)"]
-    figure.legend(lines, labels, loc="outside lower center", ncols=2, frameon=False)
+    entries = {"simulated activation (left axis)": RAW, "refined envelope (right axis)": REFINED}
+    if measured is not None:
+        entries["measured envelope (right axis)"] = MEASURED
+    lines = [axes.plot([], [], color=color, lw=2)[0] for color in entries.values()]
+    figure.legend(
+        lines, list(entries), loc="outside lower center", ncols=len(entries), frameon=False
+    )
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=120)

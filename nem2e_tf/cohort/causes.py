@@ -129,6 +129,4 @@ def draw(
     found = causes()[cause].parameters[parameter]
     if cause not in acting:
         return np.array([found.neutral for _ in names])
-    return np.array(
-        [found.draw(subject.chance(cause, parameter, name), 1)[0] for name in names]
-    )
+    return np.array([found.draw(subject.chance(cause, parameter, name), 1)[0] for name in names])

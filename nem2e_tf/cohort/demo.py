@@ -1,39 +1,53 @@
-"""A synthetic walk, from a leg built in code to its simulated muscle activity."""
+"""A virtual person's walk, from a leg built in code to its simulated activity and hidden EMG."""
 
 from pathlib import Path
 
 import pandas as pd
 
-from nem2e_tf.cohort.gait import walking
-from nem2e_tf.cohort.leg import build_leg
-from nem2e_tf.files import write_storage
-from nem2e_tf.simulation import load_leg, simulate_files
+from nem2e_tf.cohort.causes import switched_on
+from nem2e_tf.cohort.making import write_hidden, write_trial
+from nem2e_tf.cohort.session import session, write_leg
+from nem2e_tf.cohort.subject import sample_subject
+from nem2e_tf.files import read_storage, write_storage
+from nem2e_tf.simulation import simulate_files
 from nem2e_tf.simulation.geometry import Progress
 
+SEED = 9_000_001
+"""Of people whom no refiner is fitted on; a cohort for training has a smaller seed."""
 
-def demo_walk(folder: Path, progress: Progress | None = None) -> tuple[pd.DataFrame, list[Path]]:
-    """Write a virtual leg and its walk as OpenSim files, and simulate them like a recording.
+STRIDES = 5
+
+
+def demo_walk(
+    folder: Path, progress: Progress | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame, list[Path]]:
+    """Write a virtual person and their walk as OpenSim files, and simulate them like a recording.
 
     Args:
-        folder: path. Takes leg.osim, motion.mot, moments.sto and simulated.sto.
+        folder: path. Takes leg.osim, motion.mot, moments.sto and simulated.sto, and of what the
+            simulation does not know measured.sto, truth.sto and physiology.json.
         progress: callable or None.
 
     Returns:
-        `(frames, muscles + reserves)` as `nem2e_tf.simulation.simulate` gives it, and the files.
+        `(frames, muscles + reserves)` as `nem2e_tf.simulation.simulate` gives it, the person's
+        EMG envelopes `(frames, electrodes)`, and the files.
     """
-    motion, moments = walking()
-    model = folder / "leg.osim"
-    build_leg().printToXML(str(model))
-    write_storage(motion, folder / "motion.mot", "Joint motion of a synthetic walk")
-    write_storage(moments, folder / "moments.sto", "Joint moments of a synthetic walk")
-    # The source of the cycle gives no moment about the hip's long axis.
-    shared = tuple(str(c).removesuffix("_r_moment") for c in moments.columns)
+    subject = sample_subject(SEED, 1)
+    leg = write_leg(subject, folder / "leg.osim")
+    done = session(subject, ("walking",), STRIDES, switched_on(), leg)
+    start, end = write_trial(done, "walking", folder, raw=False)
+    (folder / "emg.sto").replace(folder / "measured.sto")
+    write_hidden(done, folder / "physiology.json")
     simulated = simulate_files(
-        load_leg(model, "r", shared),
+        leg,
         folder / "motion.mot",
         folder / "moments.sto",
+        start=start,
+        end=end,
         progress=progress,
     )
     write_storage(simulated, folder / "simulated.sto", "Simulated activity of a synthetic walk")
-    files = [model, *(folder / name for name in ("motion.mot", "moments.sto", "simulated.sto"))]
-    return simulated, files
+    measured = read_storage(folder / "measured.sto")
+    names = ("leg.osim", "motion.mot", "moments.sto", "simulated.sto",
+             "measured.sto", "truth.sto", "physiology.json")  # fmt: skip
+    return simulated, measured, [folder / name for name in names]

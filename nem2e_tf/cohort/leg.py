@@ -63,7 +63,12 @@ def build_leg(
             such segment.
     """
     proportions = proportions or {}
-    for name, value in {"mass": mass, "height": height, "strength": strength, **proportions}.items():
+    for name, value in {
+        "mass": mass,
+        "height": height,
+        "strength": strength,
+        **proportions,
+    }.items():
         if not (math.isfinite(value) and value > 0.0):
             raise ValueError(f"{name} must be a positive number, not {value!r}")
 
@@ -72,7 +77,9 @@ def build_leg(
     table = _table()
     for name in proportions:
         if name not in table["segments"]:
-            raise ValueError(f"there is no segment {name!r}; there are {', '.join(table['segments'])}")
+            raise ValueError(
+                f"there is no segment {name!r}; there are {', '.join(table['segments'])}"
+            )
     average = height / table["height"]
     lengths = {name: average * proportions.get(name, 1.0) for name in table["segments"]}
     masses = mass / table["mass"]

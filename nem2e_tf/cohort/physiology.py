@@ -184,9 +184,7 @@ def _true_curves(curves: ForceCurves, physiology: Physiology) -> ForceCurves:
     )
 
 
-def _floor(
-    leg: LegModel, torques: np.ndarray, physiology: Physiology, speed: float
-) -> np.ndarray:
+def _floor(leg: LegModel, torques: np.ndarray, physiology: Physiology, speed: float) -> np.ndarray:
     """Least activation `(frames, muscles)`: the mean over the joints that a muscle crosses."""
     quicker = max(1.0 + physiology.floor_by_speed * (speed - _USUAL_SPEED), 0.0)
     load = np.abs(torques) / np.abs(torques).max(axis=0)

@@ -62,6 +62,11 @@ class VirtualSession:
 
 def write_leg(subject: Subject, path: Path) -> LegModel:
     """Write the model that a laboratory would use for a person, and read it back."""
+    import opensim
+
+    # A log would otherwise appear in the working folder.
+    opensim.Logger.setLevelString("Off")
+    opensim.Logger.removeFileSink()
     leg = build_leg(subject.mass, subject.height, subject.proportions, STRENGTH)
     leg.setName(subject.name)
     leg.printToXML(str(path))

@@ -79,9 +79,7 @@ def sample_subject(seed: int, number: int) -> Subject:
         "walking": round(float(np.clip(bounded(speed, *_WALKING), *SPEEDS["walking"])), 3),
         "running": round(float(speed.uniform(*SPEEDS["running"])), 3),
     }
-    return Subject(
-        blank.name, seed, number, round(mass, 2), round(height, 4), proportions, speeds
-    )
+    return Subject(blank.name, seed, number, round(mass, 2), round(height, 4), proportions, speeds)
 
 
 def bounded(chance: np.random.Generator, mean: float, deviation: float) -> float:

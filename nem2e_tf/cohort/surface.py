@@ -140,9 +140,7 @@ def _carrier(
     chance = subject.chance("carrier", task, muscle)
     if "carrier" not in acting:
         return np.sqrt(2.0) * np.sin(2.0 * np.pi * (_PLAIN_CARRIER * time + chance.uniform()))
-    low, high = (
-        float(draw(subject, acting, "carrier", name, [""])[0]) for name in ("low", "high")
-    )
+    low, high = (float(draw(subject, acting, "carrier", name, [""])[0]) for name in ("low", "high"))
     fresh = _coloured(chance, len(time), low, high)
     if slowing == 0.0:
         return fresh

@@ -1,0 +1,189 @@
+"""A cohort on disk: virtual people's files and their list of trials, a data set like any other."""
+
+from __future__ import annotations
+
+import csv
+import json
+import multiprocessing
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from nem2e_tf.cohort.causes import switched_on
+from nem2e_tf.cohort.cycles import SPEEDS
+from nem2e_tf.cohort.session import VirtualSession, session, write_leg
+from nem2e_tf.cohort.subject import sample_subject
+from nem2e_tf.dataset import COLUMNS
+from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.files import check_folder, replacing, write_storage
+from nem2e_tf.simulation.geometry import Progress
+
+LIST = "trials.csv"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a cohort is made from; the same recipe gives the same bytes.
+
+    Args:
+        seed: not negative. Another seed, other people.
+        tasks: `walking`, `running` or both.
+        strides: of each task.
+        acting: names of the causes that act, from `switched_on`.
+        raw: whether raw EMG is written too, some 5 MB a trial.
+    """
+
+    seed: int = 1
+    tasks: tuple[str, ...] = tuple(SPEEDS)
+    strides: int = 30
+    acting: frozenset[str] = switched_on()
+    raw: bool = False
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise InputError(f"the seed {self.seed} is negative")
+        if self.strides < 3:
+            raise InputError(f"{self.strides} strides are too few; 3 are the least")
+        if not self.tasks:
+            raise InputError(f"no task; there is {' and '.join(SPEEDS)}")
+        for task in self.tasks:
+            if task not in SPEEDS:
+                raise InputError(f"there is no task '{task}'; {nearest(task, SPEEDS)}")
+
+
+def make_cohort(
+    folder: str | os.PathLike[str],
+    subjects: int,
+    recipe: Recipe | None = None,
+    *,
+    processes: int | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Make virtual people and write what a laboratory would have of them, and the truth beside it.
+
+    Into `folder` go `trials.csv`, `cohort.json` and a folder a person with
+
+        leg.osim                the generic model, scaled: what a laboratory would use
+        <task>/motion.mot       joint angles, radians
+        <task>/moments.sto      joint moments, N m
+        <task>/emg.sto          envelopes of nine electrodes at 100 Hz, 1 the person's largest
+        <task>/raw_emg.sto      their raw EMG at 1000 Hz in mV, if asked for
+        <task>/truth.sto        hidden: true excitation of every muscle, as the EMG shows it
+        physiology.json         hidden: everything in which the person differs from the model
+
+    Files depend on the recipe and a person's number alone, not on how many people or processes
+    there are.
+
+    Args:
+        folder: str or path. New or empty, or left by an interrupted making of a cohort.
+        subjects: how many, at least 1.
+        recipe: Recipe or None for the usual one.
+        processes: int or None. None is one a processor, and no more than there are people.
+        progress: callable or None. Told of people done.
+
+    Returns:
+        Path of `trials.csv`.
+
+    Raises:
+        InputError: no people, or the folder holds a cohort already or cannot be written to.
+    """
+    recipe = recipe or Recipe()
+    if subjects < 1:
+        raise InputError(f"{subjects} subjects are too few; 1 is the least")
+    folder = check_folder(folder)
+    if (folder / LIST).exists():
+        raise InputError(f"{folder}: holds a cohort already ({LIST}); name another folder")
+    available = min(processes or len(os.sched_getaffinity(0)), subjects)
+    rows: dict[int, list[list[str]]] = {}
+    numbers = range(1, subjects + 1)
+    if available <= 1:
+        for number in numbers:
+            rows[number] = _make_subject(folder, number, recipe)
+            if progress is not None:
+                progress(len(rows), subjects)
+    else:
+        # A process that is forked while OpenSim or TensorFlow run threads may hang.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(available, mp_context=context) as pool:
+            pending = {pool.submit(_make_subject, folder, n, recipe): n for n in numbers}
+            for future in as_completed(pending):
+                rows[pending[future]] = future.result()
+                if progress is not None:
+                    progress(len(rows), subjects)
+    _write_json(
+        folder / "cohort.json",
+        {
+            "synthetic": True,
+            "seed": recipe.seed,
+            "subjects": subjects,
+            "tasks": list(recipe.tasks),
+            "strides": recipe.strides,
+            "causes": sorted(recipe.acting),
+        },
+    )
+    with replacing(folder / LIST) as temporary, open(temporary, "w", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(COLUMNS)
+        table.writerows(row for number in numbers for row in rows[number])
+    return folder / LIST
+
+
+def _make_subject(folder: Path, number: int, recipe: Recipe) -> list[list[str]]:
+    """Write one person's files; the rows of the list of trials."""
+    subject = sample_subject(recipe.seed, number)
+    home = check_folder(folder / subject.name)
+    leg = write_leg(subject, home / "leg.osim")
+    done = session(subject, recipe.tasks, recipe.strides, recipe.acting, leg)
+    write_hidden(done, home / "physiology.json")
+    rows = []
+    for task in recipe.tasks:
+        place = check_folder(home / task)
+        start, end = write_trial(done, task, place, recipe.raw)
+        names = [f"{subject.name}/{task}/{name}" for name in ("motion.mot", "moments.sto")]
+        model, emg = f"{subject.name}/leg.osim", f"{subject.name}/{task}/emg.sto"
+        rows.append(
+            [subject.name, task, model, names[0], "", names[1], emg, f"{start:g}", f"{end:g}"]
+        )
+    return rows
+
+
+def write_trial(done: VirtualSession, task: str, place: Path, raw: bool) -> tuple[float, float]:
+    """Write the files of one task into a folder; the seconds at which its strides start and end."""
+    trial, name = done.trials[task], done.subject.name
+    what = f"of {name}, {task} (synthetic)"
+    # Rounded far below what any of it means, and short to read.
+    write_storage(trial.strides.motion.round(8), place / "motion.mot", f"Joint motion {what}")
+    write_storage(trial.strides.moments.round(6), place / "moments.sto", f"Joint moments {what}")
+    write_storage(trial.emg.round(6), place / "emg.sto", f"EMG envelopes {what}")
+    write_storage(trial.excitation.round(6), place / "truth.sto", f"True excitation {what}")
+    if raw and trial.raw is not None:
+        write_storage(trial.raw.round(6), place / "raw_emg.sto", f"Raw EMG in mV {what}")
+    return trial.strides.start, trial.strides.end
+
+
+def write_hidden(done: VirtualSession, path: Path) -> None:
+    """Write all that is hidden in a person, and body, speeds and foot strikes with it."""
+    subject = done.subject
+    _write_json(
+        path,
+        {
+            "synthetic": True,
+            "subject": subject.name,
+            "mass": subject.mass,
+            "height": subject.height,
+            "proportions": dict(subject.proportions),
+            "speeds": {task: subject.speeds[task] for task in done.trials},
+            "foot_strikes": {
+                task: [round(float(t), 4) for t in trial.strides.strikes]
+                for task, trial in done.trials.items()
+            },
+            "physiology": done.physiology.as_json(),
+        },
+    )
+
+
+def _write_json(path: Path, value: object) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
