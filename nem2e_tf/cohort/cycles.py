@@ -96,10 +96,10 @@ def _walking(speed: float, height: float) -> Cycle:
     table = walking_table()
     leg = _LEG_OF_HEIGHT * height
     relative = speed / math.sqrt(_GRAVITY * leg)
-    speeds = table.index.levels[0].to_numpy()
+    speeds = np.unique(table.index.get_level_values("speed"))
     values = table.to_numpy().reshape(len(speeds), -1, table.shape[1])
     at_speed = PchipInterpolator(speeds, values)(relative)
-    percent = table.index.levels[1].to_numpy()
+    percent = np.unique(table.index.get_level_values("cycle"))
     phase = np.arange(POINTS) / POINTS
     smooth = CubicSpline(percent / 100.0, at_speed, bc_type="periodic")(phase)
     frame = pd.DataFrame(smooth, index=pd.Index(phase, name="cycle"), columns=table.columns)

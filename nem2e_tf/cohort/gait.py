@@ -20,8 +20,9 @@ _FREE_SPEED = 0.429
 def _cycle() -> pd.DataFrame:
     # The transverse hip moment is of other people than the rest of the table.
     columns = [name for name in COLUMNS if name != f"hip_rotation_r{MOMENT}"]
-    cycle: pd.DataFrame = walking_table().loc[_FREE_SPEED, columns]
-    return cycle
+    table = walking_table()[columns]
+    free = table[table.index.get_level_values("speed") == _FREE_SPEED]
+    return free.droplevel("speed")
 
 
 def walking_cycle() -> pd.DataFrame:

@@ -59,16 +59,12 @@ def build_leg(
         Model with connections finalised, ready for `initSystem`.
 
     Raises:
-        ValueError: mass, height, strength or a proportion is not a positive finite number, or there is no
-            such segment.
+        ValueError: mass, height, strength or a proportion is not a positive finite number, or
+            there is no such segment.
     """
     proportions = proportions or {}
-    for name, value in {
-        "mass": mass,
-        "height": height,
-        "strength": strength,
-        **proportions,
-    }.items():
+    sizes = {"mass": mass, "height": height, "strength": strength, **proportions}
+    for name, value in sizes.items():
         if not (math.isfinite(value) and value > 0.0):
             raise ValueError(f"{name} must be a positive number, not {value!r}")
 

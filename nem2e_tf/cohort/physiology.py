@@ -153,7 +153,7 @@ def true_activation(
 def _true_geometry(
     leg: LegModel, motion: pd.DataFrame, modelled: MuscleGeometry, physiology: Physiology
 ) -> MuscleGeometry:
-    """The muscles as they are: paths about the upright pose stretched by the moment arms' factor."""
+    """The muscles as they are: paths stretched about the upright pose by a factor."""
     muscles = leg.model.getMuscles()
     curves = force_curves([muscles.get(name) for name in leg.muscles])
     upright = pd.DataFrame(
@@ -162,7 +162,7 @@ def _true_geometry(
         columns=motion.columns,
     )
     rest = muscle_geometry(leg, upright).lengths[0]
-    speeds = coordinate_speeds(motion)[:, [motion.columns.get_loc(c) for c in leg.coordinates]]
+    speeds = coordinate_speeds(motion[list(leg.coordinates)])
     rates = -np.einsum("fcm,fc->fm", modelled.moment_arms, speeds)
     factor = physiology.moment_arm
     lengths = rest + factor * (modelled.lengths - rest)

@@ -35,7 +35,8 @@ at equal phase: Kadaba MP et al. (1989), J Orthop Res 7:849-860, find them excel
 within a day, with frontal and transverse angles and the moments behind."""
 _STRIDE_TIME = {"walking": (0.015, 0.030), "running": (0.010, 0.025)}
 """Range of a person's coefficient of variation: Hausdorff JM et al. (1996), J Appl Physiol
-80:1448-1457, for walking; Nakayama Y, Kudo K, Ohtsuki T (2010), Gait Posture 31:331-335, runners."""
+80:1448-1457, for walking; Nakayama Y, Kudo K, Ohtsuki T (2010), Gait Posture 31:331-335, for
+running."""
 _PERSISTENCE = 0.8
 """Scaling exponent of stride times, 1/2 being memoryless: 0.76 of walking adults in Hausdorff JM et
 al. (1995), J Appl Physiol 78:349-358."""
