@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from scipy.interpolate import PchipInterpolator
 
 from nem2e_tf.cohort.physiology import Physiology
+from nem2e_tf.cohort.strides import Strides
+from nem2e_tf.cohort.subject import Subject
 
 
 def excitation(activation: pd.DataFrame, physiology: Physiology) -> pd.DataFrame:
@@ -39,6 +42,30 @@ def excitation(activation: pd.DataFrame, physiology: Physiology) -> pd.DataFrame
         axis=1,
     )
     return pd.DataFrame(early, index=activation.index, columns=activation.columns)
+
+
+def unsteady(
+    drive: pd.DataFrame, strides: Strides, subject: Subject, task: str, physiology: Physiology
+) -> pd.DataFrame:
+    """Excitation whose size varies from stride to stride, each muscle's by itself.
+
+    Args:
+        drive: `(frames, muscles)`, excitation.
+        strides: whose foot strikes part the strides.
+        subject: Subject.
+        task: str.
+        physiology: Physiology of these muscles.
+    """
+    middle = 0.5 * (strides.strikes[1:] + strides.strikes[:-1])
+    time = drive.index.to_numpy()
+    varied = {}
+    for muscle, size in zip(drive.columns, physiology.unsteadiness, strict=True):
+        score = subject.chance("unsteadiness", task, str(muscle)).standard_normal(len(middle))
+        # With a mean of one, whatever the size.
+        factor = np.exp(size * score - 0.5 * size**2)
+        smooth = PchipInterpolator(middle, factor)(np.clip(time, middle[0], middle[-1]))
+        varied[muscle] = np.clip(drive[muscle].to_numpy() * smooth, 0.0, 1.0)
+    return pd.DataFrame(varied, index=drive.index)
 
 
 def amplitude(drive: pd.DataFrame, physiology: Physiology) -> pd.DataFrame:

@@ -46,6 +46,7 @@ class Physiology:
         rise: s.
         fall: s.
         delay: `(muscles,)`, s.
+        unsteadiness: `(muscles,)`, of the logarithm of a stride's excitation.
         weakening: share of force lost by the end of a trial.
         slowing: share of the EMG's frequencies lost by then.
         shape: `(muscles,)`, of EMG amplitude against excitation.
@@ -65,6 +66,7 @@ class Physiology:
     rise: float
     fall: float
     delay: np.ndarray
+    unsteadiness: np.ndarray
     weakening: float
     slowing: float
     shape: np.ndarray
@@ -111,6 +113,7 @@ def sample_physiology(
         rise=one("activation_dynamics", "rise"),
         fall=one("activation_dynamics", "fall"),
         delay=np.maximum(delay, 0.0),
+        unsteadiness=by_muscle("unsteadiness", "size"),
         weakening=one("fatigue", "weakening"),
         slowing=one("fatigue", "slowing"),
         shape=by_muscle("recruitment", "shape"),

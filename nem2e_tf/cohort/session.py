@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from nem2e_tf.cohort.excitation import amplitude, excitation
+from nem2e_tf.cohort.excitation import amplitude, excitation, unsteady
 from nem2e_tf.cohort.leg import build_leg
 from nem2e_tf.cohort.physiology import Physiology, sample_physiology, true_activation
 from nem2e_tf.cohort.strides import Strides, walk_or_run
@@ -99,6 +99,7 @@ def session(
         moved = walk_or_run(subject, task, strides)
         activation = true_activation(leg, moved, physiology, subject.speeds[task])
         drive = excitation(activation, physiology)
+        drive = unsteady(drive, moved, subject, task, physiology)
         emg, raw = record(
             subject, task, moved, amplitude(drive, physiology), physiology.slowing, acting
         )

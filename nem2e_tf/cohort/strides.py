@@ -29,10 +29,11 @@ _SHARES = (0.40, 0.25, 0.18, 0.11, 0.06)
 """Of a departure's variance, in its mean and first four harmonics."""
 _STIFFNESS = -0.5
 """Correlation of the departures of moment and angle."""
-_WITHIN = 0.3
-"""Spread of a person's strides over that between people. Sagittal angles then vary by 1.5-2 degrees
-at equal phase: Kadaba MP et al. (1989), J Orthop Res 7:849-860, find them excellently repeatable
-within a day, with frontal and transverse angles and the moments behind."""
+_WITHIN = {"walking": (0.15, 0.40), "running": (0.25, 0.75)}
+"""Range of a person's spread of strides over the spread between people. Sagittal angles then vary
+by 1-3 degrees at equal phase: Kadaba MP et al. (1989), J Orthop Res 7:849-860, find them excellently
+repeatable within a day, with frontal and transverse angles and the moments behind. Running's is
+chosen, and larger as `running.yaml` has smaller spreads between people."""
 _STRIDE_TIME = {"walking": (0.015, 0.030), "running": (0.010, 0.025)}
 """Range of a person's coefficient of variation: Hausdorff JM et al. (1996), J Appl Physiol
 80:1448-1457, for walking; Nakayama Y, Kudo K, Ohtsuki T (2010), Gait Posture 31:331-335, for
@@ -102,7 +103,7 @@ def walk_or_run(subject: Subject, task: str, strides: int) -> Strides:
     elapsed = PchipInterpolator(
         np.append(strikes, strikes[-1] + average), np.append(number, count + 1)
     )(time)
-    values = _values(typical, elapsed, count, person, varied)
+    values = _values(task, typical, elapsed, count, person, varied)
     index = pd.Index(time, name="time")
     angles = {name: np.deg2rad(values[name]) for name in COORDINATES}
     moments = {f"{name}{MOMENT}": subject.mass * values[f"{name}{MOMENT}"] for name in COORDINATES}
@@ -115,6 +116,7 @@ def walk_or_run(subject: Subject, task: str, strides: int) -> Strides:
 
 
 def _values(
+    task: str,
     typical: Cycle,
     elapsed: np.ndarray,
     strides: int,
@@ -124,7 +126,7 @@ def _values(
     """Every column of the cycle at `elapsed` strides `(frames,)`."""
     basis = _basis(elapsed)
     terms = basis.shape[1]
-    variability = person.uniform(0.7, 1.3) * _WITHIN
+    variability = person.uniform(*_WITHIN[task])
     drift = varied.uniform(-_DRIFT, _DRIFT) * (elapsed / strides - 0.5)
     values = {}
     for coordinate in COORDINATES:

@@ -1,0 +1,122 @@
+"""What of a recording tells whether it is like people: cycle shapes, bursts, lag, variability."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.signal import find_peaks
+
+from nem2e_tf import metrics
+from nem2e_tf.signals import RATE, low_pass
+
+PHASES = np.linspace(0.0, 1.0, 101)
+JOINTS = ("hip_flexion_r", "hip_adduction_r", "hip_rotation_r", "knee_angle_r", "ankle_angle_r")
+CURVES = (*JOINTS, *(f"{joint}_moment" for joint in JOINTS))
+_SMOOTH = 6.0
+"""Hz, as the simulation low-passes motion and moments."""
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """A recording in the numbers by which it is compared.
+
+    A cycle goes from one largest knee flexion, in swing, to the next: a sharp event that needs no
+    force plate.
+
+    Args:
+        curves: `(101, angles and moments)`, mean cycle, degrees and N m per kg.
+        envelopes: `(101, muscles)`, mean cycle.
+        simulated: `(101, muscles)`, mean cycle.
+        numbers: by `(what, of)`: stride time and its variation, and of every muscle its burst,
+            and lag, r and RMSE of the raw simulation.
+    """
+
+    curves: pd.DataFrame
+    envelopes: pd.DataFrame
+    simulated: pd.DataFrame
+    numbers: pd.Series
+
+
+def likeness(
+    motion: pd.DataFrame,
+    moments: pd.DataFrame,
+    mass: float,
+    simulated: pd.DataFrame,
+    measured: pd.DataFrame,
+) -> Likeness:
+    """Describe a recording.
+
+    Args:
+        motion: `(frames, coordinates)`, radians, at 100 Hz.
+        moments: `(frames, moments)`, N m.
+        mass: of the body, kg.
+        simulated: `(frames, muscles)`, activations, within the time of `motion`.
+        measured: `(frames, muscles)`, envelopes, on the clock of `simulated`.
+    """
+    angles = np.rad2deg(low_pass(motion[list(JOINTS)], _SMOOTH, "motion"))
+    torques = low_pass(moments[[f"{joint}_moment" for joint in JOINTS]], _SMOOTH, "moments") / mass
+    joined = pd.concat([angles, torques], axis=1).reindex(
+        simulated.index, method="nearest", tolerance=0.5 / RATE
+    )
+    starts = strides(-joined["knee_angle_r"])
+    muscles = list(measured.columns)
+    envelope, activity = cycles(measured, starts), cycles(simulated[muscles], starts)
+    scores = metrics.table(measured, simulated[muscles], RATE)
+    times = np.diff(starts)
+    numbers: dict[tuple[str, str], float] = {
+        ("stride time (s)", ""): float(times.mean()),
+        ("stride time variation (%)", ""): float(100.0 * times.std(ddof=1) / times.mean()),
+        ("hip flexion variation (deg)", ""): _variation(cycles(joined[["hip_flexion_r"]], starts)),
+        ("knee angle variation (deg)", ""): _variation(cycles(joined[["knee_angle_r"]], starts)),
+        ("ankle angle variation (deg)", ""): _variation(cycles(joined[["ankle_angle_r"]], starts)),
+    }
+    for i, muscle in enumerate(muscles):
+        mean = envelope[:, :, i].mean(axis=0)
+        numbers["EMG peak (% of cycle)", muscle] = float(100.0 * PHASES[mean[:-1].argmax()])
+        numbers["EMG centre (% of cycle)", muscle] = centre_of_activity(mean[:-1])
+        numbers["EMG trough / peak", muscle] = float(mean.min() / mean.max())
+        numbers["EMG variation / peak", muscle] = float(
+            envelope[:, :, i].std(axis=0, ddof=1).mean() / mean.max()
+        )
+        numbers["EMG peak", muscle] = float(mean.max())
+        numbers["lag of the simulation (ms)", muscle] = float(scores.loc[muscle, "lag_ms"])
+        numbers["r of the simulation", muscle] = float(scores.loc[muscle, "r"])
+        numbers["RMSE of the simulation", muscle] = float(scores.loc[muscle, "rmse"])
+    index = pd.Index(100.0 * PHASES, name="cycle")
+    return Likeness(
+        pd.DataFrame(cycles(joined, starts).mean(axis=0), index=index, columns=joined.columns),
+        pd.DataFrame(envelope.mean(axis=0), index=index, columns=muscles),
+        pd.DataFrame(activity.mean(axis=0), index=index, columns=muscles),
+        pd.Series(numbers),
+    )
+
+
+def strides(knee_flexion: pd.Series) -> np.ndarray:
+    """Times in seconds of the largest knee flexion of every stride."""
+    values, time = knee_flexion.to_numpy(), knee_flexion.index.to_numpy()
+    high = values.min() + 0.7 * np.ptp(values)
+    found, _ = find_peaks(values, height=high, distance=int(0.5 * RATE))
+    # A parabola through a peak and its neighbours tells it more finely than the frames do.
+    before, at, after = values[found - 1], values[found], values[found + 1]
+    shift = 0.5 * (before - after) / (before - 2.0 * at + after)
+    times: np.ndarray = time[found] + shift / RATE
+    return times
+
+
+def cycles(frame: pd.DataFrame, starts: np.ndarray) -> np.ndarray:
+    """Every cycle at the same phases: `(strides, 101, columns)`."""
+    time = frame.index.to_numpy()
+    at = starts[:-1, None] + np.diff(starts)[:, None] * PHASES
+    return np.stack([np.interp(at, time, frame[name].to_numpy()) for name in frame], axis=2)
+
+
+def centre_of_activity(cycle: np.ndarray) -> float:
+    """Circular mean of activity above the cycle's least, in per cent of the cycle."""
+    weight = cycle - cycle.min()
+    turn = np.exp(2j * np.pi * np.arange(len(cycle)) / len(cycle))
+    return float(100.0 * (np.angle((weight * turn).sum()) / (2.0 * np.pi) % 1.0))
+
+
+def _variation(curves: np.ndarray) -> float:
+    """Standard deviation between strides at equal phase, mean over the cycle."""
+    return float(curves.std(axis=0, ddof=1).mean())
