@@ -31,8 +31,8 @@ _STIFFNESS = -0.5
 """Correlation of the departures of moment and angle."""
 _WITHIN = {"walking": (0.15, 0.40), "running": (0.25, 0.75)}
 """Range of a person's spread of strides over the spread between people. Sagittal angles then vary
-by 1-3 degrees at equal phase: Kadaba MP et al. (1989), J Orthop Res 7:849-860, find them excellently
-repeatable within a day, with frontal and transverse angles and the moments behind. Running's is
+by 1-3 degrees at equal phase: Kadaba MP et al. (1989), J Orthop Res 7:849-860, find them excellent
+to repeat within a day, with frontal and transverse angles and the moments behind. Running's is
 chosen, and larger as `running.yaml` has smaller spreads between people."""
 _STRIDE_TIME = {"walking": (0.015, 0.030), "running": (0.010, 0.025)}
 """Range of a person's coefficient of variation: Hausdorff JM et al. (1996), J Appl Physiol
