@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nem2e_tf.dataset import read_trials
 from nem2e_tf.files import read_storage, write_storage
 
 NEM2E = Path(sys.executable).with_name("nem2e")
@@ -133,15 +134,32 @@ def test_evaluate_without_json_prints_a_table_of_every_muscle(run: Run, lower_li
         assert name in result.stdout
 
 
-def test_the_demo_runs_in_an_empty_folder_and_says_that_its_motion_is_synthetic(
+def test_the_demo_shows_a_virtual_person_beside_their_hidden_emg_and_calls_it_synthetic(
     run: Run, tmp_path: Path
 ) -> None:
     result = run("demo")
     assert result.returncode == 0, result.stderr
     assert "synthetic" in result.stdout
     envelopes = read_storage(tmp_path / "nem2e-demo" / "emg.sto")
-    assert list(envelopes.columns) == CHANNELS and len(envelopes) == 601
+    hidden = read_storage(tmp_path / "nem2e-demo" / "measured.sto")
+    assert list(envelopes.columns) == list(hidden.columns) == CHANNELS
+    assert len(envelopes) > 400
     assert (tmp_path / "nem2e-demo" / "emg.png").stat().st_size > 10_000
+    for muscle in CHANNELS:
+        assert muscle in result.stdout
+
+
+def test_the_cohort_command_makes_a_list_of_trials_and_names_an_unknown_cause(
+    run: Run, tmp_path: Path
+) -> None:
+    few = ("--subjects", "1", "--tasks", "walking", "--strides", "3", "-o", "people")
+    result = run("cohort", *few)
+    assert result.returncode == 0, result.stderr
+    (trial,) = read_trials(tmp_path / "people" / "trials.csv")
+    assert trial.task == "walking" and trial.end - trial.start > 2.0
+    result = run("cohort", *few[:-1], "others", "--without", "crostalk")
+    assert result.returncode == 2
+    assert "crosstalk" in result.stderr and len(result.stderr.splitlines()) == 1
 
 
 def spoilt(trial: dict[str, Path], folder: Path, option: str, change: Any) -> dict[str, Path]:
@@ -268,7 +286,7 @@ def test_a_file_that_is_no_simulation_cannot_be_refined(
 def test_help_is_quick_and_names_every_command(run: Run) -> None:
     result = run("--help")
     assert result.returncode == 0
-    for command in ("demo", "simulate", "refine", "estimate", "evaluate"):
+    for command in ("demo", "cohort", "simulate", "refine", "estimate", "evaluate"):
         assert command in result.stdout
 
 

@@ -32,7 +32,8 @@ def draw_figure(real: Likeness, people: Sequence[Likeness], path: Path, title: s
     for axes, name in zip(grid[:2].flat, CURVES, strict=True):
         _panel(axes, real.curves[name].to_numpy(), [p.curves[name].to_numpy() for p in people])
         unit = "N m/kg" if name.endswith("_moment") else "deg"
-        axes.set_title(f"{name.replace('_r', '').replace('_', ' ')} ({unit})", fontsize=8)
+        label = name.replace("_r_moment", " moment").removesuffix("_r").replace("_", " ")
+        axes.set_title(f"{label} ({unit})", fontsize=8)
     panels = list(grid[2:].flat)
     for i, muscle in enumerate(muscles):
         for axes, what in ((panels[i], "envelopes"), (panels[i + 10], "simulated")):
@@ -47,7 +48,7 @@ def draw_figure(real: Likeness, people: Sequence[Likeness], path: Path, title: s
         axes.tick_params(labelsize=6)
         axes.set_xlim(0.0, 100.0)
     with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=80)
+        figure.savefig(temporary, dpi=72, pil_kwargs={"optimize": True})
 
 
 def _panel(axes: Axes, real: np.ndarray, people: list[np.ndarray]) -> None:

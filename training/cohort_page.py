@@ -1,4 +1,4 @@
-"""Is the cohort like people? `python -m training.cohort_page` writes docs/cohort.md and its figures.
+"""Is the cohort like people? `python -m training.cohort_page` writes docs/cohort.md and figures.
 
 The virtual people of one seed stand beside the recordings of one real person, and each cause is
 switched on alone to show what it does.
@@ -167,7 +167,8 @@ def _numbers(real: Likeness, people: Sequence[Likeness]) -> str:
     outside = []
     for what in dict.fromkeys(what for what, _ in real.numbers.index):
         mine = real.numbers[what]
-        digits = 2 if mine.abs().max() < 5 else 1 if mine.abs().max() < 30 else 0
+        largest = float(mine.abs().max())
+        digits = 3 if largest < 0.25 else 2 if largest < 5.0 else 1 if largest < 30.0 else 0
         shown = [f"{float(values[what].median()):.{digits}f}" for values in (low, middle, high)]
         lines.append(
             f"| {what}{', median of muscles' if len(mine) > 1 else ''} |"
@@ -210,9 +211,10 @@ def _ranges() -> str:
     lines = ["| cause | what | parameters |", "| --- | --- | --- |"]
     for cause in causes().values():
         told = "; ".join(
-            f"{name} {p.low:g} to {p.high:g}{f' {p.unit}' if p.unit else ''}"
+            f"{name} {p.low:g} to {p.high:g}{f' ({p.unit})' if p.unit else ''}"
             f"{f', each {p.each}' if p.each != 'person' else ''}"
             for name, p in cause.parameters.items()
+            if p.low < p.high
         )
         lines.append(f"| {cause.name.replace('_', ' ')} | {cause.what} | {told} |")
     return "\n".join([*lines, ""])
@@ -234,7 +236,9 @@ simulation against the EMG; `variation` is between strides at equal phase. Of ni
 median is shown; `within` counts the muscles for which the real person lies between the least and
 the largest of the cohort. The comparison is with one person, whose data set the ranges of
 co-contraction, delay, unsteadiness and stride variability ("chosen" in `causes.yaml`) within the
-limits of their sources.
+limits of their sources. His or her joint moments in `run81` are not all real: the right force plate
+still reads some 230 N in right swing, so moments in swing, and what the simulation makes of them,
+are an error of that recording.
 """
 
 _EFFECTS = """The estimate against the "measured" EMG when one cause acts alone ({} people, {}

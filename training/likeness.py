@@ -53,7 +53,7 @@ def likeness(
         simulated: `(frames, muscles)`, activations, within the time of `motion`.
         measured: `(frames, muscles)`, envelopes, on the clock of `simulated`.
     """
-    angles = np.rad2deg(low_pass(motion[list(JOINTS)], _SMOOTH, "motion"))
+    angles = low_pass(motion[list(JOINTS)], _SMOOTH, "motion").apply(np.rad2deg)
     torques = low_pass(moments[[f"{joint}_moment" for joint in JOINTS]], _SMOOTH, "moments") / mass
     joined = pd.concat([angles, torques], axis=1).reindex(
         simulated.index, method="nearest", tolerance=0.5 / RATE
@@ -79,9 +79,9 @@ def likeness(
             envelope[:, :, i].std(axis=0, ddof=1).mean() / mean.max()
         )
         numbers["EMG peak", muscle] = float(mean.max())
-        numbers["lag of the simulation (ms)", muscle] = float(scores.loc[muscle, "lag_ms"])
-        numbers["r of the simulation", muscle] = float(scores.loc[muscle, "r"])
-        numbers["RMSE of the simulation", muscle] = float(scores.loc[muscle, "rmse"])
+        numbers["lag of the simulation (ms)", muscle] = float(scores["lag_ms"].iloc[i])
+        numbers["r of the simulation", muscle] = float(scores["r"].iloc[i])
+        numbers["RMSE of the simulation", muscle] = float(scores["rmse"].iloc[i])
     index = pd.Index(100.0 * PHASES, name="cycle")
     return Likeness(
         pd.DataFrame(cycles(joined, starts).mean(axis=0), index=index, columns=joined.columns),
