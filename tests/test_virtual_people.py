@@ -28,6 +28,8 @@ from nem2e_tf.cohort.strides import walk_or_run
 from nem2e_tf.cohort.subject import Subject, sample_subject
 from nem2e_tf.cohort.surface import ELECTRODES, RAW_RATE, record
 from nem2e_tf.dataset import read_trials
+from nem2e_tf.emg import envelopes, normalised, read_raw
+from nem2e_tf.files import read_storage
 from nem2e_tf.simulation import LegModel, simulate, simulate_files
 from nem2e_tf.simulation.geometry import MuscleGeometry
 from nem2e_tf.simulation.static import static_optimisation
@@ -429,6 +431,20 @@ def test_a_cohort_is_a_data_set_of_the_same_bytes_however_many_processes_make_it
     assert (
         digest(other.parent).keys().isdisjoint(name for name in digest(one.parent) if "/" in name)
     )
+
+
+def test_the_measured_envelopes_come_from_the_raw_emg_as_peoples_do(
+    opensim: Any, tmp_path: Path
+) -> None:
+    trials = read_trials(make_cohort(tmp_path / "people", 1, Recipe(strides=3, raw=True)))
+    smooth = []
+    for trial in trials:
+        assert trial.emg is not None
+        raw = read_raw(trial.emg.with_name("raw_emg.sto"))
+        smooth.append(envelopes(raw).loc[trial.start - 1e-6 : trial.end + 1e-6])
+    for trial, expected in zip(trials, normalised(smooth), strict=True):
+        assert trial.emg is not None
+        np.testing.assert_allclose(read_storage(trial.emg), expected, atol=1e-3)
 
 
 def test_a_folder_that_holds_a_cohort_is_not_overwritten(tmp_path: Path, refused: Refused) -> None:

@@ -29,7 +29,7 @@ _SHARES = (0.40, 0.25, 0.18, 0.11, 0.06)
 """Of a departure's variance, in its mean and first four harmonics."""
 _STIFFNESS = -0.5
 """Correlation of the departures of moment and angle."""
-_WITHIN = {"walking": (0.15, 0.40), "running": (0.25, 0.75)}
+_WITHIN = {"walking": (0.15, 0.40), "running": (0.25, 0.90)}
 """Range of a person's spread of strides over the spread between people. Sagittal angles then vary
 by 1-3 degrees at equal phase: Kadaba MP et al. (1989), J Orthop Res 7:849-860, find them excellent
 to repeat within a day, with frontal and transverse angles and the moments behind. Running's is

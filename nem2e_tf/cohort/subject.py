@@ -18,7 +18,7 @@ _BODY_MASS_INDEX = (23.5, 2.3)
 _PROPORTION = 0.025
 """Standard deviation of a segment's length at equal stature; chosen so that thigh over shank varies
 by 3.5 %."""
-_WALKING = (1.3, 0.2)
+_WALKING = (1.3, 0.25)
 """Mean and standard deviation of the walking speed, m/s: free speed of `walking.csv` for adults."""
 
 
