@@ -163,7 +163,13 @@ def _numbers(real: Likeness, people: Sequence[Likeness]) -> str:
     spread = pd.concat([p.numbers for p in people], axis=1)
     low, middle, high = spread.min(axis=1), spread.median(axis=1), spread.max(axis=1)
     within = (real.numbers >= low) & (real.numbers <= high)
-    lines = ["| | real | cohort: least, median, largest | within |", "| --- | ---: | ---: | ---: |"]
+    usual = (real.numbers >= spread.quantile(0.1, axis=1)) & (
+        real.numbers <= spread.quantile(0.9, axis=1)
+    )
+    lines = [
+        "| | real | cohort: least, median, largest | within | in the middle 80 % |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
     outside = []
     for what in dict.fromkeys(what for what, _ in real.numbers.index):
         mine = real.numbers[what]
@@ -174,6 +180,7 @@ def _numbers(real: Likeness, people: Sequence[Likeness]) -> str:
             f"| {what}{', median of muscles' if len(mine) > 1 else ''} |"
             f" {float(mine.median()):.{digits}f} | {', '.join(shown)} |"
             f" {int(within[what].sum())} of {len(mine)} |"
+            f" {int(usual[what].sum())} of {len(mine)} |"
         )
         outside += [
             f"{what} of {of}: {real.numbers[what, of]:.{digits}f}, cohort"
@@ -184,7 +191,10 @@ def _numbers(real: Likeness, people: Sequence[Likeness]) -> str:
             if not within[what, of]
         ]
     told = "\n".join(f"- {line}" for line in outside)
-    total = f"Within the cohort: {int(within.sum())} of {len(within)}."
+    total = (
+        f"Within the cohort: {int(within.sum())} of {len(within)}; in its middle 80 %:"
+        f" {int(usual.sum())}."
+    )
     return "\n".join([*lines, "", total + (" Not within:\n" if outside else ""), told, ""])
 
 
@@ -234,7 +244,8 @@ the ceinms-lower-limb recordings, who walks at 4.5 km/h (`walk45`) and runs at 8
 A cycle runs from one largest knee flexion to the next. `lag`, `r` and `RMSE` are of the raw
 simulation against the EMG; `variation` is between strides at equal phase. Of nine muscles the
 median is shown; `within` counts the muscles for which the real person lies between the least and
-the largest of the cohort. The comparison is with one person, whose data set the ranges of
+the largest of the cohort, the last column those between its 10th and 90th percentile, as 80 % of
+people should. The comparison is with one person, whose data set the ranges of
 co-contraction, delay, unsteadiness and stride variability ("chosen" in `causes.yaml`) within the
 limits of their sources. His or her joint moments in `run81` are not all real: the right force plate
 still reads some 230 N in right swing, so moments in swing, and what the simulation makes of them,

@@ -1,0 +1,45 @@
+"""The numbers by which a cohort is compared with a recording, against curves known in advance."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from training.likeness import JOINTS, centre_of_activity, cycles, likeness, strides
+
+STRIDE = 1.07
+TIME = np.arange(0.0, 20.0, 0.01)
+PHASE = 2.0 * np.pi * TIME / STRIDE
+
+
+def test_strides_part_at_the_largest_knee_flexion_finer_than_the_frames() -> None:
+    flexion = pd.Series(0.5 + 0.5 * np.cos(PHASE), index=TIME)
+    found = strides(flexion)
+    np.testing.assert_allclose(found, STRIDE * np.arange(1, len(found) + 1), atol=1e-3)
+
+
+def test_a_cycle_is_the_same_whatever_stride_it_comes_from() -> None:
+    frame = pd.DataFrame({"a": np.sin(PHASE)}, index=TIME)
+    every = cycles(frame, STRIDE * np.arange(1, 10))
+    expected = np.sin(2.0 * np.pi * np.linspace(0.0, 1.0, 101))
+    np.testing.assert_allclose(every[:, :, 0], np.tile(expected, (8, 1)), atol=5e-3)
+
+
+@pytest.mark.parametrize("place", [0.0, 0.3, 0.95])
+def test_activity_centres_on_its_burst_even_across_the_end_of_the_cycle(place: float) -> None:
+    phase = np.arange(100) / 100.0
+    burst = np.exp(5.0 * (np.cos(2.0 * np.pi * (phase - place)) - 1.0)) + 0.2
+    assert (centre_of_activity(burst) - 100.0 * place + 50.0) % 100.0 == pytest.approx(50.0)
+
+
+def test_a_late_simulation_is_described_by_its_lag() -> None:
+    index = pd.Index(TIME, name="time")
+    motion = pd.DataFrame({joint: -0.5 - 0.5 * np.cos(PHASE) for joint in JOINTS}, index=index)
+    moments = pd.DataFrame({f"{joint}_moment": np.sin(PHASE) for joint in JOINTS}, index=index)
+    burst = np.maximum(np.sin(PHASE), 0.0) ** 2
+    measured = pd.DataFrame({"soleus_r": burst}, index=index).iloc[100:-100]
+    late = pd.DataFrame({"soleus_r": np.roll(burst, 8)}, index=index).iloc[100:-100]
+    found = likeness(motion, moments, 1.0, late, measured).numbers
+    assert found["lag of the simulation (ms)", "soleus_r"] == 80.0
+    assert found["stride time (s)", ""] == pytest.approx(STRIDE, abs=1e-3)
+    assert found["EMG peak (% of cycle)", "soleus_r"] == pytest.approx(25.0, abs=1.0)
+    assert found["EMG variation / peak", "soleus_r"] < 0.02
