@@ -21,16 +21,16 @@ from nem2e_tf.simulation.model import SIDES, LegModel, reason
 from nem2e_tf.simulation.polynomial import Polynomial, PolynomialPaths
 from nem2e_tf.simulation.posture import couplers
 
-HIGHEST_ORDER = 6
-LENGTH_TOLERANCE, MOMENT_ARM_TOLERANCE = 3e-4, 5e-4
+HIGHEST_ORDER = 8
+LENGTH_TOLERANCE, MOMENT_ARM_TOLERANCE = 3e-4, 3e-4
 """Metres, root mean square, below which the fitter raises a polynomial's order no further."""
 
-DESIGNS, POSES = 6, 100
+DESIGNS, POSES = 6, 150
 """Latin hypercube designs over the range of the joints, and poses in each."""
 
 GRID = 0.5
-"""Radians or metres. A fit's range is the motion's, widened to multiples of this, so that most
-trials of a person and task share one fit."""
+"""Radians or metres. A fit's range is the motion's and this much about the default pose, widened to
+multiples of it, so that most trials of a person and task share one fit."""
 
 CHECKS = 60
 """Poses, drawn from the same range, in which the fit is compared with the model's own paths."""
@@ -140,12 +140,14 @@ def _range(
     across = {c for muscle in muscles for c in leg.crossed[muscle]}
     joints = {}
     for name in (c for c in leg.coordinate_names if c in across):
-        rest = leg.model.getCoordinateSet().get(name).getDefaultValue()
+        coordinate = leg.model.getCoordinateSet().get(name)
+        rest = coordinate.getDefaultValue()
         values = motion[name].to_numpy() if name in motion else np.array([rest])
-        low = GRID * np.floor(values.min() / GRID)
-        high = GRID * np.ceil(values.max() / GRID)
-        if low == high:
-            low, high = low - GRID, high + GRID
+        low = GRID * np.floor(min(values.min(), rest - GRID) / GRID)
+        high = GRID * np.ceil(max(values.max(), rest + GRID) / GRID)
+        # Beyond the coordinate's own range the model may be wrong, and the motion is seldom there.
+        low = max(low, min(coordinate.getRangeMin(), values.min()))
+        high = min(high, max(coordinate.getRangeMax(), values.max()))
         joints[name] = (float(low), float(high))
     return joints
 

@@ -82,7 +82,7 @@ def parts(given: Stride, rows: slice) -> dict[str, float]:
             lambda: [m.calcInextensibleTendonActiveFiberForce(state, 1.0) for m in muscles]
         )[0]
     seconds, geometry = clock(
-        lambda: paths(motion.index.to_numpy(), motion.to_numpy(), speeds_of(motion))
+        lambda: paths(motion.index.to_numpy(), motion.to_numpy(), coordinate_speeds(motion))
     )
     spent["moment arms"] = seconds - sum(spent.values())
     spent["programmes"] = clock(
