@@ -19,7 +19,7 @@ from nem2e_tf.simulation import LegModel, capacity, fitting, load_leg, simulate,
 from nem2e_tf.simulation.capacity import force_curves
 from nem2e_tf.simulation.fitting import fitted_paths
 from nem2e_tf.simulation.geometry import ExactPaths, MuscleGeometry, coordinate_speeds
-from nem2e_tf.simulation.polynomial import Polynomial, PolynomialPaths
+from nem2e_tf.simulation.polynomial import Polynomial, PolynomialPaths, exponents
 from nem2e_tf.simulation.static import static_optimisation
 
 Refused = Callable[..., AbstractContextManager[None]]
@@ -67,7 +67,7 @@ def test_a_polynomial_is_opensims_function_with_the_same_coefficients(
 ) -> None:
     names = built_leg.coordinates[:arguments]
     generator = np.random.default_rng(order)
-    count = len(fitting_exponents(arguments, order))
+    count = len(exponents(arguments, order))
     coefficients = generator.normal(size=count)
     function = opensim.MultivariatePolynomialFunction(
         opensim.Vector(coefficients.tolist()), arguments, order
@@ -87,13 +87,6 @@ def test_a_polynomial_is_opensims_function_with_the_same_coefficients(
             by.push_back(i)
             arm = found.moment_arms[frame, i, 0]
             assert arm == pytest.approx(-function.calcDerivative(by, at), abs=1e-9)
-
-
-def fitting_exponents(arguments: int, order: int) -> np.ndarray:
-    """As many rows as OpenSim wants coefficients."""
-    from nem2e_tf.simulation.polynomial import exponents
-
-    return exponents(arguments, order)
 
 
 @pytest.mark.parametrize("hurry", [1.0, 4.0])

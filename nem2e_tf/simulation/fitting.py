@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.simulation.capacity import ForceCurves, force_curves, is_known
+from nem2e_tf.simulation.capacity import LENGTHS, SPEEDS, ForceCurves, force_curves, is_known
 from nem2e_tf.simulation.geometry import ExactPaths
 from nem2e_tf.simulation.model import SIDES, LegModel, reason
 from nem2e_tf.simulation.polynomial import Polynomial, PolynomialPaths
@@ -104,6 +104,7 @@ def fit(leg: LegModel, muscles: tuple[str, ...], joints: dict[str, tuple[float, 
         "order": HIGHEST_ORDER,
         "tolerances": [LENGTH_TOLERANCE, MOMENT_ARM_TOLERANCE],
         "samples": [DESIGNS, POSES, CHECKS],
+        "curves": [LENGTHS.size, LENGTHS[-1], SPEEDS.size, SPEEDS[-1]],
         "opensim": opensim.GetVersion(),
     }
     digest = hashlib.sha256(leg.path.read_bytes())

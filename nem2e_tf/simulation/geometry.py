@@ -77,7 +77,8 @@ class ExactPaths:
         self._muscles = [leg.model.getMuscles().get(name) for name in leg.muscles]
         self._coordinates = [leg.model.getCoordinateSet().get(name) for name in leg.coordinates]
         crossings = leg.crossings
-        solved = np.array([self.posture.assembled or _wraps(m) > 1 for m in self._muscles])
+        many = [self.posture.assembled or _wraps(m) > 1 for m in self._muscles]
+        solved = np.array(many, dtype=bool)
         self._solved: list[list[int]] = np.argwhere(crossings & solved).tolist()
         self._moved = crossings & ~solved
         self._together = _together(self._moved)

@@ -75,7 +75,8 @@ class LegModel:
     @property
     def crossings(self) -> np.ndarray:
         """Whether a muscle crosses a shared coordinate: `(coordinates, muscles)` of bool."""
-        return np.array([[c in self.crossed[m] for m in self.muscles] for c in self.coordinates])
+        pairs = [[c in self.crossed[m] for m in self.muscles] for c in self.coordinates]
+        return np.array(pairs, dtype=bool)
 
     def sharing(self, columns: Iterable[str]) -> "LegModel":
         """The leg with those of its coordinates only that have a generalised force in `columns`.

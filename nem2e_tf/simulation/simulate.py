@@ -20,6 +20,9 @@ CUTOFF = 6.0
 
 RESERVE_SUFFIX = "_reserve"
 
+PATHS = ("exact", "polynomial")
+"""The model's own muscle paths, or polynomials that are fitted to them once."""
+
 log = logging.getLogger(__name__)
 
 
@@ -56,6 +59,8 @@ def simulate(
         InputError: a coordinate or moment is missing or impossible, or the recordings are not on
             one clock.
     """
+    if paths not in PATHS:
+        raise InputError(f"there are no paths '{paths}'; there are {' and '.join(PATHS)} ones")
     known = leg.coordinate_names
     motion_name = motion.attrs.get("path", "motion")
     moments_name = moments.attrs.get("path", "moments")
@@ -132,9 +137,7 @@ def simulate_files(
 def _paths(leg: LegModel, angles: pd.DataFrame, paths: str) -> Paths:
     if paths == "exact":
         return ExactPaths(leg, tuple(angles.columns))
-    if paths == "polynomial":
-        return fitted_paths(leg, angles)
-    raise InputError(f"there are no paths '{paths}'; there is 'exact' and 'polynomial'")
+    return fitted_paths(leg, angles)
 
 
 def _around(frame: pd.DataFrame, start: float, end: float) -> pd.DataFrame:
