@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from nem2e_tf.errors import InputError
+from nem2e_tf.files import check_folder
 from nem2e_tf.simulation.capacity import LENGTHS, SPEEDS, ForceCurves, force_curves, is_known
 from nem2e_tf.simulation.geometry import ExactPaths
 from nem2e_tf.simulation.model import SIDES, LegModel, reason
@@ -112,7 +113,7 @@ def fit(leg: LegModel, muscles: tuple[str, ...], joints: dict[str, tuple[float, 
     folder = cache_folder() / "paths" / digest.hexdigest()[:32]
     if not folder.is_dir():
         log.info("%s: fitting polynomial paths to %d muscles", leg.path, len(muscles))
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        check_folder(folder.parent)
         with tempfile.TemporaryDirectory(dir=folder.parent) as name:
             _make(leg, muscles, joints, Path(name) / "fit")
             (Path(name) / "fit" / "settings.json").write_text(json.dumps(settings, indent=1))
@@ -123,13 +124,15 @@ def fit(leg: LegModel, muscles: tuple[str, ...], joints: dict[str, tuple[float, 
                 if not folder.is_dir():
                     raise
     made = _read(folder)
-    for what, error in made.errors.groupby(made.errors.coordinate == "length").error:
+    for of_length, rows in made.errors.groupby(made.errors.coordinate == "length"):
+        worst = int(rows.error.argmax())
         log.info(
-            "%s: polynomial %s: RMS error %.2g mm, the worst muscle's %.2g mm",
+            "%s: polynomial %s: RMS error %.2g mm, at worst %.2g mm (%s)",
             leg.path.name,
-            "lengths" if what else "moment arms",
-            1e3 * float(np.sqrt((error**2).mean())),
-            1e3 * float(error.max()),
+            "lengths" if of_length else "moment arms",
+            1e3 * float(np.sqrt((rows.error**2).mean())),
+            1e3 * float(rows.error.iloc[worst]),
+            rows.muscle.iloc[worst],
         )
     return made
 
@@ -146,9 +149,11 @@ def _range(
         values = motion[name].to_numpy() if name in motion else np.array([rest])
         low = GRID * np.floor(min(values.min(), rest - GRID) / GRID)
         high = GRID * np.ceil(max(values.max(), rest + GRID) / GRID)
-        # Beyond the coordinate's own range the model may be wrong, and the motion is seldom there.
-        low = max(low, min(coordinate.getRangeMin(), values.min()))
-        high = min(high, max(coordinate.getRangeMax(), values.max()))
+        # Beyond the coordinate's own range the model may be wrong; few motions go there.
+        if values.min() >= coordinate.getRangeMin():
+            low = max(low, coordinate.getRangeMin())
+        if values.max() <= coordinate.getRangeMax():
+            high = min(high, coordinate.getRangeMax())
         joints[name] = (float(low), float(high))
     return joints
 

@@ -9,6 +9,7 @@ things. The fit of polynomial paths is done before and is not counted.
 
 import argparse
 import json
+import multiprocessing
 import os
 import resource
 import sys
@@ -156,7 +157,8 @@ def as_recordings_grow(seconds: tuple[int, ...]) -> dict[str, Any]:
                 repeated = pd.DataFrame(both[rows], index=index, columns=frame.columns)
                 write_storage(repeated, files[-1], what)
             for kind in ("exact", "polynomial"):
-                simulate_files(leg, *files, paths=kind, end=0.3)
+                if kind == "polynomial":
+                    fitted_paths(leg, low_pass(read_motion(files[0], leg.rotations), CUTOFF, "m"))
                 spent, result = clock(lambda k=kind, f=files: simulate_files(leg, *f, paths=k))
                 told[f"{kind} {length} s"] = {
                     "seconds": spent,
@@ -165,6 +167,11 @@ def as_recordings_grow(seconds: tuple[int, ...]) -> dict[str, Any]:
                     "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
                 }
     return told
+
+
+def count() -> int:
+    """Plain work, to see what a second process is worth on this machine just now."""
+    return sum(range(60_000_000))
 
 
 def two_processes() -> dict[str, float]:
@@ -176,7 +183,15 @@ def two_processes() -> dict[str, float]:
         f"seconds_{n}": clock(lambda k=n: simulate_trials([files] * 8, processes=k))[0]
         for n in (1, 2)
     }
-    return {**told, "ratio": told["seconds_1"] / told["seconds_2"]}
+    spent = {}
+    for n in (1, 2):
+        with multiprocessing.get_context("spawn").Pool(n) as pool:
+            pool.map(abs, range(n))
+            spent[n] = clock(
+                lambda p=pool: [r.get() for r in [p.apply_async(count) for _ in range(4)]]
+            )[0]
+    ratio = told["seconds_1"] / told["seconds_2"]
+    return {**told, "ratio": ratio, "ratio_of_plain_work": spent[1] / spent[2]}
 
 
 def show(told: dict[str, Any], indent: str = "") -> None:
