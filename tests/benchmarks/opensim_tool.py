@@ -43,7 +43,7 @@ class ToolResult:
     Args:
         activation: `(frames, muscles)`.
         reserves: `(frames, coordinates)`, N m or N.
-        seconds: float, of the whole run, the model's loading included.
+        seconds: float, processor time of the whole run, the model's loading included.
     """
 
     activation: pd.DataFrame
@@ -115,7 +115,7 @@ def static_optimisation_tool(
     model.finalizeConnections()
     model.printToXML(str(folder / "reserves.osim"))
 
-    begun = time.perf_counter()
+    begun = time.process_time()
     times = given.motion.index.to_numpy()
     end = times[np.searchsorted(times, start - 1e-6) + frames - 1]
     analysis = opensim.StaticOptimization()
@@ -136,7 +136,7 @@ def static_optimisation_tool(
     tool.updAnalysisSet().cloneAndAppend(analysis)
     tool.printToXML(str(folder / "tool.xml"))
     assert opensim.AnalyzeTool(str(folder / "tool.xml"), True).run()
-    seconds = time.perf_counter() - begun
+    seconds = time.process_time() - begun
     activation = read_storage(folder / "tool_StaticOptimization_activation.sto")
     force = read_storage(folder / "tool_StaticOptimization_force.sto")
     names = [f"{name}_reserve" for name in given.leg.coordinates]
