@@ -15,8 +15,12 @@ from nem2e_tf.simulation.posture import Posture
 Progress = Callable[[int, int], None]
 """Called with the frames done and the frames in all."""
 
-FRAMES_AT_ONCE = 200
-"""Frames whose muscle geometry is held in memory together."""
+FRAMES_AT_ONCE = 100
+"""Frames whose muscle geometry is held in memory together.
+
+More are no faster, and from 200 on linear algebra libraries split the small matrices of polynomial
+paths among threads, which costs ten times what it saves.
+"""
 
 
 @dataclass(frozen=True)
