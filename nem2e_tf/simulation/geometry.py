@@ -1,8 +1,8 @@
 """Muscle lengths, moment arms and force capacity along a motion, from the OpenSim API."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -10,9 +10,13 @@ from scipy.interpolate import make_interp_spline
 
 from nem2e_tf.errors import InputError
 from nem2e_tf.simulation.model import LegModel, reason
+from nem2e_tf.simulation.posture import Posture
 
 Progress = Callable[[int, int], None]
 """Called with the frames done and the frames in all."""
+
+FRAMES_AT_ONCE = 200
+"""Frames whose muscle geometry is held in memory together."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +35,124 @@ class MuscleGeometry:
     capacity: np.ndarray
 
 
+class Paths(Protocol):
+    """Muscle paths of a leg: whatever turns joint motion into muscle geometry."""
+
+    def __call__(self, time: np.ndarray, values: np.ndarray, speeds: np.ndarray) -> MuscleGeometry:
+        """The muscles in some frames.
+
+        Args:
+            time: `(frames,)`, seconds, for messages.
+            values: `(frames, given coordinates)`, radians and metres.
+            speeds: `(frames, given coordinates)`, radians and metres a second.
+        """
+
+
+def coordinate_speeds(motion: pd.DataFrame) -> np.ndarray:
+    """Speeds along a smooth motion, from a quintic spline through it: `(frames, coordinates)`."""
+    time = motion.index.to_numpy()
+    speeds: np.ndarray = make_interp_spline(time, motion.to_numpy(), k=5).derivative()(time)
+    return speeds
+
+
+class ExactPaths:
+    """The model's own paths, posed frame by frame.
+
+    A moment arm is how fast a muscle shortens while its coordinate moves at unit speed and the
+    others rest (Sherman, Seth and Delp 2013, ASME DETC2013-13633). The path itself is found once
+    a frame, and coordinates that no muscle crosses both of move at the same time, so a leg needs
+    about six changes of speed however many muscles there are. A path that wraps over more than
+    one object is taken to `computeMomentArm` instead: OpenSim does not always bring such a path
+    to its shortest (a gastrocnemius of the Rajagopal model), its length, speed and force then
+    disagree, and force is what moves the joint.
+
+    Args:
+        leg: LegModel.
+        names: the coordinates whose values will be given, in their order.
+    """
+
+    def __init__(self, leg: LegModel, names: tuple[str, ...]) -> None:
+        self.leg = leg
+        self.posture = Posture(leg.model, names)
+        self._muscles = [leg.model.getMuscles().get(name) for name in leg.muscles]
+        self._coordinates = [leg.model.getCoordinateSet().get(name) for name in leg.coordinates]
+        crossings = leg.crossings
+        solved = np.array([self.posture.assembled or _wraps(m) > 1 for m in self._muscles])
+        self._solved: list[list[int]] = np.argwhere(crossings & solved).tolist()
+        self._moved = crossings & ~solved
+        self._together = _together(self._moved)
+
+    def __call__(self, time: np.ndarray, values: np.ndarray, speeds: np.ndarray) -> MuscleGeometry:
+        """The muscles in some frames; see `Paths`.
+
+        Raises:
+            InputError: a pose that the model cannot take; the message gives the time.
+        """
+        frames, muscles, state = len(time), self._muscles, self.posture.state
+        lengths = np.zeros((frames, len(muscles)))
+        capacity = np.zeros((frames, len(muscles)))
+        moment_arms = np.zeros((frames, len(self._coordinates), len(muscles)))
+        frame = 0
+        try:
+            values, speeds = self.posture.complete(values, speeds)
+            moves = [
+                (
+                    self.posture.rates(values, [self.leg.coordinates[i] for i in group]),
+                    [(i, j) for i in group for j in np.flatnonzero(self._moved[i]).tolist()],
+                )
+                for group in self._together
+            ]
+            for frame in range(frames):
+                self.posture.take(values[frame])
+                lengths[frame] = [muscle.getLength(state) for muscle in muscles]
+                for rates, pairs in moves:
+                    self.posture.move(rates[frame])
+                    for i, j in pairs:
+                        moment_arms[frame, i, j] = -muscles[j].getLengtheningSpeed(state)
+                for i, j in self._solved:
+                    coordinate = self._coordinates[i]
+                    moment_arms[frame, i, j] = muscles[j].computeMomentArm(state, coordinate)
+                self.posture.move(speeds[frame])
+                capacity[frame] = [
+                    muscle.calcInextensibleTendonActiveFiberForce(state, 1.0) for muscle in muscles
+                ]
+        except RuntimeError as error:
+            raise InputError(
+                f"{self.leg.path}: OpenSim cannot pose the model at time {time[frame]:g} s:"
+                f" {reason(error)}"
+            ) from None
+        return MuscleGeometry(lengths, moment_arms, capacity)
+
+
+def _wraps(muscle: Any) -> int:
+    """Over how many objects a muscle's path may wrap."""
+    import opensim
+
+    path = opensim.GeometryPath.safeDownCast(muscle.getPath())
+    return 0 if path is None else int(path.getWrapSet().getSize())
+
+
+def _together(crossings: np.ndarray) -> list[list[int]]:
+    """Groups of coordinates no two of which one muscle crosses (Curtis, Powell and Reid 1974).
+
+    Args:
+        crossings: `(coordinates, muscles)` of bool.
+    """
+    groups: list[list[int]] = []
+    for i in np.flatnonzero(crossings.any(axis=1)).tolist():
+        for group in groups:
+            if not (crossings[group].any(axis=0) & crossings[i]).any():
+                group.append(i)
+                break
+        else:
+            groups.append([i])
+    return groups
+
+
 def muscle_geometry(
     leg: LegModel, motion: pd.DataFrame, progress: Progress | None = None
 ) -> MuscleGeometry:
-    """Pose the model in every frame and ask it about its muscles.
+    """The muscles of a leg in all frames of a motion, by the model's own paths.
 
     Speeds come from a quintic spline through the motion. Coordinates that the motion leaves out
     keep the model's default value; coupled ones (a patella) follow their constraint in value and
@@ -48,83 +166,23 @@ def muscle_geometry(
     Raises:
         InputError: a pose that the model cannot take; the message gives the time.
     """
-    model = leg.model
-    # The pose of an earlier call would otherwise stay in coordinates that this motion leaves out.
-    state = model.initializeState()
-    motion, constrained = _coupled(model, motion)
-    coordinates = [model.getCoordinateSet().get(str(name)) for name in motion.columns]
-    shared = [model.getCoordinateSet().get(name) for name in leg.coordinates]
-    muscles = [model.getMuscles().get(name) for name in leg.muscles]
-    time = motion.index.to_numpy()
-    values = motion.to_numpy()
-    speeds = make_interp_spline(time, values, k=5).derivative()(time)
-
-    frames = len(time)
-    lengths = np.zeros((frames, len(muscles)))
-    capacity = np.zeros((frames, len(muscles)))
-    moment_arms = np.zeros((frames, len(shared), len(muscles)))
-
-    def pose(frame: int) -> None:
-        for coordinate, value, speed in zip(coordinates, values[frame], speeds[frame], strict=True):
-            coordinate.setValue(state, float(value), False)
-            coordinate.setSpeedValue(state, float(speed))
-        if constrained:
-            model.assemble(state)
-        model.realizeVelocity(state)
-
-    frame = 0
-    try:
-        crossing = []
-        # A moment arm that is exactly zero in poses over the whole motion is of a muscle that does
-        # not span the joint, and need not be computed again.
-        for frame in np.linspace(0, frames - 1, min(frames, 9)).astype(int):
-            pose(frame)
-            crossing.append([[m.computeMomentArm(state, c) for m in muscles] for c in shared])
-        pairs = np.argwhere(np.abs(crossing).max(axis=0) > 1e-9)
-        for frame in range(frames):
-            pose(frame)
-            for j, muscle in enumerate(muscles):
-                lengths[frame, j] = muscle.getLength(state)
-                capacity[frame, j] = muscle.calcInextensibleTendonActiveFiberForce(state, 1.0)
-            for i, j in pairs:
-                moment_arms[frame, i, j] = muscles[j].computeMomentArm(state, shared[i])
-            if progress is not None:
-                progress(frame + 1, frames)
-    except RuntimeError as error:
-        raise InputError(
-            f"{leg.path}: OpenSim cannot pose the model at time {time[frame]:g} s: {reason(error)}"
-        ) from None
-    return MuscleGeometry(lengths, moment_arms, capacity)
+    parts = list(geometry_in_parts(ExactPaths(leg, tuple(motion.columns)), motion, progress))
+    return MuscleGeometry(
+        *(np.concatenate([getattr(part, f.name) for _, part in parts]) for f in fields(parts[0][1]))
+    )
 
 
-def _coupled(model: Any, motion: pd.DataFrame) -> tuple[pd.DataFrame, bool]:
-    """The motion with coupled coordinates as functions of others; whether more constrains it.
+def geometry_in_parts(
+    paths: Paths, motion: pd.DataFrame, progress: Progress | None = None
+) -> Iterator[tuple[slice, MuscleGeometry]]:
+    """The muscles in some hundred frames after another, so that memory does not grow with length.
 
-    Assembling a pose would give them their value, but not their speed.
+    Yields:
+        The frames, and the muscles in them.
     """
-    import opensim
-
-    motion = motion.copy()
-    constraints = model.getConstraintSet()
-    others = False
-    for i in range(constraints.getSize()):
-        coupler = opensim.CoordinateCouplerConstraint.safeDownCast(constraints.get(i))
-        if coupler is None:
-            others = True
-        elif coupler.get_isEnforced():
-            names = coupler.getIndependentCoordinateNames()
-            given = [
-                motion[name] if name in motion else np.full(len(motion), _default(model, name))
-                for name in (names.get(j) for j in range(names.getSize()))
-            ]
-            function = coupler.getFunction()
-            scale = opensim.PropertyHelper.getValueDouble(coupler.getPropertyByName("scale_factor"))
-            motion[coupler.getDependentCoordinateName()] = [
-                scale * function.calcValue(opensim.Vector([float(value) for value in values]))
-                for values in zip(*given, strict=True)
-            ]
-    return motion, others
-
-
-def _default(model: Any, coordinate: str) -> float:
-    return float(model.getCoordinateSet().get(coordinate).getDefaultValue())
+    time, values, speeds = motion.index.to_numpy(), motion.to_numpy(), coordinate_speeds(motion)
+    for first in range(0, len(time), FRAMES_AT_ONCE):
+        frames = slice(first, min(first + FRAMES_AT_ONCE, len(time)))
+        yield frames, paths(time[frames], values[frames], speeds[frames])
+        if progress is not None:
+            progress(frames.stop, len(time))

@@ -1,13 +1,17 @@
-"""One side of an OpenSim model: its coordinates and the muscles that move them."""
+"""One or both sides of an OpenSim model: coordinates and the muscles that move them."""
 
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nem2e_tf.errors import InputError, nearest
 from nem2e_tf.files import check_input
+from nem2e_tf.simulation.posture import Posture
 
 COORDINATES = ("hip_flexion", "hip_adduction", "hip_rotation", "knee_angle", "ankle_angle")
 """A leg's coordinates whose moments muscles share, without the side.
@@ -16,8 +20,13 @@ Subtalar and metatarsophalangeal joints are left out: they are seldom tracked, a
 says little of them.
 """
 
+SIDES: Mapping[str, tuple[str, ...]] = {"r": ("r",), "l": ("l",), "both": ("r", "l")}
+
 LARGEST_MOMENT = 8.0
 """N m a kilogram of body mass. No joint of a leg reaches it in running (hip and ankle about 4)."""
+
+PROBES = (-0.5, -0.1, 0.1, 0.5)
+"""Radians or metres from the default pose, at which a muscle's length tells what it crosses."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +37,12 @@ class LegModel:
         path: path. The .osim file.
         model: opensim.Model, initialised.
         state: its SimTK::State.
-        side: str. `r` or `l`.
-        coordinates: names of the side's coordinates whose moments the muscles share.
+        side: str. `r`, `l` or `both`.
+        coordinates: names of the coordinates whose generalised forces the muscles share.
         muscles: names of the side's muscles that cross at least one of them, in model order.
         rotations: names of all rotational coordinates of the model.
+        crossed: for each muscle, the names of all coordinates of the model that change its
+            length, shared ones or not, in model order.
     """
 
     path: Path
@@ -41,6 +52,7 @@ class LegModel:
     coordinates: tuple[str, ...]
     muscles: tuple[str, ...]
     rotations: tuple[str, ...]
+    crossed: Mapping[str, tuple[str, ...]] = field(repr=False)
 
     @property
     def mass(self) -> float:
@@ -53,19 +65,54 @@ class LegModel:
         found = self.model.getCoordinateSet()
         return [found.get(i).getName() for i in range(found.getSize())]
 
+    @property
+    def generalised_forces(self) -> list[str]:
+        """The columns of inverse dynamics that belong to `coordinates`."""
+        return [
+            f"{name}_{'moment' if name in self.rotations else 'force'}" for name in self.coordinates
+        ]
+
+    @property
+    def crossings(self) -> np.ndarray:
+        """Whether a muscle crosses a shared coordinate: `(coordinates, muscles)` of bool."""
+        return np.array([[c in self.crossed[m] for m in self.muscles] for c in self.coordinates])
+
+    def sharing(self, columns: Iterable[str]) -> "LegModel":
+        """The leg with those of its coordinates only that have a generalised force in `columns`.
+
+        Args:
+            columns: names as inverse dynamics writes them, `<coordinate>_moment` or `_force`.
+        """
+        known = set(columns)
+        kept = tuple(
+            name
+            for name, force in zip(self.coordinates, self.generalised_forces, strict=True)
+            if force in known
+        )
+        muscles = tuple(m for m in self.muscles if set(kept) & set(self.crossed[m]))
+        if not muscles:
+            raise InputError(
+                f"{self.path}: none of the generalised forces belongs to a coordinate that a muscle"
+                f" of this model crosses; {nearest(self.generalised_forces[0], known)}"
+            )
+        return replace(self, coordinates=kept, muscles=muscles)
+
 
 def load_leg(
-    path: str | os.PathLike[str], side: str, coordinates: tuple[str, ...] = COORDINATES
+    path: str | os.PathLike[str],
+    side: str,
+    coordinates: tuple[str, ...] | None = COORDINATES,
 ) -> LegModel:
-    """Read an .osim file and find one side's coordinates and muscles.
+    """Read an .osim file and find the coordinates and muscles of one side, or of both.
 
-    A muscle belongs to the side if its name ends in `_<side>` and changing one of the side's
+    A muscle belongs to a side if its name ends in `_<side>` and changing one of the shared
     coordinates changes its length.
 
     Args:
         path: str or path. The model.
-        side: str. `r` or `l`.
-        coordinates: tuple of str. Whose moments the muscles share, without the side.
+        side: str. `r`, `l` or `both`.
+        coordinates: tuple of str or None. Whose generalised forces the muscles share, without the
+            side; None is every coordinate of the model that is neither locked nor constrained.
 
     Raises:
         InputError: not a model that OpenSim reads, or the side is not in it.
@@ -73,6 +120,8 @@ def load_leg(
     path = check_input(path, "an OpenSim model")
     if path.suffix.lower() != ".osim":
         raise InputError(f"{path}: not an OpenSim model; expected a name ending in .osim")
+    if side not in SIDES:
+        raise InputError(f"there is no side '{side}'; {nearest(side, SIDES)}")
     import opensim
 
     # OpenSim reports each missing picture of a bone, and writes a log into the working folder.
@@ -87,21 +136,35 @@ def load_leg(
     found = model.getCoordinateSet()
     every = [found.get(i) for i in range(found.getSize())]
     names = [coordinate.getName() for coordinate in every]
-    wanted = tuple(f"{name}_{side}" for name in coordinates)
+    if coordinates is None:
+        wanted = tuple(c.getName() for c in every if not c.isConstrained(state))
+    else:
+        wanted = tuple(f"{name}_{letter}" for letter in SIDES[side] for name in coordinates)
     for name in wanted:
         if name not in names:
             raise InputError(
                 f"{path}: the model has no coordinate '{name}'; {nearest(name, names)}"
             )
+    crossed = {
+        muscle: across
+        for muscle, across in _crossed(model, SIDES[side]).items()
+        if set(across) & set(wanted)
+    }
+    if not crossed:
+        endings = " or ".join(f"_{letter}" for letter in SIDES[side])
+        raise InputError(
+            f"{path}: the model has no muscle on side '{side}' (name ending {endings})"
+        )
     rotational = opensim.Coordinate.Rotational
     return LegModel(
         path=path,
         model=model,
-        state=state,
+        state=model.initializeState(),
         side=side,
         coordinates=wanted,
-        muscles=_crossing(path, model, state, wanted, side),
+        muscles=tuple(crossed),
         rotations=tuple(c.getName() for c in every if c.getMotionType() == rotational),
+        crossed=crossed,
     )
 
 
@@ -113,26 +176,32 @@ def reason(error: RuntimeError) -> str:
     return re.sub(r"^(std::exception in '.*?'|Error detected by Simbody method \S+): ", "", told)
 
 
-def _crossing(
-    path: Path, model: Any, state: Any, coordinates: tuple[str, ...], side: str
-) -> tuple[str, ...]:
+def _crossed(model: Any, letters: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """For each muscle of the sides, the coordinates that change its length."""
     muscles = [model.getMuscles().get(i) for i in range(model.getMuscles().getSize())]
-    own = [m for m in muscles if m.getName().endswith(f"_{side}") and m.get_appliesForce()]
-    crossing = set()
-    for name in coordinates:
+    endings = tuple(f"_{letter}" for letter in letters)
+    own = [m for m in muscles if m.getName().endswith(endings) and m.get_appliesForce()]
+    crossed: dict[str, list[str]] = {m.getName(): [] for m in own}
+    names = Posture(model, ()).names
+    posture = Posture(model, names)
+    defaults = np.array([model.getCoordinateSet().get(name).getDefaultValue() for name in names])
+    for i, name in enumerate(names):
         coordinate = model.getCoordinateSet().get(name)
-        rest = coordinate.getValue(state)
+        if coordinate.isConstrained(posture.state):
+            continue
+        steps = [
+            step
+            for step in (0.0, *PROBES)
+            if step == 0.0
+            or coordinate.getRangeMin() <= defaults[i] + step <= coordinate.getRangeMax()
+        ]
+        poses = np.tile(defaults, (len(steps), 1))
+        poses[:, i] += steps
         lengths = []
-        for value in (rest, rest + 0.1 if rest + 0.1 <= coordinate.getRangeMax() else rest - 0.1):
-            coordinate.setValue(state, value, False)
-            model.realizePosition(state)
-            lengths.append([m.getLength(state) for m in own])
-        coordinate.setValue(state, rest, False)
-        crossing |= {
-            m.getName()
-            for m, before, after in zip(own, *lengths, strict=True)
-            if abs(after - before) > 1e-9
-        }
-    if not crossing:
-        raise InputError(f"{path}: the model has no muscle on side '{side}' (name ending _{side})")
-    return tuple(m.getName() for m in own if m.getName() in crossing)
+        for values in posture.complete(poses, np.zeros_like(poses))[0]:
+            posture.take(values)
+            lengths.append([m.getLength(posture.state) for m in own])
+        for muscle, change in zip(own, np.ptp(np.array(lengths), axis=0), strict=True):
+            if change > 1e-9:
+                crossed[muscle.getName()].append(name)
+    return {muscle: tuple(across) for muscle, across in crossed.items()}

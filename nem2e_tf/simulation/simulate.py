@@ -10,9 +10,10 @@ import pandas as pd
 from nem2e_tf.errors import InputError, nearest
 from nem2e_tf.files import read_motion, read_storage
 from nem2e_tf.signals import FEWEST_ROWS, RATE, common_times, grid, low_pass, resample
-from nem2e_tf.simulation.geometry import Progress, muscle_geometry
-from nem2e_tf.simulation.model import LARGEST_MOMENT, LegModel, load_leg
-from nem2e_tf.simulation.static import static_optimisation
+from nem2e_tf.simulation.fitting import fitted_paths
+from nem2e_tf.simulation.geometry import ExactPaths, Paths, Progress, geometry_in_parts
+from nem2e_tf.simulation.model import COORDINATES, LARGEST_MOMENT, LegModel, load_leg
+from nem2e_tf.simulation.static import RESERVE, static_optimisation
 
 CUTOFF = 6.0
 """Hz. Low-pass of motion and moments."""
@@ -29,16 +30,22 @@ def simulate(
     *,
     start: float | None = None,
     end: float | None = None,
+    paths: str = "exact",
+    reserves: float | np.ndarray = RESERVE,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """Simulate the activity of one leg's muscles by static optimisation.
+    """Simulate the activity of a leg's muscles by static optimisation.
 
     Args:
         leg: LegModel.
         motion: `(rows, coordinates)`, radians and metres, index `time` in seconds.
-        moments: `(rows, joint moments)`, N m, columns `<coordinate>_moment`.
+        moments: `(rows, joint moments)`, N m, columns `<coordinate>_moment` (`_force` in N of a
+            translation).
         start: float or None. Seconds; None is where both recordings have begun.
         end: float or None. Seconds; None is where one of them ends.
+        paths: str. `exact`, the model's own, or `polynomial`, fitted once a model and some ten
+            times as fast.
+        reserves: strength of the reserve actuators, N m or N; one, or one a coordinate of the leg.
         progress: callable or None.
 
     Returns:
@@ -63,7 +70,7 @@ def simulate(
             raise InputError(
                 f"{motion_name}: no coordinate '{name}'; {nearest(name, motion.columns)}"
             )
-    columns = [f"{name}_moment" for name in leg.coordinates]
+    columns = leg.generalised_forces
     for name in columns:
         if name not in moments.columns:
             raise InputError(
@@ -79,15 +86,18 @@ def simulate(
         resample(low_pass(_around(frame, low, high), CUTOFF, name), times)
         for name, frame in recordings.items()
     )
-    _check_angles(angles[list(leg.coordinates)], motion_name)
+    crossed = {c for muscle in leg.muscles for c in leg.crossed[muscle]}
+    _check_angles(angles[[c for c in leg.coordinates if c in crossed]], motion_name)
     _check_moments(torques, leg, moments_name)
     if motion.attrs.get("in_degrees"):
         log.info("%s: in degrees, as its header says; converted to radians", motion_name)
-    geometry = muscle_geometry(leg, angles, progress)
-    activation, reserves = static_optimisation(geometry, torques.to_numpy())
+    simulated = np.empty((len(times), len(leg.muscles) + len(leg.coordinates)))
+    for frames, geometry in geometry_in_parts(_paths(leg, angles, paths), angles, progress):
+        simulated[frames] = np.hstack(
+            static_optimisation(geometry, torques.to_numpy()[frames], reserves, frames.start)
+        )
     names = [*leg.muscles, *(f"{name}{RESERVE_SUFFIX}" for name in leg.coordinates)]
-    index = pd.Index(times, name="time")
-    return pd.DataFrame(np.hstack([activation, reserves]), index=index, columns=names)
+    return pd.DataFrame(simulated, index=pd.Index(times, name="time"), columns=names)
 
 
 def simulate_files(
@@ -96,15 +106,35 @@ def simulate_files(
     moments: str | os.PathLike[str],
     *,
     side: str = "r",
+    coordinates: tuple[str, ...] | None = COORDINATES,
     start: float | None = None,
     end: float | None = None,
+    paths: str = "exact",
+    reserves: float | np.ndarray = RESERVE,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """`simulate`, from an .osim file (or a `LegModel`, whose side it is) and two storage files."""
-    leg = model if isinstance(model, LegModel) else load_leg(model, side)
+    """`simulate`, from an .osim file (or a `LegModel`, whose side it is) and two storage files.
+
+    With `coordinates=None` the muscles share the generalised forces of all free coordinates that
+    have a column in `moments`.
+    """
+    leg = model if isinstance(model, LegModel) else load_leg(model, side, coordinates)
     torques = read_storage(moments)
+    if coordinates is None:
+        leg = leg.sharing(torques.columns)
     angles = read_motion(motion, leg.rotations)
-    return simulate(leg, angles, torques, start=start, end=end, progress=progress)
+    return simulate(
+        leg, angles, torques,
+        start=start, end=end, paths=paths, reserves=reserves, progress=progress,
+    )  # fmt: skip
+
+
+def _paths(leg: LegModel, angles: pd.DataFrame, paths: str) -> Paths:
+    if paths == "exact":
+        return ExactPaths(leg, tuple(angles.columns))
+    if paths == "polynomial":
+        return fitted_paths(leg, angles)
+    raise InputError(f"there are no paths '{paths}'; there is 'exact' and 'polynomial'")
 
 
 def _around(frame: pd.DataFrame, start: float, end: float) -> pd.DataFrame:
@@ -126,6 +156,7 @@ def _check_angles(angles: pd.DataFrame, name: str) -> None:
 
 def _check_moments(moments: pd.DataFrame, leg: LegModel, name: str) -> None:
     """Refuse joint moments that no leg has: the sign of inverse dynamics gone wrong."""
+    moments = moments.filter(regex="_moment$")
     peaks = moments.abs().max() / leg.mass
     worst = str(peaks.idxmax())
     if peaks[worst] > LARGEST_MOMENT:

@@ -1,9 +1,7 @@
 """Static optimisation: joint moments shared among muscles by least squared activation."""
 
-from ctypes import c_int
-
-import daqp
 import numpy as np
+from scipy.sparse.csgraph import connected_components
 
 from nem2e_tf.errors import InputError
 from nem2e_tf.simulation.geometry import MuscleGeometry
@@ -15,46 +13,134 @@ RESERVE = 1.0
 Weak against a muscle, it carries only what the muscles cannot.
 """
 
+TOLERANCE = 1e-9
+"""Of the largest joint moment: what may be missing from the moments' equation."""
+MOST_STEPS = 100
+
 
 def static_optimisation(
-    geometry: MuscleGeometry, moments: np.ndarray
+    geometry: MuscleGeometry,
+    moments: np.ndarray,
+    reserves: float | np.ndarray = RESERVE,
+    first: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Activations that give the joint moments of every frame at the least sum of squares.
 
     In each frame, with activations `a`, capacity `F`, moment arms `R`, joint moments `t` and
-    reserve actuators `r` (Crowninshield and Brand 1981, J Biomech 14:793, with the exponent 2 of
-    OpenSim's tool):
+    reserve actuators `r` of strength `s` (Crowninshield and Brand 1981, J Biomech 14:793, with the
+    exponent 2 of OpenSim's tool):
 
-        minimise  Σ a² + Σ (r / RESERVE)²
+        minimise  Σ a² + Σ (r / s)²
         with      R diag(F) a + r = t,   0.01 <= a <= 1
 
-    The reserves are put in from the equation, which leaves a strictly convex box-constrained
-    quadratic programme that always has one solution.
+    a strictly convex quadratic programme that always has one solution. With one multiplier `λ` a
+    coordinate, its conditions are a = clip(Eᵀ λ, 0.01, 1) with E = R diag(F), r = s² λ, and what
+    is left, E a + r = t, is as many piecewise linear equations as there are coordinates, the
+    gradient of a convex function. Newton's method with a line search solves them for all frames
+    at once and ends after finitely many steps (Qi and Sun 1993, Math Program 58:353). Coordinates
+    that no muscle connects, such as those of the two legs, are solved apart.
 
     Args:
         geometry: MuscleGeometry of `(frames, …)`.
-        moments: `(frames, coordinates)`, N m.
+        moments: `(frames, coordinates)`, N m (N of a translation).
+        reserves: positive; one strength for all reserve actuators, or `(coordinates,)`, N m or N.
+        first: int. The number of the first frame, for messages.
 
     Returns:
         `(frames, muscles)` activations and `(frames, coordinates)` reserve moments in N m.
+
+    Raises:
+        InputError: a moment, moment arm or capacity is not finite; the message gives the frame.
     """
-    frames, muscles = geometry.capacity.shape
-    unconstrained = np.zeros((0, muscles))
-    upper = np.full(muscles, MOST_ACTIVATION)
-    lower = np.full(muscles, LEAST_ACTIVATION)
-    sense = np.zeros(muscles, dtype=c_int)
-    activation = np.zeros((frames, muscles))
+    coordinates = moments.shape[1]
+    strength = np.broadcast_to(np.asarray(reserves, dtype=float), (coordinates,))
     effect = geometry.moment_arms * geometry.capacity[:, None, :]
-    for frame in range(frames):
-        scaled = effect[frame] / RESERVE
-        hessian = np.eye(muscles) + scaled.T @ scaled
-        linear = -scaled.T @ (moments[frame] / RESERVE)
-        solution, _, flag, _ = daqp.solve(hessian, linear, unconstrained, upper, lower, sense)
-        if flag != 1 or not np.isfinite(solution).all():
-            raise InputError(
-                f"static optimisation found no answer in frame {frame}; look for an impossible"
-                " pose or joint moment there"
-            )
-        activation[frame] = np.clip(solution, LEAST_ACTIVATION, MOST_ACTIVATION)
-    reserves = moments - np.einsum("fcm,fm->fc", effect, activation)
-    return activation, reserves
+    activation = np.full(geometry.capacity.shape, LEAST_ACTIVATION)
+    for across, muscles in _apart(effect):
+        activation[:, muscles] = _share(
+            np.ascontiguousarray(effect[:, across][:, :, muscles]),
+            moments[:, across],
+            strength[across] ** 2,
+        )
+    left = moments - np.einsum("fcm,fm->fc", effect, activation)
+    solved = np.isfinite(activation).all(axis=1) & np.isfinite(left).all(axis=1)
+    if not solved.all():
+        raise InputError(
+            f"static optimisation found no answer in frame {first + int(solved.argmin())}; look for"
+            " an impossible pose or joint moment there"
+        )
+    return activation, left
+
+
+def _apart(effect: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Coordinates and muscles of each problem that shares neither with another one."""
+    acts = (effect != 0.0).any(axis=0)
+    coordinates, muscles = acts.shape
+    graph = np.zeros((coordinates + muscles,) * 2, dtype=bool)
+    graph[:coordinates, coordinates:] = acts
+    count, label = connected_components(graph, directed=False)
+    parts = [
+        (np.flatnonzero(label[:coordinates] == i), np.flatnonzero(label[coordinates:] == i))
+        for i in range(count)
+    ]
+    return [(across, own) for across, own in parts if len(across) and len(own)]
+
+
+def _share(effect: np.ndarray, moments: np.ndarray, softness: np.ndarray) -> np.ndarray:
+    """The activations of one problem in all frames; not a number where there is no answer.
+
+    Args:
+        effect: `(frames, coordinates, muscles)`, N m at full activation.
+        moments: `(frames, coordinates)`, N m.
+        softness: `(coordinates,)`, N² m², a reserve's moment at a multiplier of one.
+    """
+    activation = np.full((len(effect), effect.shape[2]), np.nan)
+    reserve = np.diag(softness)
+    # Where to begin: as if activation had no bounds.
+    multiplier = np.linalg.solve(effect @ effect.mT + reserve, moments[..., None])[..., 0]
+    tolerance = TOLERANCE * (1.0 + np.abs(moments).max(axis=1))
+    finite = np.isfinite(effect).all(axis=(1, 2)) & np.isfinite(moments).all(axis=1)
+    open_frames = np.flatnonzero(finite)
+    for _ in range(MOST_STEPS):
+        act, wanted, at = effect[open_frames], moments[open_frames], multiplier[open_frames]
+        drive = np.einsum("fcm,fc->fm", act, at)
+        given = np.clip(drive, LEAST_ACTIVATION, MOST_ACTIVATION)
+        excess = np.einsum("fcm,fm->fc", act, given) + softness * at - wanted
+        left = np.abs(excess).max(axis=1) > tolerance[open_frames]
+        activation[open_frames[~left]] = given[~left]
+        open_frames = open_frames[left]
+        if not len(open_frames):
+            break
+        act, wanted, at = act[left], wanted[left], at[left]
+        free = (drive[left] > LEAST_ACTIVATION) & (drive[left] < MOST_ACTIVATION)
+        slope = (act * free[:, None, :]) @ act.mT + reserve
+        step = -np.linalg.solve(slope, excess[left][..., None])[..., 0]
+        multiplier[open_frames] = at + _length(act, wanted, softness, at, step) * step
+    return activation
+
+
+def _length(
+    act: np.ndarray, wanted: np.ndarray, softness: np.ndarray, at: np.ndarray, step: np.ndarray
+) -> np.ndarray:
+    """How much of a Newton step to take, so that the convex function falls: `(frames, 1)`.
+
+    The slope along the step rises. Halved until it is not above zero, the step ends before the
+    lowest place on its line, and not before half the way to it.
+    """
+
+    def slope(length: np.ndarray) -> np.ndarray:
+        there = at + length * step
+        given = np.clip(np.einsum("fcm,fc->fm", act, there), LEAST_ACTIVATION, MOST_ACTIVATION)
+        excess = np.einsum("fcm,fm->fc", act, given) + softness * there - wanted
+        slopes: np.ndarray = (excess * step).sum(axis=1)
+        return slopes
+
+    length = np.ones((len(at), 1))
+    # Next to the solution the slope is rounding.
+    most = 1e-3 * np.abs(slope(np.zeros_like(length)))
+    for _ in range(50):
+        long = slope(length) > most
+        if not long.any():
+            break
+        length[long] *= 0.5
+    return length

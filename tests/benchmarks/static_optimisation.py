@@ -1,0 +1,218 @@
+"""How fast static optimisation is: beside OpenSim's tool, and as recordings grow.
+
+    python -m tests.benchmarks.static_optimisation [--json]
+
+OpenSim's tool and this package solve the same frames of the same stride (80 muscles, 31 reserves)
+in one run, one after the other; ratios stay what they are when the machine is busy with other
+things. The fit of polynomial paths is done before and is not counted.
+"""
+
+import argparse
+import json
+import os
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nem2e_tf.files import read_motion, read_storage, write_storage
+from nem2e_tf.signals import low_pass
+from nem2e_tf.simulation import load_leg, simulate_trials
+from nem2e_tf.simulation.fitting import fitted_paths
+from nem2e_tf.simulation.geometry import ExactPaths, Paths, coordinate_speeds, geometry_in_parts
+from nem2e_tf.simulation.simulate import CUTOFF, simulate_files
+from nem2e_tf.simulation.static import static_optimisation
+from tests.benchmarks.opensim_tool import Stride, static_optimisation_tool, stride
+
+DATA = Path(os.environ.get("NEM2E_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
+START = 0.8
+"""Seconds: the right leg is loaded, the left one swings."""
+
+
+def clock(run: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds, and what came of it."""
+    begun = time.perf_counter()
+    result = run()
+    return time.perf_counter() - begun, result
+
+
+def solve(given: Stride, paths: Paths, rows: slice) -> np.ndarray:
+    """Activations of some rows of the stride."""
+    motion = given.motion.iloc[rows]
+    moments = given.moments.to_numpy()[rows]
+    return np.vstack(
+        [
+            static_optimisation(geometry, moments[frames], given.reserves)[0]
+            for frames, geometry in geometry_in_parts(paths, motion)
+        ]
+    )
+
+
+def whole_way(given: Stride, folder: Path, kind: str, rows: slice) -> np.ndarray:
+    """From files to activations: the model, motion and moments are read and filtered again."""
+    leg = load_leg(given.leg.path, "both", None)
+    motion = low_pass(read_motion(folder / "motion.sto", leg.rotations), CUTOFF, "motion")
+    moments = low_pass(read_storage(folder / "moments.sto"), CUTOFF, "moments")
+    read = Stride(leg, motion, moments[leg.generalised_forces], given.reserves)
+    names = tuple(motion.columns)
+    return solve(
+        read, ExactPaths(leg, names) if kind == "exact" else fitted_paths(leg, motion), rows
+    )
+
+
+def parts(given: Stride, rows: slice) -> dict[str, float]:
+    """Milliseconds a frame of what exact paths spend."""
+    motion = given.motion.iloc[rows]
+    paths = ExactPaths(given.leg, tuple(motion.columns))
+    posture, state = paths.posture, paths.posture.state
+    values, speeds = posture.complete(motion.to_numpy(), coordinate_speeds(motion))
+    muscles = [given.leg.model.getMuscles().get(name) for name in given.leg.muscles]
+    spent = dict.fromkeys(("pose", "lengths", "capacity"), 0.0)
+    for frame in range(len(values)):
+        spent["pose"] += clock(lambda i=frame: posture.take(values[i]))[0]
+        spent["lengths"] += clock(lambda: [m.getLength(state) for m in muscles])[0]
+        spent["capacity"] += clock(lambda i=frame: posture.move(speeds[i]))[0]
+        spent["capacity"] += clock(
+            lambda: [m.calcInextensibleTendonActiveFiberForce(state, 1.0) for m in muscles]
+        )[0]
+    seconds, geometry = clock(
+        lambda: paths(motion.index.to_numpy(), motion.to_numpy(), speeds_of(motion))
+    )
+    spent["moment arms"] = seconds - sum(spent.values())
+    spent["programmes"] = clock(
+        lambda: static_optimisation(geometry, given.moments.to_numpy()[rows], given.reserves)
+    )[0]
+    return {name: 1e3 * seconds / len(values) for name, seconds in spent.items()}
+
+
+def beside_opensim(frames: int) -> dict[str, Any]:
+    """Time and agreement beside OpenSim's tool on frames of the stride, 1 ms apart."""
+    recording = DATA / "opensim-3d-walking"
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        given = stride(recording, folder, 1000.0)
+        every, names = len(given.motion), tuple(given.motion.columns)
+        first = int(np.searchsorted(given.motion.index, START - 1e-6))
+        rows = slice(first, first + frames)
+        fit, polynomial = clock(lambda: fitted_paths(given.leg, given.motion))
+        exact = ExactPaths(given.leg, names)
+        small = static_optimisation_tool(given, recording, folder, START, 2)
+        tool = static_optimisation_tool(given, recording, folder, START, frames)
+        a_frame = (tool.seconds - small.seconds) / (frames - 2)
+        whole = tool.seconds + a_frame * (every - frames)
+        told: dict[str, Any] = {
+            "frames": frames,
+            "opensim_seconds": tool.seconds,
+            "opensim_seconds_a_frame": a_frame,
+            "opensim_seconds_whole_recording": whole,
+            "recording_frames": every,
+            "fit_seconds": fit,
+        }
+        reference = tool.activation.to_numpy()
+        for kind, paths in (("exact", exact), ("polynomial", polynomial)):
+            seconds, _ = clock(lambda p=paths: solve(given, p, slice(None)))
+            same, _ = clock(lambda k=kind: whole_way(given, folder, k, rows))
+            total, _ = clock(lambda k=kind: whole_way(given, folder, k, slice(None)))
+            activation = solve(given, paths, slice(None))[rows]
+            inner = slice(1, -1)
+            difference = (activation - reference)[inner]
+            told[kind] = {
+                "ms_a_frame": 1e3 * seconds / every,
+                "seconds_same_frames_all_counted": same,
+                "seconds_whole_recording_all_counted": total,
+                "ratio_a_frame": a_frame * every / seconds,
+                "ratio_same_frames_all_counted": tool.seconds / same,
+                "ratio_whole_recording_all_counted": told["opensim_seconds_whole_recording"]
+                / total,
+                "activation_rms_difference": float(np.sqrt((difference**2).mean())),
+                "activation_worst_difference": float(np.abs(difference).max()),
+            }
+        told["exact"]["ms_a_frame_by_part"] = parts(given, slice(first, first + 200))
+    return told
+
+
+def as_recordings_grow(seconds: tuple[int, ...]) -> dict[str, Any]:
+    """Time and memory of the 43-muscle leg at 100 Hz on recordings of growing length."""
+    trial = DATA / "ceinms-lower-limb" / "walk45"
+    leg = load_leg(DATA / "ceinms-lower-limb" / "gait2392.osim", "r")
+    motion = read_motion(trial / "ik.sto", leg.rotations).iloc[:5800]
+    moments = read_storage(trial / "id.sto").iloc[:5800]
+    told: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as name:
+        for length in seconds:
+            files = []
+            for what, frame in (("motion", motion), ("moments", moments)):
+                # There and back again, so that the repetition does not jump.
+                both = np.vstack([frame.to_numpy(), frame.to_numpy()[::-1]])
+                rows = np.resize(np.arange(len(both)), 100 * length)
+                index = pd.Index(np.arange(100 * length) / 100, name="time")
+                files.append(Path(name) / f"{what}.sto")
+                repeated = pd.DataFrame(both[rows], index=index, columns=frame.columns)
+                write_storage(repeated, files[-1], what)
+            for kind in ("exact", "polynomial"):
+                simulate_files(leg, *files, paths=kind, end=0.3)
+                spent, result = clock(lambda k=kind, f=files: simulate_files(leg, *f, paths=k))
+                told[f"{kind} {length} s"] = {
+                    "seconds": spent,
+                    "ms_a_frame": 1e3 * spent / len(result),
+                    "times_real_time": length / spent,
+                    "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+                }
+    return told
+
+
+def two_processes() -> dict[str, float]:
+    """Eight trials of 59 s with exact paths, by one process and by two."""
+    folder = DATA / "ceinms-lower-limb"
+    trial = folder / "walk45"
+    files = (folder / "gait2392.osim", trial / "ik.sto", trial / "id.sto")
+    told = {
+        f"seconds_{n}": clock(lambda k=n: simulate_trials([files] * 8, processes=k))[0]
+        for n in (1, 2)
+    }
+    return {**told, "ratio": told["seconds_1"] / told["seconds_2"]}
+
+
+def show(told: dict[str, Any], indent: str = "") -> None:
+    """Print figures, a line each."""
+    for name, value in told.items():
+        if isinstance(value, dict):
+            print(f"{indent}{name}")
+            show(value, indent + "  ")
+        else:
+            print(f"{indent}{name:<40}{value:>12.4g}")
+
+
+def main() -> int:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--frames", type=int, default=20, help="frames given to OpenSim's tool")
+    parser.add_argument("--long", action="store_true", help="a recording of 600 s too")
+    parser.add_argument("--only", choices=("opensim", "growth", "processes"))
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    asked = parser.parse_args()
+    told: dict[str, Any] = {}
+    if asked.only in (None, "opensim"):
+        told["beside OpenSim's tool"] = beside_opensim(asked.frames)
+    if asked.only in (None, "growth"):
+        told["as recordings grow"] = as_recordings_grow(
+            (1, 10, 60, 600) if asked.long else (1, 10, 60)
+        )
+    if asked.only in (None, "processes"):
+        told["eight trials"] = two_processes()
+    if asked.json:
+        json.dump(told, sys.stdout, indent=2)
+        print()
+    else:
+        show(told)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
