@@ -26,6 +26,20 @@ class Side(StrEnum):
     left = "l"
 
 
+class PathKind(StrEnum):
+    """Muscle paths."""
+
+    exact = "exact"
+    polynomial = "polynomial"
+
+
+class Backend(StrEnum):
+    """Where processes run."""
+
+    local = "local"
+    dask = "dask"
+
+
 Model = Annotated[Path, typer.Option(help="OpenSim model (.osim).")]
 Motion = Annotated[Path, typer.Option(help="Joint motion (.mot, .sto), from inverse kinematics.")]
 Moments = Annotated[Path, typer.Option(help="Joint moments (.sto), from inverse dynamics.")]
@@ -143,6 +157,53 @@ def evaluate(
         terminal.print_json(result.as_json())
     else:
         terminal.screen.print(result.as_rich())
+
+
+@app.command()
+def prepare(
+    trials: Annotated[Path, typer.Argument(help="List of trials (.csv).")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write into.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the recordings; the list's own otherwise.")
+    ] = None,
+    paths: PathKind = PathKind.exact,
+    jobs: Annotated[int, typer.Option(help="Processes; -1 is one for every processor.")] = -1,
+    backend: Annotated[Backend, typer.Option(help="Where the processes run.")] = Backend.local,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Simulate all trials of a list and pair them with their EMG, ready for training.
+
+    What is prepared already is not made again. Exits with status 1 if a trial had to be skipped.
+    """
+    from nem2e_tf import preparation
+    from nem2e_tf.trials import read_trials
+
+    listed = read_trials(trials, data)
+    terminal.quiet_tensorflow()
+    with terminal.progress_bar("preparing trials") as progress:
+        prepared = preparation.prepare(
+            listed,
+            output,
+            preparation.Settings.standard(paths),
+            jobs=jobs,
+            backend=backend,
+            scheduler=scheduler,
+            progress=progress,
+        )
+    for trial, fault in prepared.failed.items():
+        terminal.console.print(f"skipped {trial}: {fault}", soft_wrap=True, highlight=False)
+    if as_json:
+        terminal.print_json(prepared.as_json())
+    else:
+        terminal.screen.print(
+            f"wrote {output}: {prepared.made} trials made, {prepared.found} found,"
+            f" {len(prepared.failed)} skipped",
+            soft_wrap=True,
+            highlight=False,
+        )
+    if prepared.failed:
+        raise typer.Exit(1)
 
 
 @app.command()
