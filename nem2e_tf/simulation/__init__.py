@@ -1,8 +1,8 @@
 """Simulated muscle activity of a recorded motion."""
 
+from nem2e_tf.simulation.batch import simulate_trials
 from nem2e_tf.simulation.model import COORDINATES, LegModel, load_leg
 from nem2e_tf.simulation.simulate import PATHS, RESERVE_SUFFIX, simulate, simulate_files
-from nem2e_tf.simulation.trials import simulate_trials
 
 __all__ = [
     "COORDINATES",
