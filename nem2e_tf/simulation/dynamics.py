@@ -108,7 +108,7 @@ def read_loads(
     if not data.exists():
         raise InputError(f"{path}: its data file '{named}' is not there (looked for {data})")
     forces = _forces(data, up)
-    bodies = [body.getName() for body in model.getBodySet()]
+    bodies = ["ground", *(body.getName() for body in model.getBodySet())]
     for i in range(external.getSize()):
         force = external.get(i)
         body = force.get_applied_to_body()

@@ -11,7 +11,8 @@ import pandas as pd
 from nem2e_tf.errors import InputError
 from nem2e_tf.files import read_motion, read_storage
 from nem2e_tf.markers import read_markers
-from nem2e_tf.simulation.dynamics import LARGEST_RESIDUAL, inverse_dynamics, unsupported
+from nem2e_tf.signals import common_times
+from nem2e_tf.simulation.dynamics import LARGEST_RESIDUAL, inverse_dynamics, read_loads, unsupported
 from nem2e_tf.simulation.geometry import Progress
 from nem2e_tf.simulation.kinematics import inverse_kinematics
 from nem2e_tf.simulation.model import LegModel
@@ -116,8 +117,16 @@ def simulate_recording(
     """
     stages = stages or (lambda what: nullcontext(lambda done, total: None))
     errors = None
+    given = (
+        {} if recording.moments is None else {recording.moments: read_storage(recording.moments)}
+    )
+    if recording.loads is not None:
+        # Inverse kinematics is slow: what is wrong with the loads is told before it.
+        given = {recording.loads: read_loads(recording.loads, leg.model, recording.up)[1]}
     if recording.markers is not None:
         markers = read_markers(recording.markers, recording.up)
+        told = {str(path): frame for path, frame in given.items()}
+        common_times({str(recording.markers): markers, **told}, start, end)
         with stages("inverse kinematics") as progress:
             motion, errors = inverse_kinematics(
                 leg.path, markers, tasks=recording.tasks,
@@ -134,7 +143,7 @@ def simulate_recording(
             )
     else:
         assert recording.moments is not None
-        moments = read_storage(recording.moments)
+        moments = given[recording.moments]
     with stages("simulating") as progress:
         activity = simulate(leg, motion, moments, start=start, end=end, progress=progress)
     if recording.loads is not None:

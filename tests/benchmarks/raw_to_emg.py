@@ -74,10 +74,8 @@ def scores(measured: pd.DataFrame, estimate: pd.DataFrame) -> pd.DataFrame:
     m, e = truth.to_numpy(), told.to_numpy()
     gain = (m * e).sum(axis=0) / (e**2).sum(axis=0)
     table = metrics.table(truth, told, RATE)
-    aligned = [
-        _shifted_correlation(m[:, i], e[:, i], round(milliseconds * RATE / 1000))
-        for i, milliseconds in enumerate(table["lag_ms"])
-    ]
+    frames = (table["lag_ms"].fillna(0.0) * RATE / 1000).round().astype(int)
+    aligned = [_shifted_correlation(m[:, i], e[:, i], lag) for i, lag in enumerate(frames)]
     return table.assign(gain_rmse=metrics.root_mean_square_error(m, e * gain), aligned_r=aligned)
 
 
