@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nem2e_tf.refiner import Refiner
+    from nem2e_tf.simulation import LegModel, Recording
 
 app = terminal.application("Muscle activity from human motion.")
 
@@ -41,8 +42,21 @@ class Backend(StrEnum):
 
 
 Model = Annotated[Path, typer.Option(help="OpenSim model (.osim).")]
-Motion = Annotated[Path, typer.Option(help="Joint motion (.mot, .sto), from inverse kinematics.")]
-Moments = Annotated[Path, typer.Option(help="Joint moments (.sto), from inverse dynamics.")]
+Motion = Annotated[
+    Path | None, typer.Option(help="Joint motion (.mot, .sto), from inverse kinematics.")
+]
+Markers = Annotated[
+    Path | None, typer.Option(help="Marker positions (.trc, .c3d), in place of --motion.")
+]
+Moments = Annotated[Path | None, typer.Option(help="Joint moments (.sto), from inverse dynamics.")]
+Loads = Annotated[
+    Path | None, typer.Option(help="OpenSim ExternalLoads (.xml), in place of --moments.")
+]
+IKTasks = Annotated[
+    Path | None,
+    typer.Option("--ik-tasks", help="OpenSim IKTaskSet (.xml); equal weights if left out."),
+]
+Up = Annotated[str | None, typer.Option(help="Axis of a .c3d that points up, as in +z.")]
 RefinerName = Annotated[str, typer.Option(help="Name of a shipped refiner, or a refiner's folder.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Storage file to write (.sto).")]
 Start = Annotated[float | None, typer.Option(help="First second to use.")]
@@ -57,51 +71,57 @@ Plot = Annotated[Path | None, typer.Option(help="Picture to write (.png, .pdf, .
 @app.command()
 def estimate(
     model: Model,
-    motion: Motion,
-    moments: Moments,
     refiner: RefinerName,
     output: Output,
+    motion: Motion = None,
+    markers: Markers = None,
+    moments: Moments = None,
+    loads: Loads = None,
+    ik_tasks: IKTasks = None,
+    up: Up = None,
     start: Start = None,
     end: End = None,
     side: OneSide = Side.right,
     plot: Plot = None,
 ) -> None:
-    """Estimate EMG envelopes from joint motion and moments: simulate, then refine."""
-    from nem2e_tf.simulation import load_leg, simulate_files
+    """Estimate EMG envelopes from a recorded motion: simulate, then refine."""
+    from nem2e_tf.simulation import Recording, load_leg
 
-    inputs = (model, motion, moments)
+    recording = Recording(motion, markers, moments, loads, ik_tasks, up)
+    inputs = (model, *recording.files)
     check_output(output, (".sto",), inputs)
     if plot is not None:
         check_output(plot, PLOTS, inputs)
     leg = load_leg(model, side)
     trained = _load(refiner)
     trained.columns(leg.muscles, side, str(model))
-    with terminal.progress_bar("simulating") as progress:
-        simulated = simulate_files(leg, motion, moments, start=start, end=end, progress=progress)
+    simulated = _simulate(leg, recording, start, end)
     refined = trained.refine(simulated, side)
     _write(refined, output, f"EMG envelopes refined by {trained.card.name}")
     if plot is not None:
-        _plot(simulated, refined, plot, f"{motion.name}, refined by {trained.card.name}")
+        _plot(simulated, refined, plot, f"{recording.name}, refined by {trained.card.name}")
 
 
 @app.command()
 def simulate(
     model: Model,
-    motion: Motion,
-    moments: Moments,
     output: Output,
+    motion: Motion = None,
+    markers: Markers = None,
+    moments: Moments = None,
+    loads: Loads = None,
+    ik_tasks: IKTasks = None,
+    up: Up = None,
     start: Start = None,
     end: End = None,
     side: OneSide = Side.right,
 ) -> None:
     """Simulate the activity of all muscles of a leg, and its reserve actuators."""
-    from nem2e_tf.simulation import simulate_files
+    from nem2e_tf.simulation import Recording, load_leg
 
-    check_output(output, (".sto",), (model, motion, moments))
-    with terminal.progress_bar("simulating") as progress:
-        simulated = simulate_files(
-            model, motion, moments, side=side, start=start, end=end, progress=progress
-        )
+    recording = Recording(motion, markers, moments, loads, ik_tasks, up)
+    check_output(output, (".sto",), (model, *recording.files))
+    simulated = _simulate(load_leg(model, side), recording, start, end)
     _write(simulated, output, "Simulated muscle activity")
 
 
@@ -207,6 +227,34 @@ def prepare(
 
 
 @app.command()
+def emg(
+    raw: Annotated[list[Path], typer.Argument(help="Raw EMG of one subject (.sto, .c3d, .csv).")],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="Storage file (.sto), or a folder for several trials."),
+    ],
+    mvc: Annotated[
+        list[Path] | None,
+        typer.Option(help="Raw EMG of a maximal voluntary contraction, to normalise by."),
+    ] = None,
+    channel: Annotated[list[str] | None, typer.Option(help="Channel to keep; all if none.")] = None,
+    notch: Annotated[float | None, typer.Option(help="Mains hum to take out, Hz.")] = None,
+    low: Annotated[float, typer.Option(help="Lower edge of the band-pass, Hz.")] = 20.0,
+    high: Annotated[float, typer.Option(help="Upper edge of the band-pass, Hz.")] = 450.0,
+    cutoff: Annotated[float, typer.Option(help="Low-pass of the envelope, Hz.")] = 6.0,
+) -> None:
+    """Make EMG envelopes of raw EMG, normalised once over all trials given."""
+    from nem2e_tf.emg_session import outputs, session
+
+    places = outputs(raw, output, mvc or ())
+    done = session(raw, mvc or (), channels=channel, band=(low, high), cutoff=cutoff, notch=notch)
+    for sentence in done.faults:
+        terminal.console.print(sentence, soft_wrap=True, highlight=False, markup=False)
+    for file, frame in done.trials.items():
+        _write(frame, places[file], f"EMG envelopes of {file.name}")
+
+
+@app.command()
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write into.")] = Path(
         "nem2e-demo"
@@ -234,6 +282,18 @@ def _load(refiner: str) -> "Refiner":
     with terminal.console.status("loading the refiner"):
         terminal.quiet_tensorflow()
         return load(refiner)
+
+
+def _simulate(
+    leg: "LegModel", recording: "Recording", start: float | None, end: float | None
+) -> "pd.DataFrame":
+    from nem2e_tf.simulation import simulate_recording
+    from nem2e_tf.simulation.kinematics import errors_as_rich
+
+    done = simulate_recording(leg, recording, start=start, end=end, stages=terminal.progress_bar)
+    if done.marker_errors is not None:
+        terminal.screen.print(errors_as_rich(done.marker_errors))
+    return done.activity
 
 
 def _write(frame: "pd.DataFrame", path: Path, title: str) -> None:

@@ -117,7 +117,7 @@ def read_storage(path: str | os.PathLike[str]) -> pd.DataFrame:
         )
     if len(frame) == 0:
         raise InputError(f"{path}: no rows after the column names")
-    _check_time(path, frame.index.to_numpy())
+    check_time(path, frame.index.to_numpy())
     in_degrees = header.get("indegrees", "no").lower() in ("yes", "y", "true", "1")
     frame.attrs = {"path": str(path), "in_degrees": in_degrees}
     return frame
@@ -208,7 +208,8 @@ def _check_rows(path: Path, labels: list[str], body: str) -> None:
             )
 
 
-def _check_time(path: Path, time: np.ndarray) -> None:
+def check_time(path: Path, time: np.ndarray) -> None:
+    """Raise `InputError` where time, in seconds, does not increase from row to row."""
     steps = np.diff(time)
     if (steps <= 0).any():
         row = int((steps <= 0).argmax())

@@ -44,6 +44,15 @@ def overground(data: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def walking_c3d(data: Path) -> Path:
+    """A walk over two force plates: 40 markers at 250 Hz, z up, and no EMG."""
+    path = data / "c3d" / "walking5.c3d"
+    if not path.is_file():
+        pytest.skip(f"{path} is not there (walking5.c3d of github.com/opensim-org/opensim-core)")
+    return path
+
+
+@pytest.fixture(scope="session")
 def opensim() -> Any:
     """The OpenSim API, silent and without a log file."""
     module = pytest.importorskip("opensim")

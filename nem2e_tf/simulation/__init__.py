@@ -1,7 +1,10 @@
 """Simulated muscle activity of a recorded motion."""
 
 from nem2e_tf.simulation.batch import simulate_trials
+from nem2e_tf.simulation.dynamics import inverse_dynamics
+from nem2e_tf.simulation.kinematics import inverse_kinematics
 from nem2e_tf.simulation.model import COORDINATES, LegModel, load_leg
+from nem2e_tf.simulation.recording import Recording, Simulation, simulate_recording
 from nem2e_tf.simulation.simulate import PATHS, RESERVE_SUFFIX, simulate, simulate_files
 
 __all__ = [
@@ -9,8 +12,13 @@ __all__ = [
     "PATHS",
     "RESERVE_SUFFIX",
     "LegModel",
+    "Recording",
+    "Simulation",
+    "inverse_dynamics",
+    "inverse_kinematics",
     "load_leg",
     "simulate",
     "simulate_files",
+    "simulate_recording",
     "simulate_trials",
 ]

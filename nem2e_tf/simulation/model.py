@@ -169,6 +169,21 @@ def load_leg(
     )
 
 
+def read_model(path: str | os.PathLike[str]) -> Any:
+    """A whole opensim.Model of its own, which nothing else poses or loads; raises `InputError`."""
+    path = check_input(path, "an OpenSim model")
+    import opensim
+
+    opensim.Logger.setLevelString("Off")
+    opensim.Logger.removeFileSink()
+    try:
+        model = opensim.Model(str(path))
+        model.initSystem()
+    except RuntimeError as error:
+        raise InputError(f"{path}: OpenSim cannot read this model: {reason(error)}") from None
+    return model
+
+
 def reason(error: RuntimeError) -> str:
     """The one line of an OpenSim error that says what is wrong."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

@@ -1,0 +1,114 @@
+"""Force plates: ground reaction force, centre of pressure and free moment under a walker."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+LEAST_FORCE = 20.0
+"""N. Under less vertical force a plate counts as empty: its centre of pressure would be noise."""
+
+PLATE_TYPES = (2, 3, 4)
+"""Force plates as the C3D standard numbers them: 2 six channels, 3 Kistler, 4 to be calibrated."""
+
+MOMENTS = {"nmm": 0.001, "n.mm": 0.001, "ncm": 0.01, "nm": 1.0, "n.m": 1.0}
+"""N m of a unit as files name it."""
+
+
+@dataclass(frozen=True)
+class ForcePlate:
+    """A force plate under a walker, in OpenSim's axes.
+
+    Args:
+        corners: `(4, 3)`, metres.
+        force: `(samples, 3)`, N. What the plate does to the foot: y is positive under a foot.
+        moment: `(samples, 3)`, N m, about the centre of the corners.
+    """
+
+    corners: np.ndarray
+    force: np.ndarray
+    moment: np.ndarray
+
+    def reactions(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Force, centre of pressure and free moment, each `(samples, 3)`: N, m, N m.
+
+        The centre of pressure is where the plate's surface meets the line of the force: with the
+        normal n and the moment M about the centre, r = n × M / (n · F); what is left of M is
+        the free moment about n. All are zero under less than `LEAST_FORCE`.
+        """
+        edges = self.corners[0] - self.corners[1], self.corners[0] - self.corners[3]
+        normal = np.cross(*edges)
+        normal *= np.sign(normal[1]) / np.linalg.norm(normal)
+        press = self.force @ normal
+        on = press >= LEAST_FORCE
+        force = np.where(on[:, None], self.force, 0.0)
+        arm = np.cross(normal, self.moment) / np.where(on, press, np.inf)[:, None]
+        left = np.einsum("sa,a->s", self.moment - np.cross(arm, force), normal)
+        free = np.where(on, left, 0.0)[:, None] * normal
+        point = np.where(on[:, None], arm + self.corners.mean(axis=0), 0.0)
+        return force, point, free
+
+
+def force_plates(
+    groups: Any, platforms: Any, units: list[str], turn: np.ndarray, scale: float, frames: int
+) -> tuple[set[int], tuple[ForcePlate, ...], str]:
+    """The force plates of a C3D file, from what ezc3d makes of it.
+
+    Args:
+        groups: the file's parameters.
+        platforms: forces and moments by plate, as ezc3d gives them: in the laboratory's axes,
+            about the centre of the plate's surface.
+        units: unit of every analog channel.
+        turn: `(3, 3)`, from the laboratory's axes to OpenSim's.
+        scale: float. Metres of the unit of positions.
+        frames: int. Of the markers.
+
+    Returns:
+        The analog channels that belong to plates, the plates, and which could not be read, as the
+        end of a sentence.
+    """
+    if "FORCE_PLATFORM" not in groups:
+        return set(), (), ""
+    group = groups["FORCE_PLATFORM"]
+    count = int(np.ravel(group["USED"]["value"])[0])
+    channels = np.asarray(group["CHANNEL"]["value"] if "CHANNEL" in group else [], dtype=int)
+    channels = channels[:, :count] - 1 if channels.ndim == 2 else np.zeros((0, 0), dtype=int)
+    used = {int(i) for i in np.ravel(channels) if i >= 0}
+    types = np.ravel(group["TYPE"]["value"]).astype(int)
+    plates, unread = [], ""
+    for i, platform in enumerate(platforms):
+        if types[i] not in PLATE_TYPES:
+            read = ", ".join(str(kind) for kind in PLATE_TYPES)
+            unread = f": plate {i + 1} is of type {types[i]}, and types {read} are read"
+            continue
+        corners, force, moment = (
+            np.asarray(platform[key], dtype=float) for key in ("corners", "force", "moment")
+        )
+        if types[i] == 2 and units[channels[3, i]].lower() in MOMENTS:
+            # ezc3d adds force × origin, in the unit of positions, to a moment in its own unit.
+            offset = np.cross(force.T, _frame(corners) @ np.asarray(platform["origin"])).T
+            moment = (moment - offset) * MOMENTS[units[channels[3, i]].lower()] / scale + offset
+        force, moment = (_zeroed(group, values, frames) for values in (force, moment))
+        force, moment = turn @ force, turn @ moment * scale
+        if force[1].max(initial=0.0) < -force[1].min(initial=0.0):
+            # A foot cannot pull: these are forces on the plate, not on the foot.
+            force, moment = -force, -moment
+        plates.append(ForcePlate((turn @ corners * scale).T, force.T, moment.T))
+    return used, tuple(plates), unread
+
+
+def _frame(corners: np.ndarray) -> np.ndarray:
+    """Rotation from a plate's own axes to the laboratory's; corners `(3, 4)` at +x+y, -x+y, …"""
+    x = corners[:, 0] - corners[:, 1]
+    z = np.cross(x, corners[:, 0] - corners[:, 3])
+    axes = np.stack([x, np.cross(z, x), z], axis=1)
+    return axes / np.linalg.norm(axes, axis=0)
+
+
+def _zeroed(group: Any, values: np.ndarray, frames: int) -> np.ndarray:
+    """Less the mean over the frames that FORCE_PLATFORM:ZERO names as unloaded, if it names any."""
+    zero = np.ravel(group["ZERO"]["value"]).astype(int) if "ZERO" in group else np.zeros(0, int)
+    if len(zero) < 2 or not 0 < zero[0] <= zero[1] <= frames:
+        return values
+    each = values.shape[1] // frames
+    return values - values[:, (zero[0] - 1) * each : zero[1] * each].mean(axis=1, keepdims=True)

@@ -1,0 +1,262 @@
+"""Inverse dynamics: joint motion and external loads to joint moments, by OpenSim's own solver."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.files import STORAGE_SUFFIXES, check_input, read_storage, write_storage
+from nem2e_tf.signals import common_times, low_pass
+from nem2e_tf.simulation.geometry import Progress
+from nem2e_tf.simulation.model import read_model, reason
+
+CUTOFF = 6.0
+"""Hz. Low-pass of the motion, as everywhere."""
+
+LARGEST_RESIDUAL = 0.25
+"""Share of body weight that may hang in the air before it is told: a foot beside the plates."""
+
+GRAVITY = 9.81
+"""m/s²."""
+
+
+def inverse_dynamics(
+    model_path: str | os.PathLike[str],
+    motion: pd.DataFrame,
+    loads: str | os.PathLike[str],
+    *,
+    cutoff: float | None = CUTOFF,
+    start: float | None = None,
+    end: float | None = None,
+    up: str | None = None,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Joint moments that, with the external loads, make the model move as recorded.
+
+    OpenSim's InverseDynamicsSolver, given what its InverseDynamicsTool gives it: quintic splines
+    through the motion, the loads, and no muscles. The motion is low-passed first, by the one
+    filter that simulations use, and the loads are taken as they are: whoever simulates low-passes
+    the moments. Coupled coordinates (a patella) follow their constraint, whatever the motion says.
+
+    Args:
+        model_path: str or path. The .osim that the motion is of.
+        motion: `(frames, coordinates)`, radians and metres, columns plain coordinate names, index
+            `time` in seconds.
+        loads: str or path. OpenSim ExternalLoads (.xml). Its data file is looked for beside it,
+            and may be a .c3d, whose columns are those of `nem2e_tf.c3d.C3D.ground_reactions`.
+        cutoff: float or None. Hz; None takes the motion as it is.
+        start: float or None. Seconds; None is where motion and loads have both begun.
+        end: float or None. Seconds; None is where one of them ends.
+        up: str or None. The axis that points up in a .c3d, as in `nem2e_tf.c3d.read_c3d`.
+        progress: callable or None.
+
+    Returns:
+        `(frames, coordinates)` at the motion's times: `<coordinate>_moment` in N m of rotations,
+        `<coordinate>_force` in N of translations.
+
+    Raises:
+        InputError: the model or the loads cannot be read, a column is missing, or they are not on
+            one clock.
+    """
+    what = str(motion.attrs.get("path", "motion"))
+    model = read_model(model_path)
+    external, forces = read_loads(loads, model, up)
+    low, high = common_times({what: motion, str(forces.attrs["path"]): forces}, start, end)
+    smooth = motion if cutoff is None else low_pass(motion, cutoff, what)
+    smooth = _coupled(model, smooth)
+    with tempfile.TemporaryDirectory() as folder:
+        # OpenSim reads the loads from a file when the model is built, and only then.
+        data = Path(folder) / "loads.mot"
+        write_storage(forces, data, "loads")
+        external.setDataFileName(str(data))
+        return _solve(model, external, smooth, low, high, what, progress)
+
+
+def read_loads(
+    path: str | os.PathLike[str], model: Any, up: str | None = None
+) -> tuple[Any, pd.DataFrame]:
+    """Read OpenSim ExternalLoads and the forces they point to.
+
+    Args:
+        path: str or path. The .xml.
+        model: opensim.Model that the loads act on.
+        up: str or None. The axis that points up in a .c3d.
+
+    Returns:
+        The opensim.ExternalLoads, and the `(rows, columns)` of their data file.
+
+    Raises:
+        InputError: not ExternalLoads, no data file, a column or body that is not there.
+    """
+    path = check_input(path, "external loads")
+    import opensim
+
+    try:
+        external = opensim.ExternalLoads(str(path), True)
+    except RuntimeError as error:
+        raise InputError(f"{path}: OpenSim cannot read these loads: {reason(error)}") from None
+    if external.getSize() == 0:
+        raise InputError(f"{path}: holds no external force; expected OpenSim ExternalLoads")
+    named = external.getDataFileName()
+    if named in ("", "Unassigned"):
+        raise InputError(f"{path}: names no data file with the forces (<datafile>)")
+    data = path.parent / named
+    if not data.exists():
+        raise InputError(f"{path}: its data file '{named}' is not there (looked for {data})")
+    forces = _forces(data, up)
+    bodies = ["ground", *(body.getName() for body in model.getBodySet())]
+    for i in range(external.getSize()):
+        force = external.get(i)
+        body = force.get_applied_to_body()
+        if body not in bodies:
+            raise InputError(
+                f"{path}: '{force.getName()}' acts on '{body}', which is no body of the model;"
+                f" {nearest(body, bodies)}"
+            )
+        identifiers = (
+            force.get_force_identifier(), force.get_point_identifier(),
+            force.get_torque_identifier(),
+        )  # fmt: skip
+        for name in (f"{stem}{axis}" for stem in identifiers if stem for axis in "xyz"):
+            if name not in forces.columns:
+                raise InputError(
+                    f"{data}: no column '{name}', which {path.name} names;"
+                    f" {nearest(name, forces.columns)}"
+                )
+    return external, forces
+
+
+def _forces(path: Path, up: str | None) -> pd.DataFrame:
+    if path.suffix.lower() == ".c3d":
+        from nem2e_tf.c3d import read_c3d
+
+        return read_c3d(path, up).ground_reactions()
+    if path.suffix.lower() not in STORAGE_SUFFIXES:
+        raise InputError(f"{path}: not a file of forces; expected .mot, .sto or .c3d")
+    return read_storage(path)
+
+
+def _solve(
+    model: Any,
+    external: Any,
+    motion: pd.DataFrame,
+    start: float,
+    end: float,
+    what: str,
+    progress: Progress | None,
+) -> pd.DataFrame:
+    import opensim
+
+    model.addModelComponent(external)
+    try:
+        state = model.initSystem()
+    except RuntimeError as error:
+        raise InputError(f"OpenSim cannot apply the loads: {reason(error)}") from None
+    for force in model.getMuscles():
+        force.setAppliesForce(state, False)
+    found = model.getCoordinateSet()
+    coordinates = [found.get(i) for i in range(found.getSize())]
+    for name in motion.columns:
+        if name not in [c.getName() for c in coordinates]:
+            raise InputError(f"{what}: column '{name}' is not a coordinate of the model")
+    splines = _splines(motion)
+    moving = {str(name): splines.get(str(name)) for name in motion.columns}
+    places = _places(state, coordinates)
+    moment = {True: "moment", False: "force"}
+    rotational = opensim.Coordinate.Rotational
+    names = [f"{c.getName()}_{moment[c.getMotionType() == rotational]}" for c in coordinates]
+    inside = (motion.index >= start - 1e-9) & (motion.index <= end + 1e-9)
+    times = motion.index[inside]
+    solver = opensim.InverseDynamicsSolver(model)
+    result = np.zeros((len(times), len(coordinates)))
+    first, second = opensim.StdVectorInt(), opensim.StdVectorInt()
+    first.append(0)
+    second.append(0)
+    second.append(0)
+    time = float(start)
+    try:
+        for row, time in enumerate(times):
+            at = opensim.Vector(1, float(time))
+            accelerations = opensim.Vector(len(coordinates), 0.0)
+            state.setTime(float(time))
+            for coordinate, place in zip(coordinates, places, strict=True):
+                spline = moving.get(coordinate.getName())
+                value, speed = float(coordinate.getDefaultValue()), 0.0
+                if spline is not None:
+                    value, speed = spline.calcValue(at), spline.calcDerivative(first, at)
+                    accelerations.set(place, spline.calcDerivative(second, at))
+                coordinate.setValue(state, value, False)
+                coordinate.setSpeedValue(state, speed)
+            forces = solver.solve(state, accelerations)
+            result[row] = [forces.get(place) for place in places]
+            if progress is not None:
+                progress(row + 1, len(times))
+    except RuntimeError as error:
+        raise InputError(
+            f"{what}: OpenSim's inverse dynamics stopped at {time:g} s: {reason(error)}"
+        ) from None
+    frame = pd.DataFrame(result, index=pd.Index(times, name="time"), columns=names)
+    frame.attrs = {"path": f"moments of {what}"}
+    return frame
+
+
+def _splines(motion: pd.DataFrame) -> Any:
+    """OpenSim's quintic splines through every coordinate, as an opensim.GCVSplineSet."""
+    import opensim
+
+    table = opensim.TimeSeriesTable(opensim.StdVectorDouble(motion.index.to_numpy().tolist()))
+    for name, column in motion.items():
+        table.appendColumn(str(name), opensim.Vector(column.to_numpy().tolist()))
+    return opensim.GCVSplineSet(table, opensim.StdVectorString(), 5, 0.0)
+
+
+def _places(state: Any, coordinates: list[Any]) -> list[int]:
+    """Where each coordinate's speed, acceleration and force stand in OpenSim's vectors."""
+    kept = [coordinate.getSpeedValue(state) for coordinate in coordinates]
+    for number, coordinate in enumerate(coordinates, start=1):
+        coordinate.setSpeedValue(state, float(number))
+    speeds = state.getU()
+    found = {round(speeds.get(i)): i for i in range(speeds.size())}
+    for coordinate, speed in zip(coordinates, kept, strict=True):
+        coordinate.setSpeedValue(state, speed)
+    return [found[number] for number in range(1, len(coordinates) + 1)]
+
+
+def _coupled(model: Any, motion: pd.DataFrame) -> pd.DataFrame:
+    """The motion, with coordinates that a coupler makes follow others put in by that coupler."""
+    import opensim
+
+    motion = motion.copy()
+    constraints = model.getConstraintSet()
+    for i in range(constraints.getSize()):
+        coupler = opensim.CoordinateCouplerConstraint.safeDownCast(constraints.get(i))
+        if coupler is None or not coupler.get_isEnforced():
+            continue
+        leaders = coupler.getIndependentCoordinateNames()
+        names = [leaders.get(j) for j in range(leaders.getSize())]
+        if not all(name in motion for name in names):
+            continue
+        scale = opensim.PropertyHelper.getValueDouble(coupler.getPropertyByName("scale_factor"))
+        function = coupler.getFunction()
+        motion[coupler.getDependentCoordinateName()] = [
+            scale * function.calcValue(opensim.Vector(row))
+            for row in motion[names].to_numpy().tolist()
+        ]
+    return motion
+
+
+def unsupported(moments: pd.DataFrame, mass: float) -> pd.Index:
+    """Times at which the loads do not hold the body up, so that its weight hangs on the pelvis.
+
+    Args:
+        moments: as `inverse_dynamics` gives them.
+        mass: float. Of the body, kilograms.
+    """
+    if "pelvis_ty_force" not in moments:
+        return moments.index[:0]
+    residual = moments["pelvis_ty_force"].abs()
+    return moments.index[residual > LARGEST_RESIDUAL * mass * GRAVITY]

@@ -1,0 +1,293 @@
+"""Inverse kinematics: marker positions to joint motion, by OpenSim's own solver."""
+
+import logging
+import math
+import os
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.table import Table
+
+from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.files import check_input
+from nem2e_tf.markers import AXES, seen
+from nem2e_tf.simulation.geometry import Progress
+from nem2e_tf.simulation.model import read_model, reason
+
+ACCURACY = 1e-5
+"""OpenSim's own default.
+
+The same markers give the same angles to the last digit; markers moved by a rounding error may give
+angles some tenths of a degree apart.
+"""
+
+FEWEST_MARKERS = 3
+"""Markers that a frame must have; with fewer not even the pelvis has a pose."""
+
+FAIR_RMS, FAIR_WORST = 0.02, 0.04
+"""Metres: OpenSim's best practices for inverse kinematics, in its user's guide."""
+
+log = logging.getLogger(__name__)
+
+
+def inverse_kinematics(
+    model_path: str | os.PathLike[str],
+    markers: pd.DataFrame,
+    *,
+    tasks: str | os.PathLike[str] | None = None,
+    start: float | None = None,
+    end: float | None = None,
+    margin: float = 0.0,
+    accuracy: float = ACCURACY,
+    progress: Progress | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Find the joint motion whose markers come nearest to the recorded ones.
+
+    OpenSim's InverseKinematicsSolver, driven as its InverseKinematicsTool drives it: in each frame
+    the least sum of weighted squared distances, from the pose of the frame before. A marker in a
+    gap does not count in that frame.
+
+    Args:
+        model_path: str or path. The .osim, scaled to the subject, with markers.
+        markers: `(frames, markers × 3)`, metres, as `nem2e_tf.markers.read_markers` gives them.
+        tasks: str, path or None. An OpenSim IKTaskSet (.xml) with weights of markers and
+            coordinates; None weighs all markers that model and recording share alike.
+        start: float or None. Seconds; None is the first frame with three markers.
+        end: float or None. Seconds; None is the last one.
+        margin: float. Seconds to solve beyond `start` and `end`, as far as the recording goes, so
+            that a filter may settle there; errors are told of `start` to `end` only.
+        accuracy: float. Of the solver.
+        progress: callable or None.
+
+    Returns:
+        motion: `(frames, coordinates)`, every coordinate of the model, radians and metres, index
+            `time` in seconds.
+        errors: `(markers, 4)`, what `marker_errors` gives.
+
+    Raises:
+        InputError: the model or the task set cannot be read, markers do not match, or none are
+            there at some time.
+    """
+    import opensim
+
+    model = read_model(model_path)
+    what = str(markers.attrs.get("path", "markers"))
+    recorded = [str(name) for name in dict.fromkeys(markers.columns.get_level_values("marker"))]
+    weights, held = _tasks(model, tasks) if tasks is not None else (None, {})
+    tracked = _matched(model, recorded, weights, what, tasks)
+    used = _range(markers[list(tracked)], start, end, margin, what)
+
+    # OpenSim keeps pointers into all of these; they must live as long as the solver.
+    table, set_of_weights = _table(used), opensim.SetMarkerWeights()
+    for name, weight in tracked.items():
+        set_of_weights.cloneAndAppend(opensim.MarkerWeight(name, weight))
+    reference = opensim.MarkersReference(table, set_of_weights)
+    coordinate_references = opensim.SimTKArrayCoordinateReference()
+    for name, (value, weight) in held.items():
+        wanted = opensim.CoordinateReference(name, opensim.Constant(value))
+        wanted.setWeight(weight)
+        coordinate_references.push_back(wanted)
+
+    state = model.initSystem()
+    found = model.getCoordinateSet()
+    coordinates = [found.get(i) for i in range(found.getSize())]
+    time = used.index.to_numpy()
+    values = np.zeros((len(time), len(coordinates)))
+    distances = np.zeros((len(time), len(tracked)))
+    frame = 0
+    try:
+        solver = opensim.InverseKinematicsSolver(model, reference, coordinate_references, math.inf)
+        solver.setAccuracy(accuracy)
+        state.setTime(float(time[0]))
+        solver.assemble(state)
+        # The solver has its own order of markers.
+        order = [solver.getMarkerNameForIndex(i) for i in range(solver.getNumMarkersInUse())]
+        for frame in range(len(time)):
+            state.setTime(float(time[frame]))
+            solver.track(state)
+            values[frame] = [coordinate.getValue(state) for coordinate in coordinates]
+            distances[frame] = [solver.computeCurrentMarkerError(name) for name in order]
+            if progress is not None:
+                progress(frame + 1, len(time))
+    except RuntimeError as error:
+        raise InputError(
+            f"{what}: OpenSim's inverse kinematics stopped at {time[frame]:g} s: {reason(error)}"
+        ) from None
+    motion = pd.DataFrame(values, index=used.index, columns=[c.getName() for c in coordinates])
+    motion.attrs = {"path": what, "in_degrees": False}
+    told = pd.DataFrame(distances, index=used.index, columns=order).where(seen(used)[order])
+    low = used.index[0] if start is None else start - 1e-9
+    high = used.index[-1] if end is None else end + 1e-9
+    return motion, marker_errors(told.loc[low:high])
+
+
+def marker_errors(distances: pd.DataFrame) -> pd.DataFrame:
+    """How far model markers are from recorded ones, marker by marker, the worst first.
+
+    Args:
+        distances: `(frames, markers)`, metres, NaN in a gap, index `time` in seconds.
+
+    Returns:
+        A row a marker, columns `rms` and `worst` in metres, `time` of the worst in seconds,
+        `missing` the share of frames without that marker.
+    """
+    rows = {
+        str(name): {
+            "rms": float(np.sqrt((column**2).mean())),
+            "worst": float(column.max()),
+            "time": float(column.index[int(column.argmax())]) if column.notna().any() else math.nan,
+            "missing": float(column.isna().mean()),
+        }
+        for name, column in distances.items()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").sort_values("rms", ascending=False)
+
+
+def errors_as_rich(errors: pd.DataFrame) -> Table:
+    """Marker errors in millimetres, for a terminal."""
+    total = 1000 * float(np.sqrt((errors["rms"] ** 2).mean()))
+    table = Table(title=f"markers: RMS {total:.1f} mm over all")
+    table.add_column("marker")
+    for title in ("RMS (mm)", "worst (mm)", "at (s)", "missing (%)"):
+        table.add_column(title, justify="right")
+    for name, row in errors.iterrows():
+        table.add_row(
+            str(name), f"{1000 * row['rms']:.1f}", f"{1000 * row['worst']:.1f}",
+            f"{row['time']:.2f}", f"{100 * row['missing']:.0f}",
+        )  # fmt: skip
+    if total > 1000 * FAIR_RMS or errors["worst"].max() > FAIR_WORST:
+        table.caption = (
+            f"OpenSim's guide asks for an RMS under {1000 * FAIR_RMS:g} mm and no marker off by"
+            f" more than {1000 * FAIR_WORST:g} mm: is the model scaled to the subject?"
+        )
+    return table
+
+
+def _tasks(
+    model: Any, path: str | os.PathLike[str]
+) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
+    """Weight by marker; value and weight by coordinate that is to stay near a value."""
+    path = check_input(path, "inverse kinematics tasks")
+    import opensim
+
+    try:
+        tasks = opensim.IKTaskSet(str(path))
+    except RuntimeError as error:
+        raise InputError(f"{path}: OpenSim cannot read these tasks: {reason(error)}") from None
+    weights, held = {}, {}
+    names = [
+        c.getName() for c in map(model.getCoordinateSet().get, range(model.getNumCoordinates()))
+    ]
+    for i in range(tasks.getSize()):
+        task = tasks.get(i)
+        marker = opensim.IKMarkerTask.safeDownCast(task)
+        coordinate = opensim.IKCoordinateTask.safeDownCast(task)
+        if not task.getApply():
+            continue
+        if marker is not None:
+            weights[marker.getName()] = float(marker.getWeight())
+        elif coordinate is not None:
+            name = coordinate.getName()
+            if name not in names:
+                raise InputError(
+                    f"{path}: the model has no coordinate '{name}'; {nearest(name, names)}"
+                )
+            if coordinate.getValueType() == opensim.IKCoordinateTask.FromFile:
+                raise InputError(
+                    f"{path}: coordinate '{name}' takes its value from a file, which is not"
+                    " supported; give it a manual value, or none"
+                )
+            manual = coordinate.getValueType() == opensim.IKCoordinateTask.ManualValue
+            default = model.getCoordinateSet().get(name).getDefaultValue()
+            value = coordinate.getValue() if manual else default
+            held[name] = (float(value), float(coordinate.getWeight()))
+    if not any(weight > 0 for weight in weights.values()):
+        raise InputError(f"{path}: no marker task that applies; expected an OpenSim IKTaskSet")
+    return weights, held
+
+
+def _matched(
+    model: Any,
+    recorded: list[str],
+    weights: dict[str, float] | None,
+    what: str,
+    tasks: str | os.PathLike[str] | None,
+) -> dict[str, float]:
+    """Weight of every marker that recording, model and tasks have in common, in recorded order."""
+    markers = model.getMarkerSet()
+    known = [markers.get(i).getName() for i in range(markers.getSize())]
+    if weights is None:
+        wanted = {name: 1.0 for name in recorded}
+        _tell(f"{what}: not in the model, left out", (n for n in recorded if n not in known))
+        _tell(f"{what}: markers of the model that were not recorded", set(known) - set(recorded))
+    else:
+        wanted = {name: weights[name] for name in recorded if name in weights}
+        _tell(f"{tasks}: not in {what}, left out", (n for n in weights if n not in recorded))
+        _tell(f"{tasks}: not in the model, left out", (n for n in wanted if n not in known))
+    tracked = {name: weight for name, weight in wanted.items() if name in known}
+    if len(tracked) < FEWEST_MARKERS:
+        lacking = next((name for name in recorded if name not in known), recorded[0])
+        raise InputError(
+            f"{what}: {len(tracked)} of its {len(recorded)} markers are in the model"
+            f"{' and the tasks' if tasks is not None else ''}, {FEWEST_MARKERS} are the least;"
+            f" for '{lacking}', {nearest(lacking, known)}"
+        )
+    return tracked
+
+
+def _tell(what: str, names: Iterable[str]) -> None:
+    listed = sorted(names)
+    if listed:
+        log.info("%s: %s", what, ", ".join(listed))
+
+
+def _range(
+    markers: pd.DataFrame, start: float | None, end: float | None, margin: float, what: str
+) -> pd.DataFrame:
+    """The frames to solve. Without `start` or `end`, those where the subject is in sight."""
+    there = seen(markers).sum(axis=1) >= FEWEST_MARKERS
+    if not there.any():
+        raise InputError(f"{what}: no frame with {FEWEST_MARKERS} of the markers to track")
+    sight = there.index[there]
+    low = sight[0] if start is None else start
+    high = sight[-1] if end is None else end
+    if low < markers.index[0] - 1e-6 or high > markers.index[-1] + 1e-6 or low >= high:
+        raise InputError(
+            f"the time range {low:g}-{high:g} s is outside the recording: {what} covers"
+            f" {markers.index[0]:g}-{markers.index[-1]:g} s"
+        )
+    inside = (markers.index >= low - 1e-9) & (markers.index <= high + 1e-9)
+    blind = there.index[inside & ~there.to_numpy()]
+    if len(blind):
+        raise InputError(
+            f"{what}: fewer than {FEWEST_MARKERS} markers to track at {blind[0]:g} s"
+            f" ({len(blind)} such frames); use --start and --end to stay where there are"
+        )
+    # The margin ends where the subject is out of sight.
+    lost = there.index[~there]
+    low = max([low - margin, *lost[lost < low]])
+    high = min([high + margin, *lost[lost > high]])
+    around = (markers.index >= low - 1e-9) & (markers.index <= high + 1e-9)
+    return markers[around & there.to_numpy()]
+
+
+def _table(markers: pd.DataFrame) -> Any:
+    """The markers as OpenSim's own table."""
+    import opensim
+
+    names = list(dict.fromkeys(markers.columns.get_level_values("marker")))
+    labels = opensim.StdVectorString()
+    for name in names:
+        labels.append(name)
+    table = opensim.TimeSeriesTableVec3()
+    table.setColumnLabels(labels)
+    points = markers.to_numpy().reshape(len(markers), len(names), len(AXES))
+    for time, row in zip(markers.index, points, strict=True):
+        positions = opensim.RowVectorVec3(len(names))
+        for i, (x, y, z) in enumerate(row.tolist()):
+            positions[i] = opensim.Vec3(x, y, z)
+        table.appendRow(float(time), positions)
+    table.addTableMetaDataString("Units", "m")
+    return table

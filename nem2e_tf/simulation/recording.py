@@ -1,0 +1,171 @@
+"""A recording as a laboratory has it, raw or already worked up, to simulated muscle activity."""
+
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from nem2e_tf.errors import InputError
+from nem2e_tf.files import read_motion, read_storage
+from nem2e_tf.markers import read_markers
+from nem2e_tf.signals import common_times
+from nem2e_tf.simulation.dynamics import LARGEST_RESIDUAL, inverse_dynamics, read_loads, unsupported
+from nem2e_tf.simulation.geometry import Progress
+from nem2e_tf.simulation.kinematics import inverse_kinematics
+from nem2e_tf.simulation.model import LegModel
+from nem2e_tf.simulation.simulate import simulate
+
+MARGIN = 1.0
+"""Seconds of motion on either side of the range asked for, so that filters settle outside it."""
+
+Stages = Callable[[str], AbstractContextManager[Progress]]
+"""Opens a progress bar by the name of what is going on."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """The files of a recording: motion or markers, moments or loads.
+
+    Args:
+        motion: joint motion (.mot, .sto), or None with markers.
+        markers: marker positions (.trc, .c3d), or None with motion.
+        moments: joint moments (.sto), or None with loads.
+        loads: OpenSim ExternalLoads (.xml), or None with moments.
+        tasks: OpenSim IKTaskSet (.xml) for markers, or None for equal weights.
+        up: axis of a .c3d that points up, or None to take it from the file.
+
+    Raises:
+        InputError: not one of motion and markers, or not one of moments and loads.
+    """
+
+    motion: Path | None = None
+    markers: Path | None = None
+    moments: Path | None = None
+    loads: Path | None = None
+    tasks: Path | None = None
+    up: str | None = None
+
+    def __post_init__(self) -> None:
+        for one, other in (("motion", "markers"), ("moments", "loads")):
+            given = [name for name in (one, other) if getattr(self, name) is not None]
+            if not given:
+                raise InputError(f"neither --{one} nor --{other} is given; name one of them")
+            if len(given) == 2:
+                raise InputError(f"--{one} and --{other} are both given; name one of them")
+        if self.tasks is not None and self.markers is None:
+            raise InputError("--ik-tasks weighs markers; it goes with --markers, not with --motion")
+
+    @property
+    def files(self) -> list[Path]:
+        """All files that are given, for a check that no output is one of them."""
+        every = (self.motion, self.markers, self.moments, self.loads, self.tasks)
+        return [file for file in every if file is not None]
+
+    @property
+    def name(self) -> str:
+        """What pictures call it."""
+        return (self.motion or self.markers or Path()).name
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What was made of a recording.
+
+    Args:
+        activity: `(frames, muscles + coordinates)`, as `nem2e_tf.simulation.simulate` gives it.
+        motion: `(frames, coordinates)`, radians and metres.
+        moments: `(frames, joint moments)`, N m.
+        marker_errors: as `nem2e_tf.simulation.kinematics.marker_errors` gives them; None where
+            the motion was given.
+    """
+
+    activity: pd.DataFrame
+    motion: pd.DataFrame
+    moments: pd.DataFrame
+    marker_errors: pd.DataFrame | None
+
+
+def simulate_recording(
+    leg: LegModel,
+    recording: Recording,
+    *,
+    start: float | None = None,
+    end: float | None = None,
+    stages: Stages | None = None,
+) -> Simulation:
+    """Inverse kinematics and inverse dynamics where they are needed, then `simulate`.
+
+    Motion is low-passed at 6 Hz before inverse dynamics and, from the same unfiltered angles,
+    before the simulation; joint moments are low-passed at 6 Hz by the simulation, as those of any
+    file are. So loads pass the filter once, angles once, and the inertial share of the moments
+    twice. Inverse dynamics of unfiltered angles would spare the second pass, but is worse.
+
+    Args:
+        leg: LegModel.
+        recording: Recording.
+        start: float or None. Seconds; None is where all of it has begun.
+        end: float or None. Seconds; None is where some of it ends.
+        stages: callable or None. Opens a progress bar for each step.
+
+    Raises:
+        InputError: as its steps do.
+    """
+    stages = stages or (lambda what: nullcontext(lambda done, total: None))
+    errors = None
+    given = (
+        {} if recording.moments is None else {recording.moments: read_storage(recording.moments)}
+    )
+    if recording.loads is not None:
+        # Inverse kinematics is slow: what is wrong with the loads is told before it.
+        given = {recording.loads: read_loads(recording.loads, leg.model, recording.up)[1]}
+    if recording.markers is not None:
+        markers = read_markers(recording.markers, recording.up)
+        told = {str(path): frame for path, frame in given.items()}
+        common_times({str(recording.markers): markers, **told}, start, end)
+        with stages("inverse kinematics") as progress:
+            motion, errors = inverse_kinematics(
+                leg.path, markers, tasks=recording.tasks,
+                start=start, end=end, margin=MARGIN, progress=progress,
+            )  # fmt: skip
+    else:
+        assert recording.motion is not None
+        motion = read_motion(recording.motion, leg.rotations)
+    if recording.loads is not None:
+        with stages("inverse dynamics") as progress:
+            around = _around(motion, start, end)
+            moments = inverse_dynamics(
+                leg.path, around, recording.loads, up=recording.up, progress=progress
+            )
+    else:
+        assert recording.moments is not None
+        moments = given[recording.moments]
+    with stages("simulating") as progress:
+        activity = simulate(leg, motion, moments, start=start, end=end, progress=progress)
+    if recording.loads is not None:
+        _tell_unsupported(moments.loc[activity.index[0] : activity.index[-1]], leg, recording.loads)
+    return Simulation(activity, motion, moments, errors)
+
+
+def _tell_unsupported(moments: pd.DataFrame, leg: LegModel, loads: Path) -> None:
+    hanging = unsupported(moments, leg.mass)
+    if len(hanging):
+        log.info(
+            "%s: at %d times between %.2f and %.2f s nothing holds more than %.0f %% of the body's"
+            " weight, as when a foot is beside the plates; joint moments there are wrong, leave"
+            " them out with --start and --end",
+            loads, len(hanging), hanging[0], hanging[-1], 100 * LARGEST_RESIDUAL,
+        )  # fmt: skip
+
+
+def _around(motion: pd.DataFrame, start: float | None, end: float | None) -> pd.DataFrame:
+    """The rows of the range with `MARGIN` on either side."""
+    low = motion.index[0] if start is None else start - MARGIN
+    high = motion.index[-1] if end is None else end + MARGIN
+    part = motion[(motion.index >= low) & (motion.index <= high)]
+    part.attrs = dict(motion.attrs)
+    return part
