@@ -13,7 +13,7 @@ from nem2e_tf import signals, simulation
 from nem2e_tf.errors import InputError
 from nem2e_tf.files import check_folder, read_motion, read_storage
 from nem2e_tf.muscles import MuscleMap, combine
-from nem2e_tf.shards import Manifest, Recording, Shards, describe, write_shard
+from nem2e_tf.shards import Manifest, Pair, Shards, describe, write_shard
 from nem2e_tf.signals import RATE, common_times, grid, low_pass, resample
 from nem2e_tf.simulation import COORDINATES, load_leg, simulate_files
 from nem2e_tf.simulation.simulate import CUTOFF
@@ -74,7 +74,7 @@ class Prepared:
         }
 
 
-def record(trial: Trial, settings: Settings) -> Recording:
+def record(trial: Trial, settings: Settings) -> Pair:
     """Simulate a trial, read its EMG, and put both on one clock with its joint angles.
 
     The side is the one that the EMG was measured on.
@@ -105,7 +105,7 @@ def record(trial: Trial, settings: Settings) -> Recording:
         resample(combine(frame, muscles.require(channels, frame.columns, side, str(what))), times)
         for frame, channels, what in sources
     )
-    return Recording(
+    return Pair(
         trial.subject, trial.task, simulated, measured, angles.set_axis(COORDINATES, axis=1)
     )
 
@@ -174,8 +174,8 @@ def prepare(
 
 def _in_parallel(
     todo: dict[int, Trial], settings: Settings, jobs: int, backend: str, scheduler: str | None
-) -> Iterator[tuple[int, Recording | str]]:
-    """Each trial's number with its recording, or with what is wrong with it, as they get done."""
+) -> Iterator[tuple[int, Pair | str]]:
+    """Each trial's number with its pair, or with what is wrong with it, as they get done."""
     if not todo:
         return
     from joblib import Parallel, delayed
@@ -185,7 +185,7 @@ def _in_parallel(
         yield from parallel(delayed(_try)(i, trial, settings) for i, trial in todo.items())
 
 
-def _try(i: int, trial: Trial, settings: Settings) -> tuple[int, Recording | str]:
+def _try(i: int, trial: Trial, settings: Settings) -> tuple[int, Pair | str]:
     try:
         return i, record(trial, settings)
     except (InputError, OSError, RuntimeError) as error:

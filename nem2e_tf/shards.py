@@ -1,4 +1,4 @@
-"""Prepared recordings on disk: TFRecord shards and the manifest that lists them."""
+"""Pairs of simulated and measured activity on disk: TFRecord shards and their manifest."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ SERIES = ("simulated", "measured", "angles")
 
 
 @dataclass(frozen=True)
-class Recording:
+class Pair:
     """A trial, simulated and paired with its EMG on one clock.
 
     Args:
@@ -42,15 +42,15 @@ class Recording:
         """How messages and tables call it."""
         return f"{self.subject} {self.task}"
 
-    def block(self, first: float, last: float) -> "Recording":
+    def block(self, first: float, last: float) -> "Pair":
         """The part between two shares (0-1) of its length."""
         low, high = (round(share * len(self.simulated)) for share in (first, last))
         parts = (getattr(self, series).iloc[low:high] for series in SERIES)
-        return Recording(self.subject, self.task, *parts)
+        return Pair(self.subject, self.task, *parts)
 
 
 class Shard(BaseModel):
-    """A file of the manifest, and the recording in it."""
+    """A file of the manifest, and the pair in it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -76,7 +76,7 @@ class Manifest(BaseModel):
         simulated: channels of simulated activity, in order.
         measured: channels of measured EMG, in order.
         angles: coordinates, in order.
-        shards: one a recording.
+        shards: one a pair.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -111,8 +111,8 @@ class Manifest(BaseModel):
             temporary.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
-def write_shard(recording: Recording, path: Path) -> None:
-    """Write a recording as one TFRecord, whole or not at all."""
+def write_shard(pair: Pair, path: Path) -> None:
+    """Write a pair as one TFRecord, whole or not at all."""
     import tensorflow as tf
 
     def of_number(value: float) -> Any:
@@ -122,12 +122,12 @@ def write_shard(recording: Recording, path: Path) -> None:
         return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
 
     features = {
-        series: of_bytes(getattr(recording, series).to_numpy("<f4").tobytes()) for series in SERIES
+        series: of_bytes(getattr(pair, series).to_numpy("<f4").tobytes()) for series in SERIES
     }
-    features["subject"] = of_bytes(recording.subject.encode())
-    features["task"] = of_bytes(recording.task.encode())
-    features["start"] = of_number(recording.simulated.index[0])
-    features["frames"] = of_number(len(recording.simulated))
+    features["subject"] = of_bytes(pair.subject.encode())
+    features["task"] = of_bytes(pair.task.encode())
+    features["start"] = of_number(pair.simulated.index[0])
+    features["frames"] = of_number(len(pair.simulated))
     example = tf.train.Example(features=tf.train.Features(feature=features))
     with replacing(path) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
         writer.write(example.SerializeToString(deterministic=True))
@@ -154,12 +154,12 @@ def describe(path: Path) -> Shard | None:
 
 @dataclass(frozen=True)
 class Shards:
-    """Prepared recordings in a folder, all of them or some.
+    """Pairs in a folder, all of them or some.
 
     Args:
         folder: path.
         manifest: what the folder holds.
-        chosen: the recordings that are meant.
+        chosen: the pairs that are meant.
     """
 
     folder: Path
@@ -168,7 +168,7 @@ class Shards:
 
     @classmethod
     def open(cls, folder: Path) -> "Shards":
-        """All recordings of a folder that `nem2e prepare` wrote."""
+        """All pairs of a folder that `nem2e prepare` wrote."""
         manifest = Manifest.read(folder)
         return cls(folder, manifest, tuple(manifest.shards))
 
@@ -177,7 +177,7 @@ class Shards:
         return replace(self, chosen=tuple(shard for shard in self.chosen if keep(shard)))
 
     def series(self) -> "tf.data.Dataset":
-        """Whole recordings, one element each, in order.
+        """Whole pairs, one element each, in order.
 
         Returns:
             Dataset of dicts of `simulated`, `measured` and `angles`, `(frames, columns)` float32.
@@ -200,8 +200,8 @@ class Shards:
         files = [str(self.folder / shard.file) for shard in self.chosen]
         return tf.data.TFRecordDataset(files).map(parse)
 
-    def recordings(self) -> Iterator[Recording]:
-        """Whole recordings, one at a time.
+    def pairs(self) -> Iterator[Pair]:
+        """Whole pairs, one at a time.
 
         Raises:
             InputError: a shard is damaged.
@@ -224,4 +224,4 @@ class Shards:
                 )
                 for name in SERIES
             )
-            yield Recording(shard.subject, shard.task, *parts)
+            yield Pair(shard.subject, shard.task, *parts)

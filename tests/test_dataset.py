@@ -8,18 +8,18 @@ import pandas as pd
 import pytest
 
 from nem2e_tf.dataset import Augmentation, maxima, windows
-from nem2e_tf.shards import Manifest, Recording, Shards, describe, write_shard
+from nem2e_tf.shards import Manifest, Pair, Shards, describe, write_shard
 from nem2e_tf.stdr_net import PADDING
 
 Written = Callable[..., Shards]
 ONES = {"a": 1.0, "b": 1.0}, {"c": 1.0}
 
 
-def made_up(frames: int, subject: str = "s1", task: str = "walking") -> Recording:
+def made_up(frames: int, subject: str = "s1", task: str = "walking") -> Pair:
     """A synthetic recording whose values count the frames."""
     index = pd.Index(np.arange(frames) / 100.0, name="time")
     count = np.arange(1.0, frames + 1.0)
-    return Recording(
+    return Pair(
         subject, task,
         pd.DataFrame({"a": count, "b": 2 * count}, index=index),
         pd.DataFrame({"c": count}, index=index),
@@ -31,7 +31,7 @@ def made_up(frames: int, subject: str = "s1", task: str = "walking") -> Recordin
 def written(tmp_path: Path) -> Written:
     """Write recordings as shards and open them."""
 
-    def write(*recordings: Recording) -> Shards:
+    def write(*recordings: Pair) -> Shards:
         described = []
         for i, recording in enumerate(recordings):
             write_shard(recording, tmp_path / f"{i}.tfrecord")
@@ -52,7 +52,7 @@ def cut(shards: Shards, frames: int = 20, hop: int = 10, **options: object) -> l
 
 def test_a_shard_gives_back_what_was_written(written: Written) -> None:
     recording = made_up(57)
-    (again,) = written(recording).recordings()
+    (again,) = written(recording).pairs()
     assert (again.subject, again.task) == ("s1", "walking")
     for series in ("simulated", "measured", "angles"):
         pd.testing.assert_frame_equal(getattr(again, series), getattr(recording, series))
@@ -86,7 +86,7 @@ def test_no_window_spans_two_recordings(written: Written) -> None:
 def test_recordings_are_chosen_by_subject_and_by_task(written: Written) -> None:
     shards = written(made_up(30), made_up(40, "s2"), made_up(50, "s2", "running"))
     of_s2 = shards.where(lambda shard: shard.subject == "s2")
-    assert [r.name for r in of_s2.recordings()] == ["s2 walking", "s2 running"]
+    assert [r.name for r in of_s2.pairs()] == ["s2 walking", "s2 running"]
     running = of_s2.where(lambda shard: shard.task == "running")
     assert cut(running)[1].max() == 50
 

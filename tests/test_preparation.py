@@ -80,7 +80,7 @@ def test_what_is_prepared_is_not_made_again_and_what_changed_is(
     (folder / again.shards.chosen[0].file).write_bytes(b"cut short")
     mended = prepare(trials[:3], folder, Settings.standard(), jobs=1)
     assert (mended.made, mended.found) == (1, 2)
-    assert [r.name for r in Shards.open(folder).recordings()] == ["06 walking"] * 2 + ["06 running"]
+    assert [r.name for r in Shards.open(folder).pairs()] == ["06 walking"] * 2 + ["06 running"]
 
 
 def test_a_bad_trial_is_skipped_told_and_changes_the_exit_status(
@@ -100,7 +100,7 @@ def test_a_bad_trial_is_skipped_told_and_changes_the_exit_status(
     (fault,) = report["skipped"].values()
     assert "8-90 s" in fault and "outside" in fault
     assert "skipped 06 walking" in result.stderr
-    assert len(list(Shards.open(tmp_path / "shards").recordings())) == 3
+    assert len(list(Shards.open(tmp_path / "shards").pairs())) == 3
 
 
 def test_a_killed_run_goes_on_where_it_stopped(

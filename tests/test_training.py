@@ -16,7 +16,7 @@ from nem2e_tf.agreement import agreement
 from nem2e_tf.files import read_storage
 from nem2e_tf.muscles import MuscleMap
 from nem2e_tf.refiner import load
-from nem2e_tf.shards import Manifest, Recording, Shards, describe, write_shard
+from nem2e_tf.shards import Manifest, Pair, Shards, describe, write_shard
 from nem2e_tf.simulation import simulate_files
 from training.evaluate import score
 from training.experiment import CONFIGS, Experiment, read_experiment
@@ -42,7 +42,7 @@ def experiment() -> Experiment:
 
 
 @pytest.fixture
-def recording() -> Recording:
+def recording() -> Pair:
     """Synthetic: bursts of all channels, and the same earlier and smaller as if measured."""
     channels = list(MuscleMap.load().channels)
     time = np.arange(2000) / 100.0
@@ -53,10 +53,10 @@ def recording() -> Recording:
         return pd.DataFrame(values, index=pd.Index(time, name="time"), columns=channels)
 
     angles = pd.DataFrame({"knee_angle": np.sin(2 * np.pi * time)}, index=bursts(0.0).index)
-    return Recording("synthetic", "walking", bursts(0.0), 0.2 * bursts(0.1), angles)
+    return Pair("synthetic", "walking", bursts(0.0), 0.2 * bursts(0.1), angles)
 
 
-def shards_of(recording: Recording, folder: Path) -> Shards:
+def shards_of(recording: Pair, folder: Path) -> Shards:
     """The recording as if it had been prepared."""
     folder.mkdir(parents=True)
     write_shard(recording, folder / "0.tfrecord")
@@ -68,11 +68,11 @@ def shards_of(recording: Recording, folder: Path) -> Shards:
 
 
 def test_a_fit_makes_a_refiner_that_beats_the_simulation_on_unseen_time(
-    experiment: Experiment, recording: Recording, tmp_path: Path
+    experiment: Experiment, recording: Pair, tmp_path: Path
 ) -> None:
     shards = shards_of(recording, tmp_path / "shards")
     refiner = fit(experiment, shards, tmp_path / "work")
-    scored = score(experiment, list(shards.recordings()), refiner)
+    scored = score(experiment, list(shards.pairs()), refiner)
     assert scored.better("stdr_net") == 9
     save(refiner, scored, tmp_path / "tiny")
     again = load(tmp_path / "tiny")
@@ -86,7 +86,7 @@ def test_a_fit_makes_a_refiner_that_beats_the_simulation_on_unseen_time(
 
 
 def test_scales_come_from_the_fitted_block_alone(
-    experiment: Experiment, recording: Recording, tmp_path: Path
+    experiment: Experiment, recording: Pair, tmp_path: Path
 ) -> None:
     recording.simulated.iloc[1000:] *= 1.5
     recording.measured.iloc[1000:] *= 1.5
@@ -100,7 +100,7 @@ def test_scales_come_from_the_fitted_block_alone(
 
 
 def test_the_test_block_does_not_change_the_fit(
-    experiment: Experiment, recording: Recording, tmp_path: Path
+    experiment: Experiment, recording: Pair, tmp_path: Path
 ) -> None:
     short = experiment.model_copy(update={"epochs": 2})
     one = fit(short, shards_of(recording, tmp_path / "a" / "shards"), tmp_path / "a")
@@ -111,7 +111,7 @@ def test_the_test_block_does_not_change_the_fit(
 
 
 def test_an_interrupted_fit_goes_on_where_it_stopped(
-    experiment: Experiment, recording: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    experiment: Experiment, recording: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import keras
 

@@ -18,7 +18,7 @@ from nem2e_tf import metrics, terminal
 from nem2e_tf.baselines import Ridge, gain
 from nem2e_tf.files import replacing
 from nem2e_tf.refiner import Refiner, load
-from nem2e_tf.shards import Recording
+from nem2e_tf.shards import Pair
 from nem2e_tf.signals import RATE
 from training.experiment import CONFIGS, REPOSITORY, Experiment, read_experiment
 
@@ -124,7 +124,7 @@ class Scored:
         )
 
 
-def score(experiment: Experiment, recordings: list[Recording], refiner: Refiner) -> Scored:
+def score(experiment: Experiment, pairs: list[Pair], refiner: Refiner) -> Scored:
     """Score a refiner and the baselines on the experiment's test block.
 
     The baselines are fitted on the same blocks as the refiner. Each block of a trial is refined
@@ -132,9 +132,9 @@ def score(experiment: Experiment, recordings: list[Recording], refiner: Refiner)
     """
     blocks = experiment.blocks
     fit, stop, test = (
-        [p.block(*share) for p in recordings] for share in (blocks.fit, blocks.stop, blocks.test)
+        [p.block(*share) for p in pairs] for share in (blocks.fit, blocks.stop, blocks.test)
     )
-    seen = [p.block(blocks.fit[0], blocks.stop[1]) for p in recordings]
+    seen = [p.block(blocks.fit[0], blocks.stop[1]) for p in pairs]
     factors = gain(
         pd.concat([p.simulated for p in seen]).to_numpy(),
         pd.concat([p.measured for p in seen]).to_numpy(),
@@ -160,7 +160,7 @@ def score(experiment: Experiment, recordings: list[Recording], refiner: Refiner)
         "ridge": table([ridge.predict(p.simulated.to_numpy()) for p in test]),
         "stdr_net": table([refiner.refine(p.simulated).to_numpy() for p in test]),
     }
-    names = [p.name for p in recordings]
+    names = [p.name for p in pairs]
     return Scored(experiment, len(measured) / RATE, names, tables)
 
 
@@ -186,7 +186,7 @@ def main(
     scored = {
         experiment.name: score(
             experiment,
-            list(experiment.prepare(data, path).recordings()),
+            list(experiment.prepare(data, path).pairs()),
             load(models / experiment.name),
         )
         for path, experiment in chosen.items()

@@ -19,7 +19,7 @@ from nem2e_tf.errors import InputError, nearest
 from nem2e_tf.files import check_input
 from nem2e_tf.preparation import Settings, prepare
 from nem2e_tf.refiner import Source
-from nem2e_tf.shards import Recording, Shards
+from nem2e_tf.shards import Pair, Shards
 from nem2e_tf.terminal import progress_bar
 from nem2e_tf.trials import read_trials
 
@@ -112,9 +112,9 @@ class Experiment(BaseModel):
             raise InputError(f"{trial}: {fault}")
         return prepared.shards
 
-    def sources(self, recordings: list[Recording]) -> list[Source]:
-        """What of the recordings the fit has seen, for the card."""
-        seen = [r.block(self.blocks.fit[0], self.blocks.stop[1]) for r in recordings]
+    def sources(self, pairs: list[Pair]) -> list[Source]:
+        """What of the pairs the fit has seen, for the card."""
+        seen = [r.block(self.blocks.fit[0], self.blocks.stop[1]) for r in pairs]
         return [
             Source(
                 subject=r.subject, task=r.task, synthetic=self.synthetic,

@@ -10,7 +10,7 @@ from nem2e_tf.dataset import maxima, windows
 from nem2e_tf.files import check_folder, replacing
 from nem2e_tf.muscles import MuscleMap
 from nem2e_tf.refiner import CARD, WEIGHTS, Card, Refiner, versions
-from nem2e_tf.shards import Recording, Shards
+from nem2e_tf.shards import Pair, Shards
 from nem2e_tf.signals import RATE
 from training.evaluate import Scored, score
 from training.experiment import REPOSITORY, RUNS, Experiment, read_experiment
@@ -37,9 +37,9 @@ def fit(experiment: Experiment, shards: Shards, work: Path) -> Refiner:
 
     work.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(experiment.seed)
-    blocks, recordings = experiment.blocks, list(shards.recordings())
+    blocks, pairs = experiment.blocks, list(shards.pairs())
     # The largest value is of the fit block alone: the stop block judges, it does not teach.
-    fitted = [r.block(*blocks.fit) for r in recordings]
+    fitted = [r.block(*blocks.fit) for r in pairs]
     input_maximum = maxima([r.simulated for r in fitted])
     output_maximum = maxima([r.measured for r in fitted])
 
@@ -77,7 +77,7 @@ def fit(experiment: Experiment, shards: Shards, work: Path) -> Refiner:
         ],
     )
     trainer.load_weights(best)
-    return Refiner(_card(experiment, recordings, input_maximum, output_maximum), network)
+    return Refiner(_card(experiment, pairs, input_maximum, output_maximum), network)
 
 
 def _best_loss(log: Path) -> float | None:
@@ -92,7 +92,7 @@ def _best_loss(log: Path) -> float | None:
 
 def _card(
     experiment: Experiment,
-    recordings: list[Recording],
+    pairs: list[Pair],
     input_maximum: dict[str, float],
     output_maximum: dict[str, float],
 ) -> Card:
@@ -108,7 +108,7 @@ def _card(
         input_maximum=input_maximum,
         output_maximum=output_maximum,
         unit=" ".join(experiment.unit.split()),
-        fitted_on=experiment.sources(recordings),
+        fitted_on=experiment.sources(pairs),
         scores={},
         versions=versions(),
     )
@@ -148,7 +148,7 @@ def main(
     shards = experiment.prepare(data, config)
     work = RUNS / experiment.name
     refiner = fit(experiment, shards, work)
-    scored = score(experiment, list(shards.recordings()), refiner)
+    scored = score(experiment, list(shards.pairs()), refiner)
     save(refiner, scored, folder)
     shutil.rmtree(work)
     terminal.screen.print(scored.as_rich())

@@ -17,7 +17,7 @@ import typer
 
 from nem2e_tf import terminal
 from nem2e_tf.dataset import Augmentation, windows
-from nem2e_tf.shards import Manifest, Recording, Shards, describe, write_shard
+from nem2e_tf.shards import Manifest, Pair, Shards, describe, write_shard
 from nem2e_tf.stdr_net import stdr_net, with_teacher
 
 CHANNELS = [f"channel_{i}" for i in range(9)]
@@ -34,7 +34,7 @@ def made_up(folder: Path, recordings: int, seconds: int) -> Shards:
             pd.DataFrame(generator.random((len(index), len(names))), index=index, columns=names)
             for names in (CHANNELS, CHANNELS, ["knee_angle"])
         )
-        write_shard(Recording(f"s{i}", "walking", *parts), folder / f"{i}.tfrecord")
+        write_shard(Pair(f"s{i}", "walking", *parts), folder / f"{i}.tfrecord")
         shards.append(describe(folder / f"{i}.tfrecord"))
     Manifest(
         rate=100.0, simulated=CHANNELS, measured=CHANNELS, angles=["knee_angle"],
