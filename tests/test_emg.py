@@ -154,6 +154,12 @@ def test_faults_are_found_where_they_are_and_only_there() -> None:
     assert found["muscle_7"] == []
 
 
+def test_recorded_envelopes_are_not_taken_for_raw_emg(overground: Path) -> None:
+    found = faults(read_raw(overground / "electromyography.sto"))
+    assert len(found) == 10
+    assert all("an envelope already" in sentences[0] for sentences in found.values())
+
+
 def test_hum_of_sixty_hertz_is_called_sixty() -> None:
     raw = synthetic(channels=1)
     raw["muscle_1"] += 8e-5 * np.sin(2 * np.pi * 60 * raw.index.to_numpy())

@@ -173,10 +173,6 @@ def _solve(
     times = motion.index[inside]
     solver = opensim.InverseDynamicsSolver(model)
     result = np.zeros((len(times), len(coordinates)))
-    first, second = opensim.StdVectorInt(), opensim.StdVectorInt()
-    first.append(0)
-    second.append(0)
-    second.append(0)
     time = float(start)
     try:
         for row, time in enumerate(times):
@@ -187,8 +183,8 @@ def _solve(
                 spline = moving.get(coordinate.getName())
                 value, speed = float(coordinate.getDefaultValue()), 0.0
                 if spline is not None:
-                    value, speed = spline.calcValue(at), spline.calcDerivative(first, at)
-                    accelerations.set(place, spline.calcDerivative(second, at))
+                    value, speed = spline.calcValue(at), spline.calcDerivative([0], at)
+                    accelerations.set(place, spline.calcDerivative([0, 0], at))
                 coordinate.setValue(state, value, False)
                 coordinate.setSpeedValue(state, speed)
             forces = solver.solve(state, accelerations)
@@ -208,10 +204,11 @@ def _splines(motion: pd.DataFrame) -> Any:
     """OpenSim's quintic splines through every coordinate, as an opensim.GCVSplineSet."""
     import opensim
 
-    table = opensim.TimeSeriesTable(opensim.StdVectorDouble(motion.index.to_numpy().tolist()))
-    for name, column in motion.items():
-        table.appendColumn(str(name), opensim.Vector(column.to_numpy().tolist()))
-    return opensim.GCVSplineSet(table, opensim.StdVectorString(), 5, 0.0)
+    table = opensim.TimeSeriesTable()
+    table.setColumnLabels([str(name) for name in motion.columns])
+    for time, row in zip(motion.index, motion.to_numpy().tolist(), strict=True):
+        table.appendRow(float(time), opensim.RowVector(row))
+    return opensim.GCVSplineSet(table, [], 5, 0.0)
 
 
 def _places(state: Any, coordinates: list[Any]) -> list[int]:

@@ -278,11 +278,8 @@ def _table(markers: pd.DataFrame) -> Any:
     import opensim
 
     names = list(dict.fromkeys(markers.columns.get_level_values("marker")))
-    labels = opensim.StdVectorString()
-    for name in names:
-        labels.append(name)
     table = opensim.TimeSeriesTableVec3()
-    table.setColumnLabels(labels)
+    table.setColumnLabels(names)
     points = markers.to_numpy().reshape(len(markers), len(names), len(AXES))
     for time, row in zip(markers.index, points, strict=True):
         positions = opensim.RowVectorVec3(len(names))

@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = REPOSITORY / "docs" / "raw-to-emg.md"
 MUSCLES = Path(__file__).with_name("overground_emg.yaml")
 RANGE = (0.5, 1.79)
-"""Seconds: one stride, all of it on the force plates."""
+"""Seconds: somewhat more than a stride, all of it on the force plates."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def page(comparison: Comparison, differences: pd.DataFrame) -> str:
         "",
         "One adult walks overground (`opensim-3d-walking`, recorded by Rajagopal et al. 2016). In"
         " go `markers_walk.trc`, `ik_tasks_walk.xml`, `grf_walk.xml` and the scaled model;"
-        f" out come ten right-leg muscles over {RANGE[0]:g}-{RANGE[1]:g} s, one stride. The refiner"
+        f" out come ten right-leg muscles over {RANGE[0]:g}-{RANGE[1]:g} s. The refiner"
         " `walking` was fitted on another person, in another laboratory, with another model.",
         "",
         f"Inverse kinematics: marker RMS {rms:.1f} mm; worst {worst},"
