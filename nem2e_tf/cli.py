@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nem2e_tf.refiner import Refiner
+    from nem2e_tf.simulation.verdict import Verdict
 
 app = terminal.application("Muscle activity from human motion.")
 
@@ -38,6 +39,7 @@ AnySide = Annotated[
     Side | None, typer.Option(help="Leg: r or l; found from the columns if left out.")
 ]
 Plot = Annotated[Path | None, typer.Option(help="Picture to write (.png, .pdf, .svg).")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 @app.command()
@@ -51,9 +53,10 @@ def estimate(
     end: End = None,
     side: OneSide = Side.right,
     plot: Plot = None,
+    as_json: Json = False,
 ) -> None:
     """Estimate EMG envelopes from joint motion and moments: simulate, then refine."""
-    from nem2e_tf.simulation import load_leg, simulate_files
+    from nem2e_tf.simulation import judge_files, load_leg, simulate_files
 
     inputs = (model, motion, moments)
     check_output(output, (".sto",), inputs)
@@ -64,10 +67,12 @@ def estimate(
     trained.columns(leg.muscles, side, str(model))
     with terminal.progress_bar("simulating") as progress:
         simulated = simulate_files(leg, motion, moments, start=start, end=end, progress=progress)
+    verdict = judge_files(leg, simulated, moments)
     refined = trained.refine(simulated, side)
-    _write(refined, output, f"EMG envelopes refined by {trained.card.name}")
+    _write(refined, output, f"EMG envelopes refined by {trained.card.name}", as_json)
     if plot is not None:
-        _plot(simulated, refined, plot, f"{motion.name}, refined by {trained.card.name}")
+        _plot(simulated, refined, plot, f"{motion.name}, refined by {trained.card.name}", as_json)
+    _conclude(verdict, as_json, model=model, output=output, plot=plot, refiner=trained.card.name)
 
 
 @app.command()
@@ -79,16 +84,18 @@ def simulate(
     start: Start = None,
     end: End = None,
     side: OneSide = Side.right,
+    as_json: Json = False,
 ) -> None:
     """Simulate the activity of all muscles of a leg, and its reserve actuators."""
-    from nem2e_tf.simulation import simulate_files
+    from nem2e_tf.simulation import judge_files, load_leg, simulate_files
 
     check_output(output, (".sto",), (model, motion, moments))
+    leg = load_leg(model, side)
     with terminal.progress_bar("simulating") as progress:
-        simulated = simulate_files(
-            model, motion, moments, side=side, start=start, end=end, progress=progress
-        )
-    _write(simulated, output, "Simulated muscle activity")
+        simulated = simulate_files(leg, motion, moments, start=start, end=end, progress=progress)
+    verdict = judge_files(leg, simulated, moments)
+    _write(simulated, output, "Simulated muscle activity", as_json)
+    _conclude(verdict, as_json, model=model, output=output)
 
 
 @app.command()
@@ -124,7 +131,7 @@ def evaluate(
     side: AnySide = None,
     start: Start = None,
     end: End = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Score an estimate against measured EMG, muscle by muscle."""
     from nem2e_tf.agreement import agreement
@@ -175,16 +182,30 @@ def _load(refiner: str) -> "Refiner":
         return load(refiner)
 
 
-def _write(frame: "pd.DataFrame", path: Path, title: str) -> None:
+def _write(frame: "pd.DataFrame", path: Path, title: str, silent: bool = False) -> None:
     write_storage(frame, path, title)
-    terminal.screen.print(f"wrote {path}", soft_wrap=True, highlight=False)
+    if not silent:
+        terminal.screen.print(f"wrote {path}", soft_wrap=True, highlight=False)
 
 
-def _plot(simulated: "pd.DataFrame", refined: "pd.DataFrame", path: Path, title: str) -> None:
+def _plot(
+    simulated: "pd.DataFrame",
+    refined: "pd.DataFrame",
+    path: Path,
+    title: str,
+    silent: bool = False,
+) -> None:
     from nem2e_tf.plots import plot_activity
 
     plot_activity(simulated, refined, path, title)
-    terminal.screen.print(f"wrote {path}", soft_wrap=True, highlight=False)
+    if not silent:
+        terminal.screen.print(f"wrote {path}", soft_wrap=True, highlight=False)
+
+
+def _conclude(verdict: "Verdict", as_json: bool, **facts: object) -> None:
+    terminal.print_warnings(verdict.warnings(), verdict.notes())
+    if as_json:
+        terminal.print_json(verdict.report(**facts))
 
 
 def main() -> None:
