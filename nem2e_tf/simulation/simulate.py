@@ -12,6 +12,7 @@ from nem2e_tf.files import read_motion, read_storage
 from nem2e_tf.signals import FEWEST_ROWS, RATE, common_times, grid, low_pass, resample
 from nem2e_tf.simulation.geometry import Progress, muscle_geometry
 from nem2e_tf.simulation.model import LARGEST_MOMENT, LegModel, load_leg
+from nem2e_tf.simulation.opensim_tools import run_tool
 from nem2e_tf.simulation.static import static_optimisation
 
 CUTOFF = 6.0
@@ -30,6 +31,8 @@ def simulate(
     start: float | None = None,
     end: float | None = None,
     progress: Progress | None = None,
+    solver: str = "static",
+    loads: str | os.PathLike[str] | None = None,
 ) -> pd.DataFrame:
     """Simulate the activity of one leg's muscles by static optimisation.
 
@@ -40,6 +43,9 @@ def simulate(
         start: float or None. Seconds; None is where both recordings have begun.
         end: float or None. Seconds; None is where one of them ends.
         progress: callable or None.
+        solver: str. `static`, or one of OpenSim's own to compare with: `opensim`, `moco`, `cmc`.
+        loads: path or None. ExternalLoads (.xml) for OpenSim's solvers, which then work the joint
+            moments out from it; None: they are made to meet `moments`.
 
     Returns:
         `(frames, muscles + coordinates)` at 100 Hz: activations 0.01-1 of the side's muscles, then
@@ -83,8 +89,23 @@ def simulate(
     _check_moments(torques, leg, moments_name)
     if motion.attrs.get("in_degrees"):
         log.info("%s: in degrees, as its header says; converted to radians", motion_name)
-    geometry = muscle_geometry(leg, angles, progress)
-    activation, reserves = static_optimisation(geometry, torques.to_numpy())
+    if solver == "static":
+        if loads is not None:
+            raise InputError(
+                f"{loads}: static optimisation works from joint moments; external loads are for"
+                " the solvers opensim, moco and cmc"
+            )
+        geometry = muscle_geometry(leg, angles, progress)
+        activation, reserves = static_optimisation(geometry, torques.to_numpy())
+    else:
+        wide = grid(
+            *common_times({w: _around(f, low, high) for w, f in recordings.items()}, None, None)
+        )
+        angles, torques = (
+            resample(low_pass(_around(frame, low, high), CUTOFF, name), wide)
+            for name, frame in recordings.items()
+        )
+        activation, reserves = run_tool(solver, leg, angles, torques, times, loads)
     names = [*leg.muscles, *(f"{name}{RESERVE_SUFFIX}" for name in leg.coordinates)]
     index = pd.Index(times, name="time")
     return pd.DataFrame(np.hstack([activation, reserves]), index=index, columns=names)
@@ -99,12 +120,16 @@ def simulate_files(
     start: float | None = None,
     end: float | None = None,
     progress: Progress | None = None,
+    solver: str = "static",
+    loads: str | os.PathLike[str] | None = None,
 ) -> pd.DataFrame:
     """`simulate`, from an .osim file (or a `LegModel`, whose side it is) and two storage files."""
     leg = model if isinstance(model, LegModel) else load_leg(model, side)
     torques = read_storage(moments)
     angles = read_motion(motion, leg.rotations)
-    return simulate(leg, angles, torques, start=start, end=end, progress=progress)
+    return simulate(
+        leg, angles, torques, start=start, end=end, progress=progress, solver=solver, loads=loads
+    )
 
 
 def _around(frame: pd.DataFrame, start: float, end: float) -> pd.DataFrame:
