@@ -27,6 +27,15 @@ class Side(StrEnum):
     left = "l"
 
 
+class Solver(StrEnum):
+    """What shares joint moments among muscles: ours, or one of OpenSim's to compare with."""
+
+    static = "static"
+    opensim = "opensim"
+    moco = "moco"
+    cmc = "cmc"
+
+
 Model = Annotated[Path, typer.Option(help="OpenSim model (.osim).")]
 Motion = Annotated[Path, typer.Option(help="Joint motion (.mot, .sto), from inverse kinematics.")]
 Moments = Annotated[Path, typer.Option(help="Joint moments (.sto), from inverse dynamics.")]
@@ -39,6 +48,12 @@ AnySide = Annotated[
     Side | None, typer.Option(help="Leg: r or l; found from the columns if left out.")
 ]
 Plot = Annotated[Path | None, typer.Option(help="Picture to write (.png, .pdf, .svg).")]
+SolverName = Annotated[
+    Solver, typer.Option("--solver", help="static, or one of OpenSim's own: opensim, moco, cmc.")
+]
+Loads = Annotated[
+    Path | None, typer.Option(help="External loads (.xml) for OpenSim's own solvers.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
@@ -52,13 +67,15 @@ def estimate(
     start: Start = None,
     end: End = None,
     side: OneSide = Side.right,
+    solver: SolverName = Solver.static,
+    loads: Loads = None,
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
     """Estimate EMG envelopes from joint motion and moments: simulate, then refine."""
     from nem2e_tf.simulation import judge_files, load_leg, simulate_files
 
-    inputs = (model, motion, moments)
+    inputs = (model, motion, moments, loads)
     check_output(output, (".sto",), inputs)
     if plot is not None:
         check_output(plot, PLOTS, inputs)
@@ -66,13 +83,19 @@ def estimate(
     trained = _load(refiner)
     trained.columns(leg.muscles, side, str(model))
     with terminal.progress_bar("simulating") as progress:
-        simulated = simulate_files(leg, motion, moments, start=start, end=end, progress=progress)
+        simulated = simulate_files(
+            leg, motion, moments, start=start, end=end, progress=progress, solver=solver,
+            loads=loads,
+        )  # fmt: skip
     verdict = judge_files(leg, simulated, moments)
     refined = trained.refine(simulated, side)
     _write(refined, output, f"EMG envelopes refined by {trained.card.name}", as_json)
     if plot is not None:
         _plot(simulated, refined, plot, f"{motion.name}, refined by {trained.card.name}", as_json)
-    _conclude(verdict, as_json, model=model, output=output, plot=plot, refiner=trained.card.name)
+    _conclude(
+        verdict, as_json, model=model, output=output, plot=plot, solver=solver,
+        refiner=trained.card.name,
+    )  # fmt: skip
 
 
 @app.command()
@@ -84,18 +107,23 @@ def simulate(
     start: Start = None,
     end: End = None,
     side: OneSide = Side.right,
+    solver: SolverName = Solver.static,
+    loads: Loads = None,
     as_json: Json = False,
 ) -> None:
     """Simulate the activity of all muscles of a leg, and its reserve actuators."""
     from nem2e_tf.simulation import judge_files, load_leg, simulate_files
 
-    check_output(output, (".sto",), (model, motion, moments))
+    check_output(output, (".sto",), (model, motion, moments, loads))
     leg = load_leg(model, side)
     with terminal.progress_bar("simulating") as progress:
-        simulated = simulate_files(leg, motion, moments, start=start, end=end, progress=progress)
+        simulated = simulate_files(
+            leg, motion, moments, start=start, end=end, progress=progress, solver=solver,
+            loads=loads,
+        )  # fmt: skip
     verdict = judge_files(leg, simulated, moments)
     _write(simulated, output, "Simulated muscle activity", as_json)
-    _conclude(verdict, as_json, model=model, output=output)
+    _conclude(verdict, as_json, model=model, output=output, solver=solver)
 
 
 @app.command()
@@ -150,6 +178,30 @@ def evaluate(
         terminal.print_json(result.as_json())
     else:
         terminal.screen.print(result.as_rich())
+
+
+@app.command()
+def scale(
+    generic: Annotated[Path, typer.Option(help="Generic model with a marker set (.osim).")],
+    static: Annotated[Path, typer.Option(help="Markers of a quiet stance (.trc).")],
+    mass: Annotated[float, typer.Option(help="Body mass in kilograms.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Scaled model to write (.osim).")],
+    height: Annotated[float | None, typer.Option(help="Height in metres, noted only.")] = None,
+    start: Start = None,
+    end: End = None,
+    as_json: Json = False,
+) -> None:
+    """Scale a generic model to a subject, and place its markers, from a static trial."""
+    from nem2e_tf.simulation.scaling import scale_model
+
+    check_output(output, (".osim",), (generic, static))
+    with terminal.console.status("scaling"):
+        scaling = scale_model(generic, static, mass, output, height=height, start=start, end=end)
+    terminal.print_warnings(scaling.warnings())
+    if as_json:
+        terminal.print_json(scaling.as_json())
+    else:
+        terminal.print_lines([*scaling.lines(), f"wrote {output}"])
 
 
 @app.command()

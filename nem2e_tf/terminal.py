@@ -85,6 +85,12 @@ def print_warnings(warnings: Iterable[str], notes: Iterable[str] = ()) -> None:
             console.print(line, style=style, soft_wrap=True, highlight=False, markup=False)
 
 
+def print_lines(lines: Iterable[str]) -> None:
+    """Lines of a result, as they are."""
+    for line in lines:
+        screen.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
 def print_json(value: Any) -> None:
     """One JSON object on standard output; what is not a finite number is null."""
     sys.stdout.write(json.dumps(finite(value), indent=2, ensure_ascii=False) + "\n")

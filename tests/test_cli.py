@@ -124,6 +124,24 @@ def test_simulate_prints_its_verdict_as_one_json_object(
     assert ("warning: " in result.stderr) is not sound
 
 
+def test_another_solver_simulates_from_external_loads(
+    run: Run, overground: Path, tmp_path: Path
+) -> None:
+    command = [
+        "simulate", "--model", overground / "subject_walk_scaled.osim",
+        "--motion", overground / "coordinates.sto", "--moments", overground / "id_walk.sto",
+        "--start", 0.8, "--end", 0.96,
+    ]  # fmt: skip
+    loads = ["--loads", overground / "grf_walk.xml"]
+    result = run(*command, "--solver", "opensim", *loads, "-o", "sim.sto", "--json")
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert report["solver"] == "opensim" and report["verdict"]["sound"]
+    assert len(read_storage(tmp_path / "sim.sto").columns) == 40 + 5
+    assert [p.name for p in tmp_path.iterdir()] == ["sim.sto"]
+    refused(run(*command, *loads, "-o", "b.sto"), "grf_walk.xml", "joint moments")
+
+
 def test_estimate_warns_on_the_screen_and_prints_only_json_on_standard_output(
     run: Run, trial: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -298,7 +316,7 @@ def test_a_file_that_is_no_simulation_cannot_be_refined(
 def test_help_is_quick_and_names_every_command(run: Run) -> None:
     result = run("--help")
     assert result.returncode == 0
-    for command in ("demo", "simulate", "refine", "estimate", "evaluate"):
+    for command in ("demo", "simulate", "refine", "estimate", "evaluate", "scale"):
         assert command in result.stdout
 
 

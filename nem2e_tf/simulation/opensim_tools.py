@@ -102,10 +102,10 @@ def run_tool(
         folder = Path(name)
         trial = lay_out(leg, motion, moments, loads, folder)
         task = {
-            "solver": solver, "model": str(trial.model), "coordinates": str(trial.coordinates),
+            "run": solver, "model": str(trial.model), "coordinates": str(trial.coordinates),
             "loads": str(trial.loads), "start": start, "end": end, **SETTINGS[solver],
         }  # fmt: skip
-        log = _run(task, folder)
+        log = run_process(task, folder, f"{CALLED[solver]} over {start:g}-{end:g} s")
         try:
             return RESULTS[solver](folder, leg, times)
         except (InputError, KeyError) as error:
@@ -113,8 +113,20 @@ def run_tool(
             raise InputError(f"{CALLED[solver]} failed: {told}") from None
 
 
-def _run(task: dict[str, Any], folder: Path) -> str:
-    """Run `tool_process.py` in the folder; what it printed, or an `InputError` with the reason."""
+def run_process(task: dict[str, Any], folder: Path, called: str) -> str:
+    """Run `tool_process.py` in the folder.
+
+    Args:
+        task: dict. `run` is what to run; the rest is its settings.
+        folder: path. Where the run finds and leaves its files.
+        called: str. The run, for a message.
+
+    Returns:
+        What it printed.
+
+    Raises:
+        InputError: it failed; the line says why.
+    """
     (folder / "task.json").write_text(json.dumps(task), encoding="utf-8")
     script = Path(__file__).with_name("tool_process.py")
     # -P: this folder's modules are not to be taken for other packages.
@@ -128,15 +140,12 @@ def _run(task: dict[str, Any], folder: Path) -> str:
         told = explanation(result.stdout)
         if not told and result.returncode < 0:
             told = f"its process was ended by signal {-result.returncode}"
-        span = f"{task['start']:g}-{task['end']:g} s"
-        raise InputError(
-            f"{CALLED[task['solver']]} failed over {span}: {told or 'no reason given'}"
-        )
+        raise InputError(f"{called} failed: {told or 'it gave no reason'}")
     return result.stdout
 
 
 def explanation(log: str) -> str:
-    """Why a tool failed, in one line of what it printed; empty if nothing in it says so."""
+    """Why a tool failed, in one line of what it printed; its last if none says so."""
     lines = [line.strip() for line in log.splitlines() if line.strip()]
     unsolved = [line for line in lines if UNSOLVED in line]
     if unsolved:
@@ -161,7 +170,7 @@ def explanation(log: str) -> str:
         " ".join(text.split()) for text in re.findall(r"Exception:\n(.+?)\n\s*\n", log, re.S)
     ]
     raised = [line for line in lines if re.match(r"\w*Error: ", line)]
-    return next(iter([*ended, *errors, *printed, *raised]), "")
+    return next(iter([*ended, *errors, *printed, *raised, *lines[-1:]]), "")
 
 
 def _static_results(
