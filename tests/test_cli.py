@@ -108,6 +108,54 @@ def test_the_left_leg_of_a_rajagopal_model_is_served_by_the_same_refiner(
     assert "tibant_l" in columns and "bflh_l" in columns and len(columns) == 9
 
 
+@pytest.mark.parametrize(("task", "sound"), [("walk45", True), ("run81", False)])
+def test_simulate_prints_its_verdict_as_one_json_object(
+    run: Run, trial: dict[str, Path], tmp_path: Path, task: str, sound: bool
+) -> None:
+    files = {k: Path(str(v).replace("walk45", task)) for k, v in trial.items()}
+    result = run("simulate", *options(files, start=10, end=11.5), "-o", "sim.sto", "--json")
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert report["output"] == "sim.sto" and (tmp_path / "sim.sto").exists()
+    assert report["model"] == str(trial["--model"])
+    assert (report["start"], report["end"]) == (10.0, 11.5)
+    assert report["verdict"]["sound"] is sound
+    assert len(report["verdict"]["reserves"]) == 5
+    assert ("warning: " in result.stderr) is not sound
+
+
+def test_another_solver_simulates_from_external_loads(
+    run: Run, overground: Path, tmp_path: Path
+) -> None:
+    command = [
+        "simulate", "--model", overground / "subject_walk_scaled.osim",
+        "--motion", overground / "coordinates.sto", "--moments", overground / "id_walk.sto",
+        "--start", 0.8, "--end", 0.96,
+    ]  # fmt: skip
+    loads = ["--loads", overground / "grf_walk.xml"]
+    result = run(*command, "--solver", "opensim", *loads, "-o", "sim.sto", "--json")
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert report["solver"] == "opensim" and report["verdict"]["sound"]
+    assert len(read_storage(tmp_path / "sim.sto").columns) == 40 + 5
+    assert [p.name for p in tmp_path.iterdir()] == ["sim.sto"]
+    refused(run(*command, *loads, "-o", "b.sto"), "grf_walk.xml", "joint moments")
+
+
+def test_estimate_warns_on_the_screen_and_prints_only_json_on_standard_output(
+    run: Run, trial: dict[str, Path], tmp_path: Path
+) -> None:
+    files = {k: Path(str(v).replace("walk45", "run81")) for k, v in trial.items()}
+    command = ["estimate", *options(files, refiner="running", start=10, end=11.5)]
+    result = run(*command, "-o", "emg.sto", "--plot", "emg.png", "--json")
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert (report["output"], report["plot"]) == ("emg.sto", "emg.png")
+    assert report["refiner"] == "running"
+    assert f"warning: {report['verdict']['warnings'][0]}" in result.stderr
+    assert "leans on its reserve" in report["verdict"]["warnings"][0]
+
+
 def test_evaluate_prints_one_json_object(run: Run, lower_limb: Path, tmp_path: Path) -> None:
     measured = read_storage(lower_limb / "walk45" / "emgFilt.sto")
     write_storage(measured * 0.9, tmp_path / "near.sto", "nearly")
@@ -366,7 +414,8 @@ def test_a_file_that_is_no_simulation_cannot_be_refined(
 def test_help_is_quick_and_names_every_command(run: Run) -> None:
     result = run("--help")
     assert result.returncode == 0
-    for command in ("demo", "simulate", "refine", "estimate", "evaluate", "emg"):
+    commands = ("demo", "simulate", "refine", "estimate", "evaluate", "emg", "prepare", "scale")
+    for command in commands:
         assert command in result.stdout
 
 

@@ -17,6 +17,7 @@ from nem2e_tf.simulation.geometry import Progress
 from nem2e_tf.simulation.kinematics import inverse_kinematics
 from nem2e_tf.simulation.model import LegModel
 from nem2e_tf.simulation.simulate import simulate
+from nem2e_tf.simulation.verdict import Verdict, judge
 
 MARGIN = 1.0
 """Seconds of motion on either side of the range asked for, so that filters settle outside it."""
@@ -80,6 +81,7 @@ class Simulation:
         activity: `(frames, muscles + coordinates)`, as `nem2e_tf.simulation.simulate` gives it.
         motion: `(frames, coordinates)`, radians and metres.
         moments: `(frames, joint moments)`, N m.
+        verdict: whether the simulation can be trusted.
         marker_errors: as `nem2e_tf.simulation.kinematics.marker_errors` gives them; None where
             the motion was given.
     """
@@ -87,6 +89,7 @@ class Simulation:
     activity: pd.DataFrame
     motion: pd.DataFrame
     moments: pd.DataFrame
+    verdict: Verdict
     marker_errors: pd.DataFrame | None
 
 
@@ -96,6 +99,8 @@ def simulate_recording(
     *,
     start: float | None = None,
     end: float | None = None,
+    paths: str = "exact",
+    solver: str = "static",
     stages: Stages | None = None,
 ) -> Simulation:
     """Inverse kinematics and inverse dynamics where they are needed, then `simulate`.
@@ -110,6 +115,8 @@ def simulate_recording(
         recording: Recording.
         start: float or None. Seconds; None is where all of it has begun.
         end: float or None. Seconds; None is where some of it ends.
+        paths: str. `exact` or `polynomial` muscle paths; see `simulate`.
+        solver: str. `static`, `opensim`, `moco` or `cmc`; see `simulate`.
         stages: callable or None. Opens a progress bar for each step.
 
     Raises:
@@ -145,10 +152,14 @@ def simulate_recording(
         assert recording.moments is not None
         moments = given[recording.moments]
     with stages("simulating") as progress:
-        activity = simulate(leg, motion, moments, start=start, end=end, progress=progress)
+        activity = simulate(
+            leg, motion, moments,
+            start=start, end=end, paths=paths, solver=solver, progress=progress,
+        )  # fmt: skip
     if recording.loads is not None:
         _tell_unsupported(moments.loc[activity.index[0] : activity.index[-1]], leg, recording.loads)
-    return Simulation(activity, motion, moments, errors)
+    verdict = judge(leg, activity, moments)
+    return Simulation(activity, motion, moments, verdict, errors)
 
 
 def _tell_unsupported(moments: pd.DataFrame, leg: LegModel, loads: Path) -> None:
