@@ -282,7 +282,7 @@ def test_force_plates_are_loads_for_inverse_dynamics(
         text = text.replace(f"torque_{side}_", f"torque_{plate}_")
     (tmp_path / "loads.xml").write_text(text)
     (tmp_path / "walk.c3d").write_bytes(walking_c3d.read_bytes())
-    model = read_model(overground / "subject_walk_scaled.osim")
+    model, _ = read_model(overground / "subject_walk_scaled.osim")
     _, forces = read_loads(tmp_path / "loads.xml", model)
     pd.testing.assert_frame_equal(forces, walk.ground_reactions())
     (tmp_path / "loads.xml").write_text(text.replace("force_2_v", "force_3_v"))

@@ -106,7 +106,7 @@ def test_a_coupled_coordinate_follows_its_coupler_whatever_the_motion_says(
 def test_the_loads_hold_the_body_up_where_both_feet_are_on_plates(
     overground: Path, model: Path, moments: pd.DataFrame, loads: Callable[..., Path]
 ) -> None:
-    opened = read_model(model)
+    opened, _ = read_model(model)
     mass = opened.getTotalMass(opened.initSystem())
     # From 1.79 s on the published moments too leave a quarter of the weight to the pelvis.
     assert len(unsupported(moments.loc[:1.78], mass)) == 0

@@ -13,6 +13,7 @@ from nem2e_tf.files import STORAGE_SUFFIXES, check_input, read_storage, write_st
 from nem2e_tf.signals import common_times, low_pass
 from nem2e_tf.simulation.geometry import Progress
 from nem2e_tf.simulation.model import read_model, reason
+from nem2e_tf.simulation.posture import couplers
 
 CUTOFF = 6.0
 """Hz. Low-pass of the motion, as everywhere."""
@@ -63,7 +64,7 @@ def inverse_dynamics(
             one clock.
     """
     what = str(motion.attrs.get("path", "motion"))
-    model = read_model(model_path)
+    model, _ = read_model(model_path)
     external, forces = read_loads(loads, model, up)
     low, high = common_times({what: motion, str(forces.attrs["path"]): forces}, start, end)
     smooth = motion if cutoff is None else low_pass(motion, cutoff, what)
@@ -225,24 +226,11 @@ def _places(state: Any, coordinates: list[Any]) -> list[int]:
 
 def _coupled(model: Any, motion: pd.DataFrame) -> pd.DataFrame:
     """The motion, with coordinates that a coupler makes follow others put in by that coupler."""
-    import opensim
-
     motion = motion.copy()
-    constraints = model.getConstraintSet()
-    for i in range(constraints.getSize()):
-        coupler = opensim.CoordinateCouplerConstraint.safeDownCast(constraints.get(i))
-        if coupler is None or not coupler.get_isEnforced():
-            continue
-        leaders = coupler.getIndependentCoordinateNames()
-        names = [leaders.get(j) for j in range(leaders.getSize())]
-        if not all(name in motion for name in names):
-            continue
-        scale = opensim.PropertyHelper.getValueDouble(coupler.getPropertyByName("scale_factor"))
-        function = coupler.getFunction()
-        motion[coupler.getDependentCoordinateName()] = [
-            scale * function.calcValue(opensim.Vector(row))
-            for row in motion[names].to_numpy().tolist()
-        ]
+    for coupler in couplers(model)[0]:
+        if set(coupler.independent) <= set(motion.columns):
+            leading = motion[list(coupler.independent)].to_numpy()
+            motion[coupler.dependent] = coupler.value(leading)
     return motion
 
 

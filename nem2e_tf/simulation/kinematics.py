@@ -72,7 +72,7 @@ def inverse_kinematics(
     """
     import opensim
 
-    model = read_model(model_path)
+    model, _ = read_model(model_path)
     what = str(markers.attrs.get("path", "markers"))
     recorded = [str(name) for name in dict.fromkeys(markers.columns.get_level_values("marker"))]
     weights, held = _tasks(model, tasks) if tasks is not None else (None, {})
