@@ -78,6 +78,16 @@ def _at(series: Any, places: Any) -> Any:
     return (1.0 - share) * tf.gather(series, below) + share * tf.gather(series, above)
 
 
+def _count(shards: Shards, block: tuple[float, float], frames: int, hop: int) -> int:
+    """Windows that `windows` cuts."""
+    count = 0
+    for shard in shards.chosen:
+        low, high = (round(share * shard.frames) for share in block)
+        last = max(0, high - low - frames)
+        count += last // hop + 1 + (last % hop > 0)
+    return count
+
+
 def maxima(frames: Sequence[pd.DataFrame]) -> dict[str, float]:
     """The largest value of every column over all frames, by which a network's channels are scaled.
 
@@ -157,6 +167,9 @@ def windows(
         return tf.data.Dataset.from_tensor_slices(starts).map(window)
 
     dataset = shards.series().flat_map(cut)
+    dataset = dataset.apply(
+        tf.data.experimental.assert_cardinality(_count(shards, block, frames, hop))
+    )
     if seed is not None:
         dataset = dataset.shuffle(SHUFFLED, seed=seed, reshuffle_each_iteration=True)
     if augmentation is not None:

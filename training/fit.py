@@ -51,11 +51,10 @@ def fit(experiment: Experiment, shards: Shards, work: Path) -> Refiner:
         return dataset.map(lambda x, y, mask: ({"simulated": x, "measured": y}, y, mask))
 
     training, stopping = teaching(blocks.fit, experiment.seed), teaching(blocks.stop, None)
-    steps = sum(1 for _ in teaching(blocks.fit, None))
     network = stdr_net(len(input_maximum), len(output_maximum), **experiment.network)
     trainer = with_teacher(network)
     decay = keras.optimizers.schedules.CosineDecay(
-        experiment.learning_rate, experiment.epochs * steps
+        experiment.learning_rate, experiment.epochs * int(training.cardinality())
     )
     trainer.compile(keras.optimizers.Adam(decay, clipnorm=1.0), loss="mse")
     best, log = work / "best.weights.h5", work / "log.csv"

@@ -148,7 +148,7 @@ def scale(task: dict[str, Any]) -> None:
         marker.setName(name)
         marker.setWeight(weight)
         kinematics.upd_IKTaskSet().cloneAndAppend(marker)
-    kinematics.set_report_errors(False)
+    kinematics.set_report_errors(True)
     kinematics.setOutputMotionFileName("pose.mot")
     if not kinematics.run():
         sys.exit("inverse kinematics stopped")
