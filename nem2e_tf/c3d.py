@@ -1,6 +1,10 @@
 """C3D files: markers, force plates and analog channels, turned to OpenSim's axes (y up)."""
 
+import json
 import os
+import subprocess
+import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,7 +66,7 @@ class C3D:
 
 
 def read_c3d(path: str | os.PathLike[str], up: str | None = None) -> C3D:
-    """Read a C3D file (https://www.c3d.org) through ezc3d.
+    """Read a C3D file (https://www.c3d.org) through ezc3d, in a process of its own.
 
     Axes are turned so that y points up: by POINT:X_SCREEN and POINT:Y_SCREEN, which name the
     laboratory's axes to the right and up on a screen, or by `up`. Where a file says nothing, the
@@ -79,8 +83,9 @@ def read_c3d(path: str | os.PathLike[str], up: str | None = None) -> C3D:
     """
     path = check_input(path, "a C3D file")
     announced = _announced(path)
-    content, unread = _open(path)
-    frames = content["data"]["points"].shape[2]
+    arrays, rest = _open(path)
+    points, voltages, groups = arrays["points"], arrays["analogs"], rest["groups"]
+    frames = points.shape[2]
     if frames < announced:
         raise InputError(
             f"{path}: cut short: its header announces {announced} frames, the file has {frames};"
@@ -88,20 +93,20 @@ def read_c3d(path: str | os.PathLike[str], up: str | None = None) -> C3D:
         )
     if frames == 0:
         raise InputError(f"{path}: holds no frames")
-    groups = content["parameters"]
     unit = _padded(groups, "POINT", "UNITS", 1)[0] or "mm"
     if unit not in METRES:
         raise InputError(f"{path}: positions are in '{unit}'; expected {', '.join(METRES)}")
     scale = METRES[unit]
-    platforms = content["data"].get("platform", [])
+    keys = ("corners", "origin", "force", "moment")
+    platforms = [
+        {key: arrays[f"platform_{i}_{key}"] for key in keys} for i in range(rest["platforms"])
+    ]
     turn = _turn(path, groups, platforms, up)
-    header = content["header"]
-    rate = float(header["points"]["frame_rate"])
+    rate = rest["rate"]
     if rate <= 0:
         raise InputError(f"{path}: its frame rate is {rate:g} a second; the file is damaged")
-    first = float(header["points"]["first_frame"]) / rate
+    first = rest["first_frame"] / rate
 
-    points = content["data"]["points"][:3]
     labels = _padded(groups, "POINT", "LABELS", points.shape[1])
     labels = [label or f"marker_{i + 1}" for i, label in enumerate(labels)]
     prefixes = {label.partition(":")[0] for label in labels if ":" in label}
@@ -113,7 +118,6 @@ def read_c3d(path: str | os.PathLike[str], up: str | None = None) -> C3D:
         path, time, positions.reshape(len(time), 3 * len(labels)), _unique(labels)
     )
 
-    voltages = content["data"]["analogs"][0]
     names, units = (_padded(groups, "ANALOG", key, len(voltages)) for key in ("LABELS", "UNITS"))
     used, plates, unknown = force_plates(groups, platforms, units, turn, scale, len(time))
     names = _unique([name or f"analog_{i + 1}" for i, name in enumerate(names)])
@@ -125,7 +129,9 @@ def read_c3d(path: str | os.PathLike[str], up: str | None = None) -> C3D:
         columns=[names[i] for i in kept],
     )
     analog.attrs = {"path": str(path)}
-    return C3D(path, markers, plates, analog, {names[i]: units[i] for i in kept}, unread or unknown)
+    return C3D(
+        path, markers, plates, analog, {names[i]: units[i] for i in kept}, rest["unread"] or unknown
+    )
 
 
 def _announced(path: Path) -> int:
@@ -141,21 +147,25 @@ def _announced(path: Path) -> int:
     return last - first + 1 if 0 < first <= last < 0xFFFF else 0
 
 
-def _open(path: Path) -> tuple[Any, str]:
-    """The file as ezc3d gives it, and why its force plates could not be read."""
-    import ezc3d
-
-    unread = ""
-    try:
-        try:
-            return ezc3d.c3d(str(path), extract_forceplat_data=True), unread
-        except RuntimeError as error:
-            # A kind of plate that ezc3d does not know must not cost the markers.
-            unread = f": {' '.join(str(error).split())}"
-            return ezc3d.c3d(str(path)), unread
-    except Exception as error:  # ezc3d raises whatever C++ threw
-        detail = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path}: not a C3D file that can be read: {detail}") from None
+def _open(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """What `c3d_process` gives: arrays by name, and the rest."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder) / "c3d.npz"
+        # -P: a module of this package must not stand in for one of the same name elsewhere.
+        command = [sys.executable, "-P", str(Path(__file__).with_name("c3d_process.py"))]
+        done = subprocess.run(
+            [*command, str(path.resolve()), str(result)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+            detail = lines[-1] if lines else "the reader stopped without a word"
+            raise InputError(f"{path}: not a C3D file that can be read: {detail}")
+        with np.load(result) as arrays:
+            found = dict(arrays)
+    return found, json.loads(str(found.pop("json")))
 
 
 def _texts(groups: Any, group: str, key: str) -> list[str]:
@@ -165,7 +175,7 @@ def _texts(groups: Any, group: str, key: str) -> list[str]:
     found: list[str] = []
     for name in (key, *(f"{key}{number}" for number in range(2, 10))):
         if name in groups[group]:
-            found += [str(text).strip() for text in groups[group][name]["value"]]
+            found += [str(text).strip() for text in np.ravel(groups[group][name])]
     return found
 
 
@@ -193,7 +203,7 @@ def _axis(name: str) -> np.ndarray | None:
 
 def _turn(path: Path, groups: Any, platforms: Any, up: str | None) -> np.ndarray:
     """Rotation from the laboratory's axes to OpenSim's: forward x, up y."""
-    corners = [np.asarray(p["corners"], dtype=float) for p in platforms]
+    corners = [platform["corners"] for platform in platforms]
     # Corners are numbered so that a plate's own z, x × y, points into the ground.
     normals = [-np.cross(c[:, 0] - c[:, 1], c[:, 0] - c[:, 3]) for c in corners]
     normal = sum((n / np.linalg.norm(n) for n in normals if np.linalg.norm(n) > 0), np.zeros(3))

@@ -1,5 +1,6 @@
 """The command `nem2e`: what the library does, from files to files."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nem2e_tf.refiner import Refiner
-    from nem2e_tf.simulation import LegModel, Recording
+    from nem2e_tf.simulation import LegModel, Recording, Simulation
 
 app = terminal.application("Muscle activity from human motion.")
 
@@ -25,6 +26,29 @@ class Side(StrEnum):
 
     right = "r"
     left = "l"
+
+
+class PathKind(StrEnum):
+    """Muscle paths."""
+
+    exact = "exact"
+    polynomial = "polynomial"
+
+
+class Solver(StrEnum):
+    """What shares joint moments among muscles: ours, or one of OpenSim's to compare with."""
+
+    static = "static"
+    opensim = "opensim"
+    moco = "moco"
+    cmc = "cmc"
+
+
+class Backend(StrEnum):
+    """Where processes run."""
+
+    local = "local"
+    dask = "dask"
 
 
 Model = Annotated[Path, typer.Option(help="OpenSim model (.osim).")]
@@ -51,6 +75,13 @@ OneSide = Annotated[Side, typer.Option(help="Leg: r or l.")]
 AnySide = Annotated[
     Side | None, typer.Option(help="Leg: r or l; found from the columns if left out.")
 ]
+SolverName = Annotated[
+    Solver, typer.Option("--solver", help="static, or one of OpenSim's own: opensim, moco, cmc.")
+]
+Paths = Annotated[
+    PathKind, typer.Option("--paths", help="The model's own muscle paths, or polynomials fitted.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Plot = Annotated[Path | None, typer.Option(help="Picture to write (.png, .pdf, .svg).")]
 
 
@@ -68,7 +99,10 @@ def estimate(
     start: Start = None,
     end: End = None,
     side: OneSide = Side.right,
+    solver: SolverName = Solver.static,
+    paths: Paths = PathKind.exact,
     plot: Plot = None,
+    as_json: Json = False,
 ) -> None:
     """Estimate EMG envelopes from a recorded motion: simulate, then refine."""
     from nem2e_tf.simulation import Recording, load_leg
@@ -81,11 +115,17 @@ def estimate(
     leg = load_leg(model, side)
     trained = _load(refiner)
     trained.columns(leg.muscles, side, str(model))
-    simulated = _simulate(leg, recording, start, end)
-    refined = trained.refine(simulated, side)
-    _write(refined, output, f"EMG envelopes refined by {trained.card.name}")
+    simulation = _simulate(leg, recording, start, end, solver, paths)
+    refined = trained.refine(simulation.activity, side)
+    title = f"{recording.name}, refined by {trained.card.name}"
+    write_storage(refined, output, f"EMG envelopes of {title}")
     if plot is not None:
-        _plot(simulated, refined, plot, f"{recording.name}, refined by {trained.card.name}")
+        _plot(simulation.activity, refined, plot, title)
+    written = {"output": output, "plot": plot}
+    _conclude(
+        simulation, written, as_json, model=model, solver=solver, paths=paths,
+        refiner=trained.card.name,
+    )  # fmt: skip
 
 
 @app.command()
@@ -101,14 +141,19 @@ def simulate(
     start: Start = None,
     end: End = None,
     side: OneSide = Side.right,
+    solver: SolverName = Solver.static,
+    paths: Paths = PathKind.exact,
+    as_json: Json = False,
 ) -> None:
     """Simulate the activity of all muscles of a leg, and its reserve actuators."""
     from nem2e_tf.simulation import Recording, load_leg
 
     recording = Recording(motion, markers, moments, loads, ik_tasks, up)
     check_output(output, (".sto",), (model, *recording.files))
-    simulated = _simulate(load_leg(model, side), recording, start, end)
-    _write(simulated, output, "Simulated muscle activity")
+    simulation = _simulate(load_leg(model, side), recording, start, end, solver, paths)
+    write_storage(simulation.activity, output, f"Simulated muscle activity of {recording.name}")
+    written = {"output": output}
+    _conclude(simulation, written, as_json, model=model, solver=solver, paths=paths)
 
 
 @app.command()
@@ -129,6 +174,7 @@ def refine(
     _write(refined, output, f"EMG envelopes refined by {trained.card.name}")
     if plot is not None:
         _plot(activity, refined, plot, f"{simulated.name}, refined by {trained.card.name}")
+        terminal.print_lines([f"wrote {plot}"])
 
 
 @app.command()
@@ -144,7 +190,7 @@ def evaluate(
     side: AnySide = None,
     start: Start = None,
     end: End = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Score an estimate against measured EMG, muscle by muscle."""
     from nem2e_tf.agreement import agreement
@@ -163,6 +209,53 @@ def evaluate(
         terminal.print_json(result.as_json())
     else:
         terminal.screen.print(result.as_rich())
+
+
+@app.command()
+def prepare(
+    trials: Annotated[Path, typer.Argument(help="List of trials (.csv).")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write into.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the recordings; the list's own otherwise.")
+    ] = None,
+    paths: Paths = PathKind.exact,
+    jobs: Annotated[int, typer.Option(help="Processes; -1 is one for every processor.")] = -1,
+    backend: Annotated[Backend, typer.Option(help="Where the processes run.")] = Backend.local,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Simulate all trials of a list and pair them with their EMG, ready for training.
+
+    What is prepared already is not made again. Exits with status 1 if a trial had to be skipped.
+    """
+    from nem2e_tf import preparation
+    from nem2e_tf.trials import read_trials
+
+    listed = read_trials(trials, data)
+    terminal.quiet_tensorflow()
+    with terminal.progress_bar("preparing trials") as progress:
+        prepared = preparation.prepare(
+            listed,
+            output,
+            preparation.Settings.standard(paths),
+            jobs=jobs,
+            backend=backend,
+            scheduler=scheduler,
+            progress=progress,
+        )
+    for trial, fault in prepared.failed.items():
+        terminal.console.print(f"skipped {trial}: {fault}", soft_wrap=True, highlight=False)
+    if as_json:
+        terminal.print_json(prepared.as_json())
+    else:
+        terminal.screen.print(
+            f"wrote {output}: {prepared.made} trials made, {prepared.found} found,"
+            f" {len(prepared.failed)} skipped",
+            soft_wrap=True,
+            highlight=False,
+        )
+    if prepared.failed:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -217,7 +310,31 @@ def cohort(
     recipe = Recipe(seed, tuple(_names(tasks)), strides, acting, raw)
     with terminal.progress_bar("making virtual people") as progress:
         trials = make_cohort(output, subjects, recipe, processes=processes, progress=progress)
-    terminal.screen.print(f"wrote {trials}", soft_wrap=True, highlight=False)
+    terminal.print_lines([f"wrote {trials}"])
+
+
+@app.command()
+def scale(
+    generic: Annotated[Path, typer.Option(help="Generic model with a marker set (.osim).")],
+    static: Annotated[Path, typer.Option(help="Markers of a quiet stance (.trc).")],
+    mass: Annotated[float, typer.Option(help="Body mass in kilograms.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Scaled model to write (.osim).")],
+    height: Annotated[float | None, typer.Option(help="Height in metres, noted only.")] = None,
+    start: Start = None,
+    end: End = None,
+    as_json: Json = False,
+) -> None:
+    """Scale a generic model to a subject, and place its markers, from a static trial."""
+    from nem2e_tf.simulation.scaling import scale_model
+
+    check_output(output, (".osim",), (generic, static))
+    with terminal.console.status("scaling"):
+        scaling = scale_model(generic, static, mass, output, height=height, start=start, end=end)
+    terminal.print_warnings(scaling.warnings())
+    if as_json:
+        terminal.print_json(scaling.as_json())
+    else:
+        terminal.print_lines([*scaling.lines(), f"wrote {output}"])
 
 
 @app.command()
@@ -243,8 +360,7 @@ def demo(
     what = f"synthetic walk, refined by {trained.card.name}"
     _write(refined, output / "emg.sto", f"EMG envelopes of a {what}")
     _plot(simulated, refined, output / "emg.png", what.capitalize(), measured)
-    for path in written:
-        terminal.screen.print(f"wrote {path}", soft_wrap=True, highlight=False)
+    terminal.print_lines(f"wrote {path}" for path in [output / "emg.png", *written])
     terminal.screen.print(agreement(measured, refined, simulated).as_rich())
 
 
@@ -262,20 +378,41 @@ def _load(refiner: str) -> "Refiner":
 
 
 def _simulate(
-    leg: "LegModel", recording: "Recording", start: float | None, end: float | None
-) -> "pd.DataFrame":
+    leg: "LegModel",
+    recording: "Recording",
+    start: float | None,
+    end: float | None,
+    solver: Solver,
+    paths: PathKind,
+) -> "Simulation":
     from nem2e_tf.simulation import simulate_recording
+
+    return simulate_recording(
+        leg, recording, start=start, end=end, solver=solver, paths=paths,
+        stages=terminal.progress_bar,
+    )  # fmt: skip
+
+
+def _conclude(
+    simulation: "Simulation", written: Mapping[str, Path | None], as_json: bool, **facts: object
+) -> None:
+    """Say what was made, and first what is to be known of it."""
     from nem2e_tf.simulation.kinematics import errors_as_rich
 
-    done = simulate_recording(leg, recording, start=start, end=end, stages=terminal.progress_bar)
-    if done.marker_errors is not None:
-        terminal.screen.print(errors_as_rich(done.marker_errors))
-    return done.activity
+    verdict, errors = simulation.verdict, simulation.marker_errors
+    terminal.print_warnings(verdict.warnings(), verdict.notes())
+    if as_json:
+        told = {} if errors is None else {"marker_errors": errors.to_dict("index")}
+        terminal.print_json(verdict.report(**written, **facts, **told))
+        return
+    if errors is not None:
+        terminal.screen.print(errors_as_rich(errors))
+    terminal.print_lines(f"wrote {path}" for path in written.values() if path is not None)
 
 
 def _write(frame: "pd.DataFrame", path: Path, title: str) -> None:
     write_storage(frame, path, title)
-    terminal.screen.print(f"wrote {path}", soft_wrap=True, highlight=False)
+    terminal.print_lines([f"wrote {path}"])
 
 
 def _plot(
@@ -288,7 +425,6 @@ def _plot(
     from nem2e_tf.plots import plot_activity
 
     plot_activity(simulated, refined, path, title, measured)
-    terminal.screen.print(f"wrote {path}", soft_wrap=True, highlight=False)
 
 
 def main() -> None:

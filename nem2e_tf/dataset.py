@@ -1,199 +1,91 @@
-"""Recorded trials, simulated and paired with their EMG, as windows for `tf.data`."""
+"""Prepared recordings as windows for `tf.data`."""
 
-import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from nem2e_tf import signals, simulation
-from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.files import check_input, read_storage, write_storage
-from nem2e_tf.muscles import MuscleMap, combine
-from nem2e_tf.signals import common_times, grid, resample
-from nem2e_tf.simulation import load_leg, simulate_files
-from nem2e_tf.simulation.geometry import Progress
+from nem2e_tf.shards import Shards
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-FILES = ("model", "motion", "loads", "moments", "emg")
-COLUMNS = ("subject", "task", *FILES, "start", "end")
+SHUFFLED = 20_000
+"""Windows that are held in memory to be shuffled."""
 
 
 @dataclass(frozen=True)
-class Trial:
-    """A recording: whose, of what, in which files, and which part of it counts.
+class Augmentation:
+    """Random changes of training windows, drawn for each window anew in every pass.
 
     Args:
-        subject: who moved.
-        task: what was done, such as `walking`.
-        model: the OpenSim model.
-        motion: joint motion.
-        loads: external loads, or None.
-        moments: joint moments, or None.
-        emg: measured EMG envelopes, or None.
-        start: seconds.
-        end: seconds.
+        time_warp: largest local change of speed, as a share: both sides are stretched alike.
+        gain: largest change of a simulated channel's amplitude, as a share.
+        shift: largest delay or advance of the simulated side against the measured, in frames.
+        dropout: probability that a simulated channel is silent in a window.
     """
 
-    subject: str
-    task: str
-    model: Path
-    motion: Path
-    loads: Path | None
-    moments: Path | None
-    emg: Path | None
-    start: float
-    end: float
+    time_warp: float = 0.0
+    gain: float = 0.0
+    shift: float = 0.0
+    dropout: float = 0.0
 
-    @property
-    def name(self) -> str:
-        """How messages and result tables call it."""
-        return f"{self.subject} {self.task}"
+    def __call__(
+        self, x: Any, y: Any, mask: Any, seed: Any, simulated: int
+    ) -> tuple[Any, Any, Any]:
+        """Change one window.
 
+        Args:
+            x: `(frames, inputs)`.
+            y: `(frames, outputs)`.
+            mask: `(frames,)`.
+            seed: `(2,)` integers; the same give the same change.
+            simulated: int. How many of the inputs, the first ones, are simulated activity.
+        """
+        import tensorflow as tf
 
-def read_trials(
-    path: str | os.PathLike[str], data: str | os.PathLike[str] | None = None
-) -> list[Trial]:
-    """Read a list of trials, a CSV with the columns `COLUMNS`.
+        from nem2e_tf.stdr_net import PADDING
 
-    Args:
-        path: str or path. The CSV. An empty cell in loads, moments or emg means that there is
-            none.
-        data: str, path or None. Folder that the file names are relative to; None is the CSV's
-            own. No name leads out of it.
+        def draw(shape: tuple[int, ...], number: int, low: float, high: float) -> Any:
+            return tf.random.stateless_uniform(shape, seed + number, low, high)
 
-    Raises:
-        InputError: names the line and column of the first fault.
-    """
-    path = check_input(path, "a list of trials")
-    root = (Path(data) if data is not None else path.parent).resolve()
-    if not root.is_dir():
-        raise InputError(f"{root}: no such folder of recordings")
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a CSV table: {' '.join(str(error).split())}") from None
-    for column in COLUMNS:
-        if column not in table.columns:
-            raise InputError(f"{path}: no column '{column}'; {nearest(column, table.columns)}")
-    if table.empty:
-        raise InputError(f"{path}: no trials below the column names")
-    return [_trial(path, root, i + 2, row) for i, row in enumerate(table.to_dict("records"))]
+        frames, inputs = x.shape
+        index = tf.range(frames, dtype=tf.float32)
+        # A slow wave in time: its slope, at most time_warp, is how much faster time goes.
+        phase = draw((), 1, 0.0, 2 * np.pi)
+        slope = draw((), 2, -self.time_warp, self.time_warp)
+        length = float(frames) / (2 * np.pi)
+        warped = index + slope * length * (tf.sin(index / length + phase) - tf.sin(phase))
+        x = _at(x, warped + draw((), 3, -self.shift, self.shift))
+        y = _at(y, warped)
+        factor = 1.0 + draw((1, simulated), 4, -self.gain, self.gain)
+        factor *= tf.cast(draw((1, simulated), 5, 0.0, 1.0) >= self.dropout, x.dtype)
+        x *= tf.concat([factor, tf.ones((1, inputs - simulated))], axis=1)
+        return tf.where(mask[:, None] > 0, x, PADDING), y, mask
 
 
-def _trial(path: Path, root: Path, line: int, row: Mapping[Any, Any]) -> Trial:
-    def refuse(column: str, fault: str) -> InputError:
-        return InputError(f"{path}: line {line}, column '{column}': {fault}")
+def _at(series: Any, places: Any) -> Any:
+    """Rows `(frames, columns)` at places between them, the ends held."""
+    import tensorflow as tf
 
-    files: dict[str, Path | None] = {}
-    for column in FILES:
-        name = row[column].strip()
-        files[column] = (root / name).resolve() if name else None
-        file = files[column]
-        if file is None:
-            if column in ("model", "motion"):
-                raise refuse(column, "is empty; a trial needs it")
-        elif not file.is_relative_to(root):
-            raise refuse(column, f"'{name}' leads out of the folder {root}")
-        elif not file.is_file():
-            raise refuse(column, f"no file '{name}' in {root}")
-    times = []
-    for column in ("start", "end"):
-        try:
-            times.append(float(row[column]))
-        except ValueError:
-            raise refuse(column, f"'{row[column]}' is not a time in seconds") from None
-    if not times[0] < times[1] < float("inf"):
-        raise refuse("end", f"{times[1]:g} s is not after the start, {times[0]:g} s")
-    for column in ("subject", "task"):
-        if not row[column].strip():
-            raise refuse(column, "is empty")
-    model, motion = files["model"], files["motion"]
-    assert model is not None and motion is not None
-    return Trial(
-        row["subject"].strip(), row["task"].strip(), model, motion,
-        files["loads"], files["moments"], files["emg"], times[0], times[1],
-    )  # fmt: skip
+    last = series.shape[0] - 1
+    places = tf.clip_by_value(places, 0.0, float(last))
+    below = tf.cast(tf.floor(places), tf.int32)
+    share = (places - tf.floor(places))[:, None]
+    above = tf.minimum(below + 1, last)
+    return (1.0 - share) * tf.gather(series, below) + share * tf.gather(series, above)
 
 
-@dataclass(frozen=True)
-class Pair:
-    """Simulated activity of a trial and its measured envelopes, on one clock.
-
-    Args:
-        trial: Trial.
-        simulated: `(frames, channels)`, activations 0-1.
-        measured: `(frames, channels)`, envelopes 0-1.
-    """
-
-    trial: Trial
-    simulated: pd.DataFrame
-    measured: pd.DataFrame
-
-    def block(self, first: float, last: float) -> "Pair":
-        """The part between two shares (0-1) of the trial's length."""
-        low, high = (round(share * len(self.simulated)) for share in (first, last))
-        return Pair(self.trial, self.simulated.iloc[low:high], self.measured.iloc[low:high])
-
-
-def pair(
-    trial: Trial,
-    inputs: Sequence[str],
-    outputs: Sequence[str],
-    muscles: MuscleMap,
-    rate: float,
-    cache: Path,
-    progress: Progress | None = None,
-) -> Pair:
-    """Simulate a trial, read its EMG, and put both on one clock.
-
-    The simulation is kept in `cache` under a name made from the content of the trial's files and
-    of the code that simulates, and is not made again while they stay the same.
-
-    Args:
-        trial: Trial, with moments and emg, of the right leg.
-        inputs: channels of simulated activity.
-        outputs: channels of measured EMG.
-        muscles: MuscleMap.
-        rate: float. Hz.
-        cache: path. Folder of kept simulations.
-        progress: callable or None. Follows the simulation.
-    """
-    if trial.moments is None or trial.emg is None:
-        lacking = "moments" if trial.moments is None else "emg"
-        raise InputError(f"trial {trial.name}: has no {lacking}; training and scoring need it")
-    digest = hashlib.sha256(repr((trial.start, trial.end)).encode())
-    code = [*sorted(Path(simulation.__file__).parent.glob("*.py")), Path(signals.__file__)]
-    for file in (trial.model, trial.motion, trial.moments, *code):
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
-    kept = cache / f"{digest.hexdigest()[:16]}.sto"
-    if kept.exists():
-        activity = read_storage(kept)
-    else:
-        leg = load_leg(trial.model, "r")
-        activity = simulate_files(
-            leg, trial.motion, trial.moments, start=trial.start, end=trial.end, progress=progress
-        )
-        cache.mkdir(parents=True, exist_ok=True)
-        write_storage(activity, kept, f"Simulated muscle activity of {trial.name}")
-    envelopes = read_storage(trial.emg)
-    low, high = common_times(
-        {str(trial.motion): activity, str(trial.emg): envelopes},
-        max(trial.start, activity.index[0]), min(trial.end, activity.index[-1]),
-    )  # fmt: skip
-    times = grid(low, high, rate)
-    sources = ((activity, inputs, trial.model), (envelopes, outputs, trial.emg))
-    simulated, measured = (
-        resample(combine(frame, muscles.require(channels, frame.columns, "r", str(what))), times)
-        for frame, channels, what in sources
-    )
-    return Pair(trial, simulated, measured)
+def _count(shards: Shards, block: tuple[float, float], frames: int, hop: int) -> int:
+    """Windows that `windows` cuts."""
+    count = 0
+    for shard in shards.chosen:
+        low, high = (round(share * shard.frames) for share in block)
+        last = max(0, high - low - frames)
+        count += last // hop + 1 + (last % hop > 0)
+    return count
 
 
 def maxima(frames: Sequence[pd.DataFrame]) -> dict[str, float]:
@@ -206,27 +98,34 @@ def maxima(frames: Sequence[pd.DataFrame]) -> dict[str, float]:
 
 
 def windows(
-    pairs: Sequence[Pair],
+    shards: Shards,
     input_maximum: Mapping[str, float],
     output_maximum: Mapping[str, float],
     *,
+    block: tuple[float, float] = (0.0, 1.0),
     frames: int,
     hop: int,
     batch: int,
+    angles: bool = False,
     seed: int | None = None,
+    augmentation: Augmentation | None = None,
 ) -> "tf.data.Dataset":
-    """Cut pairs into overlapping windows.
+    """Cut prepared recordings into overlapping windows.
 
-    A last window that the trial does not fill is padded; its mask says where.
+    A last window that a recording does not fill ends with it; one of a recording shorter than a
+    window is padded, and its mask says where.
 
     Args:
-        pairs: sequence of Pair.
+        shards: Shards. Split by subject or task with `Shards.where`, by time with `block`.
         input_maximum: what each simulated channel is divided by.
         output_maximum: what each measured channel is divided by.
+        block: shares of each recording's length to use, (0-1).
         frames: int. Frames of a window.
         hop: int. Frames from the start of one window to that of the next.
         batch: int. Windows of a batch.
+        angles: bool. Joint angles in radians as further inputs, after the simulated channels.
         seed: int or None. Shuffles the windows anew in every pass; None keeps their order.
+        augmentation: Augmentation or None. For training; needs a seed.
 
     Returns:
         Dataset of `(inputs, measured, mask)`: `(batch, frames, inputs)`, `(batch, frames,
@@ -236,23 +135,49 @@ def windows(
 
     from nem2e_tf.stdr_net import PADDING
 
-    cut: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-    for recording in pairs:
-        x = (recording.simulated / pd.Series(input_maximum)[recording.simulated.columns]).to_numpy()
-        y = (recording.measured / pd.Series(output_maximum)[recording.measured.columns]).to_numpy()
-        last = max(0, len(x) - frames)
-        for start in sorted({*range(0, last + 1, hop), last}):
-            lacking = max(0, start + frames - len(x))
-            rows = ((0, lacking), (0, 0))
-            cut.append(
-                (
-                    np.pad(x[start : start + frames], rows, constant_values=PADDING),
-                    np.pad(y[start : start + frames], rows),
-                    np.arange(frames) < frames - lacking,
-                )
-            )
-    arrays = tuple(np.stack(part).astype(np.float32) for part in zip(*cut, strict=True))
-    dataset = tf.data.Dataset.from_tensor_slices(arrays)
+    manifest = shards.manifest
+    scale_in = np.array([input_maximum[c] for c in manifest.simulated], np.float32)
+    scale_out = np.array([output_maximum[c] for c in manifest.measured], np.float32)
+    inputs = len(scale_in) + (len(manifest.angles) if angles else 0)
+
+    def cut(series: dict[str, Any]) -> Any:
+        whole = tf.shape(series["simulated"])[0]
+        low, high = (
+            tf.cast(tf.round(share * tf.cast(whole, tf.float64)), tf.int32) for share in block
+        )
+        x = series["simulated"][low:high] / scale_in
+        if angles:
+            x = tf.concat([x, series["angles"][low:high]], axis=1)
+        y = series["measured"][low:high] / scale_out
+        length = high - low
+        lacking = tf.maximum(0, frames - length)
+        rows = [[0, lacking], [0, 0]]
+        x = tf.pad(x, rows, constant_values=PADDING)
+        y = tf.pad(y, rows)
+        last = tf.maximum(0, length - frames)
+        starts = tf.range(0, last + 1, hop)
+        starts = tf.cond(starts[-1] < last, lambda: tf.concat([starts, [last]], 0), lambda: starts)
+        mask = tf.cast(tf.range(frames) < frames - lacking, tf.float32)
+
+        def window(start: Any) -> tuple[Any, Any, Any]:
+            one = tf.ensure_shape(x[start : start + frames], (frames, inputs))
+            other = tf.ensure_shape(y[start : start + frames], (frames, len(scale_out)))
+            return one, other, mask
+
+        return tf.data.Dataset.from_tensor_slices(starts).map(window)
+
+    dataset = shards.series().flat_map(cut)
+    dataset = dataset.apply(
+        tf.data.experimental.assert_cardinality(_count(shards, block, frames, hop))
+    )
     if seed is not None:
-        dataset = dataset.shuffle(len(cut), seed=seed, reshuffle_each_iteration=True)
+        dataset = dataset.shuffle(SHUFFLED, seed=seed, reshuffle_each_iteration=True)
+    if augmentation is not None:
+        seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
+        change, channels = augmentation, len(scale_in)
+        dataset = tf.data.Dataset.zip(dataset, seeds).map(
+            lambda window, drawn: change(window[0], window[1], window[2], drawn, channels),
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=True,
+        )
     return dataset.batch(batch).prefetch(tf.data.AUTOTUNE)

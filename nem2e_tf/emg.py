@@ -188,14 +188,15 @@ def uniform(raw: pd.DataFrame, what: str) -> pd.DataFrame:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
+    with open(path, encoding="utf-8-sig", errors="replace") as file:
+        head, first = file.readline(), file.readline()
+    separator = next((mark for mark in "\t;" if mark in head), ",")
+    decimal = "," if separator != "," and "," in first else "."
     try:
-        frame = pd.read_csv(path, sep=None, engine="python", skipinitialspace=True)
-    except (
-        pd.errors.ParserError,
-        pd.errors.EmptyDataError,
-        UnicodeDecodeError,
-        ValueError,
-    ) as error:
+        frame = pd.read_csv(
+            path, sep=separator, decimal=decimal, skipinitialspace=True, encoding="utf-8-sig"
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a CSV table: {' '.join(str(error).split())}") from None
     if frame.shape[1] < 2 or str(frame.columns[0]).strip().lower() != "time":
         raise InputError(f"{path}: the first column must be 'time', in seconds, channels after it")

@@ -49,6 +49,8 @@ def _faults_of(
         return ["dead: its value does not change"]
     if strength < 0.01 * others:
         return ["dead: under a hundredth of the other channels' strength; is the electrode off?"]
+    if recorded.min() >= -0.05 * recorded.max() and strength < 0.1 * float(signal.std()):
+        return ["no raw EMG: hardly below zero and without fast change; an envelope already?"]
     found = []
     share = _clipped(recorded)
     if share > 1e-3:

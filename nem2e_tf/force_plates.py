@@ -55,9 +55,9 @@ def force_plates(
     """The force plates of a C3D file, from what ezc3d makes of it.
 
     Args:
-        groups: the file's parameters.
-        platforms: forces and moments by plate, as ezc3d gives them: in the laboratory's axes,
-            about the centre of the plate's surface.
+        groups: the file's parameters, value by name by group.
+        platforms: corners, origin, force and moment by plate, as ezc3d gives them: in the
+            laboratory's axes, moments about the centre of the plate's surface.
         units: unit of every analog channel.
         turn: `(3, 3)`, from the laboratory's axes to OpenSim's.
         scale: float. Metres of the unit of positions.
@@ -70,23 +70,21 @@ def force_plates(
     if "FORCE_PLATFORM" not in groups:
         return set(), (), ""
     group = groups["FORCE_PLATFORM"]
-    count = int(np.ravel(group["USED"]["value"])[0])
-    channels = np.asarray(group["CHANNEL"]["value"] if "CHANNEL" in group else [], dtype=int)
+    count = int(np.ravel(group["USED"])[0])
+    channels = np.asarray(group.get("CHANNEL", []), dtype=int)
     channels = channels[:, :count] - 1 if channels.ndim == 2 else np.zeros((0, 0), dtype=int)
     used = {int(i) for i in np.ravel(channels) if i >= 0}
-    types = np.ravel(group["TYPE"]["value"]).astype(int)
+    types = np.ravel(group["TYPE"]).astype(int)
     plates, unread = [], ""
     for i, platform in enumerate(platforms):
         if types[i] not in PLATE_TYPES:
             read = ", ".join(str(kind) for kind in PLATE_TYPES)
             unread = f": plate {i + 1} is of type {types[i]}, and types {read} are read"
             continue
-        corners, force, moment = (
-            np.asarray(platform[key], dtype=float) for key in ("corners", "force", "moment")
-        )
+        corners, force, moment = (platform[key] for key in ("corners", "force", "moment"))
         if types[i] == 2 and units[channels[3, i]].lower() in MOMENTS:
             # ezc3d adds force × origin, in the unit of positions, to a moment in its own unit.
-            offset = np.cross(force.T, _frame(corners) @ np.asarray(platform["origin"])).T
+            offset = np.cross(force.T, _frame(corners) @ platform["origin"]).T
             moment = (moment - offset) * MOMENTS[units[channels[3, i]].lower()] / scale + offset
         force, moment = (_zeroed(group, values, frames) for values in (force, moment))
         force, moment = turn @ force, turn @ moment * scale
@@ -107,7 +105,7 @@ def _frame(corners: np.ndarray) -> np.ndarray:
 
 def _zeroed(group: Any, values: np.ndarray, frames: int) -> np.ndarray:
     """Less the mean over the frames that FORCE_PLATFORM:ZERO names as unloaded, if it names any."""
-    zero = np.ravel(group["ZERO"]["value"]).astype(int) if "ZERO" in group else np.zeros(0, int)
+    zero = np.ravel(group["ZERO"]).astype(int) if "ZERO" in group else np.zeros(0, int)
     if len(zero) < 2 or not 0 < zero[0] <= zero[1] <= frames:
         return values
     each = values.shape[1] // frames

@@ -5,7 +5,7 @@ import logging
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -75,6 +75,20 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=console, transient=True, disable=not shown) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def print_warnings(warnings: Iterable[str], notes: Iterable[str] = ()) -> None:
+    """What a person should know of a result, a line each on standard error; warnings first."""
+    for kind, style, sentences in (("warning", "yellow", warnings), ("note", "dim", notes)):
+        for sentence in sentences:
+            line = f"{kind}: {sentence}"
+            console.print(line, style=style, soft_wrap=True, highlight=False, markup=False)
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Lines of a result, as they are."""
+    for line in lines:
+        screen.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 def print_json(value: Any) -> None:

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nem2e_tf.dataset import read_trials
 from nem2e_tf.files import read_storage, write_storage
+from nem2e_tf.trials import read_trials
 
 NEM2E = Path(sys.executable).with_name("nem2e")
 CHANNELS = [
@@ -109,6 +109,51 @@ def test_the_left_leg_of_a_rajagopal_model_is_served_by_the_same_refiner(
     assert "tibant_l" in columns and "bflh_l" in columns and len(columns) == 9
 
 
+@pytest.mark.parametrize(("task", "sound"), [("walk45", True), ("run81", False)])
+def test_simulate_prints_its_verdict_as_one_json_object(
+    run: Run, trial: dict[str, Path], tmp_path: Path, task: str, sound: bool
+) -> None:
+    files = {k: Path(str(v).replace("walk45", task)) for k, v in trial.items()}
+    result = run("simulate", *options(files, start=10, end=11.5), "-o", "sim.sto", "--json")
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert report["output"] == "sim.sto" and (tmp_path / "sim.sto").exists()
+    assert report["model"] == str(trial["--model"])
+    assert (report["start"], report["end"]) == (10.0, 11.5)
+    assert report["verdict"]["sound"] is sound
+    assert len(report["verdict"]["reserves"]) == 5
+    assert ("warning: " in result.stderr) is not sound
+
+
+def test_another_solver_simulates_from_external_loads(
+    run: Run, overground: Path, tmp_path: Path
+) -> None:
+    result = run(
+        "simulate", "--model", overground / "subject_walk_scaled.osim",
+        "--motion", overground / "coordinates.sto", "--loads", overground / "grf_walk.xml",
+        "--start", 0.8, "--end", 0.96, "--solver", "opensim", "-o", "sim.sto", "--json",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert report["solver"] == "opensim" and report["verdict"]["sound"]
+    assert len(read_storage(tmp_path / "sim.sto").columns) == 40 + 5
+    assert [p.name for p in tmp_path.iterdir()] == ["sim.sto"]
+
+
+def test_estimate_warns_on_the_screen_and_prints_only_json_on_standard_output(
+    run: Run, trial: dict[str, Path], tmp_path: Path
+) -> None:
+    files = {k: Path(str(v).replace("walk45", "run81")) for k, v in trial.items()}
+    command = ["estimate", *options(files, refiner="running", start=10, end=11.5)]
+    result = run(*command, "-o", "emg.sto", "--plot", "emg.png", "--json")
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert (report["output"], report["plot"]) == ("emg.sto", "emg.png")
+    assert report["refiner"] == "running"
+    assert f"warning: {report['verdict']['warnings'][0]}" in result.stderr
+    assert "leans on its reserve" in report["verdict"]["warnings"][0]
+
+
 def test_evaluate_prints_one_json_object(run: Run, lower_limb: Path, tmp_path: Path) -> None:
     measured = read_storage(lower_limb / "walk45" / "emgFilt.sto")
     write_storage(measured * 0.9, tmp_path / "near.sto", "nearly")
@@ -160,6 +205,104 @@ def test_the_cohort_command_makes_a_list_of_trials_and_names_an_unknown_cause(
     result = run("cohort", *few[:-1], "others", "--without", "crostalk")
     assert result.returncode == 2
     assert "crosstalk" in result.stderr and len(result.stderr.splitlines()) == 1
+
+
+@pytest.fixture
+def raw(overground: Path) -> dict[str, Path]:
+    """The raw files of the overground stride, by option."""
+    return {
+        "--model": overground / "subject_walk_scaled.osim",
+        "--markers": overground / "markers_walk.trc",
+        "--ik-tasks": overground / "ik_tasks_walk.xml",
+        "--loads": overground / "grf_walk.xml",
+    }
+
+
+def test_markers_and_loads_become_envelopes_and_marker_errors_are_told(
+    run: Run, raw: dict[str, Path], tmp_path: Path
+) -> None:
+    some = {"start": 0.8, "end": 1.0}
+    result = run("estimate", *options(raw, refiner="walking", **some), "-o", "emg.sto")
+    assert result.returncode == 0, result.stderr
+    assert "R.Ankle" in result.stdout and "RMS" in result.stdout
+    assert "R.HeelGround" in result.stderr
+    envelopes = read_storage(tmp_path / "emg.sto")
+    assert envelopes.shape == (21, 9)
+    assert run("simulate", *options(raw, **some), "-o", "sim.sto").returncode == 0
+    assert run("refine", "sim.sto", "--refiner", "walking", "-o", "b.sto").returncode == 0
+    pd.testing.assert_frame_equal(read_storage(tmp_path / "b.sto"), envelopes, rtol=0, atol=1e-6)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["b.sto", "emg.sto", "sim.sto"]
+
+
+def cut(text: str) -> str:
+    return text[: len(text) // 2]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"--motion": "coordinates.sto"}, ["--motion", "--markers", "both given"]),
+        ({"--markers": None, "--ik-tasks": None}, ["neither --motion nor --markers"]),
+        ({"--loads": None}, ["neither --moments nor --loads"]),
+        ({"--markers": cut}, ["markers_walk.trc", "cut short"]),
+        ({"--markers": lambda text: text.replace("mm", "ft", 1)}, ["unit", "'ft'"]),
+        ({"--loads": cut}, ["grf_walk.xml"]),
+        ({"--loads": lambda text: text}, ["grf_walk.mot", "not there"]),
+        ({"--ik-tasks": cut}, ["ik_tasks_walk.xml"]),
+        ({"--markers": "grf_walk.mot"}, ["grf_walk.mot", ".trc or .c3d"]),
+        ({"--start": 2.0, "--end": 3.0}, ["outside the recording"]),
+    ],
+    ids=["both", "no-motion", "no-moments", "cut-trc", "unit", "cut-loads", "no-data", "cut-tasks",
+         "no-markers", "range"],
+)  # fmt: skip
+def test_bad_raw_files_are_refused_in_one_line(
+    run: Run, raw: dict[str, Path], overground: Path, tmp_path: Path, more: Any, words: list[str]
+) -> None:
+    (tmp_path / "in").mkdir()
+    chosen: dict[str, Any] = dict(raw)
+    for option, change in more.items():
+        if change is None:
+            del chosen[option]
+        elif callable(change):
+            chosen[option] = tmp_path / "in" / raw[option].name
+            chosen[option].write_text(change(raw[option].read_text()))
+        else:
+            chosen[option] = overground / change if isinstance(change, str) else change
+    refused(run("simulate", *options(chosen), "-o", "sim.sto"), *words)
+    assert [p.name for p in tmp_path.iterdir()] == ["in"]
+
+
+def test_raw_emg_becomes_envelopes_normalised_over_all_trials(run: Run, tmp_path: Path) -> None:
+    """Synthetic EMG: noise under a known burst, stronger in the second trial."""
+    time = np.arange(8000) / 2000
+    for trial, scale in (("slow", 1.0), ("fast", 2.0)):
+        noise = np.random.default_rng(1).standard_normal((8000, 2))
+        frame = pd.DataFrame(
+            scale * noise * (0.1 + np.sin(np.pi * time / 4) ** 2)[:, None],
+            index=pd.Index(time, name="time"), columns=["soleus", "tibialis"],
+        )  # fmt: skip
+        frame.to_csv(tmp_path / f"{trial}.csv")
+        frame.assign(dead=0.0).to_csv(tmp_path / f"{trial}_dead.csv")
+    result = run("emg", "slow.csv", "fast.csv", "-o", "envelopes")
+    assert result.returncode == 0, result.stderr
+    slow, fast = (read_storage(tmp_path / "envelopes" / f"{n}.sto") for n in ("slow", "fast"))
+    assert fast.max().tolist() == [1.0, 1.0]
+    assert slow.max().tolist() == pytest.approx([0.5, 0.5])
+    result = run("emg", "slow_dead.csv", "--mvc", "fast_dead.csv", "-o", "env.sto")
+    assert result.returncode == 0, result.stderr
+    assert "slow_dead.csv: dead: dead" in result.stderr
+    pd.testing.assert_frame_equal(read_storage(tmp_path / "env.sto"), slow)
+    refused(run("emg", "slow.csv", "--channel", "soles", "-o", "x.sto"), "'soles'", "'soleus'")
+    refused(run("emg", "slow.csv", "fast.csv", "-o", "x.sto"), "name a folder")
+    refused(run("emg", "slow.csv", "--low", 500, "-o", "x.sto"), "no band")
+
+
+def test_a_c3d_without_emg_is_refused_in_one_line(
+    run: Run, walking_c3d: Path, tmp_path: Path
+) -> None:
+    refused(run("emg", walking_c3d, "-o", "env.sto"), "walking5.c3d", "no EMG")
+    (tmp_path / "cut.c3d").write_bytes(walking_c3d.read_bytes()[:200000])
+    refused(run("emg", "cut.c3d", "-o", "env.sto"), "cut.c3d", "cut short")
 
 
 def spoilt(trial: dict[str, Path], folder: Path, option: str, change: Any) -> dict[str, Path]:
@@ -286,14 +429,26 @@ def test_a_file_that_is_no_simulation_cannot_be_refined(
 def test_help_is_quick_and_names_every_command(run: Run) -> None:
     result = run("--help")
     assert result.returncode == 0
-    for command in ("demo", "cohort", "simulate", "refine", "estimate", "evaluate"):
+    commands = (
+        "cohort",
+        "demo",
+        "emg",
+        "estimate",
+        "evaluate",
+        "prepare",
+        "refine",
+        "scale",
+        "simulate",
+    )
+    for command in commands:
         assert command in result.stdout
 
 
 def test_importing_the_package_loads_neither_tensorflow_nor_opensim() -> None:
     code = (
         "import sys, nem2e_tf, nem2e_tf.cli;"
-        "print([m for m in ('tensorflow', 'keras', 'opensim', 'matplotlib') if m in sys.modules])"
+        "heavy = ('tensorflow', 'keras', 'opensim', 'ezc3d', 'matplotlib');"
+        "print([m for m in heavy if m in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout.strip() == "[]", result.stderr

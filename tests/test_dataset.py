@@ -1,159 +1,180 @@
-"""Lists of trials, and the windows that training is fed with."""
+"""Windows that training is fed with, from shards on disk."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from nem2e_tf.dataset import COLUMNS, Pair, Trial, maxima, pair, read_trials, windows
-from nem2e_tf.muscles import MuscleMap
+from nem2e_tf.dataset import Augmentation, maxima, windows
+from nem2e_tf.shards import Manifest, Pair, Shards, describe, write_shard
 from nem2e_tf.stdr_net import PADDING
 
-Refused = Callable[..., AbstractContextManager[None]]
-ROW = {
-    "subject": "s1", "task": "walking", "model": "leg.osim", "motion": "ik.sto", "loads": "",
-    "moments": "id.sto", "emg": "emg.sto", "start": "0", "end": "10",
-}  # fmt: skip
+Written = Callable[..., Shards]
+ONES = {"a": 1.0, "b": 1.0}, {"c": 1.0}
 
 
-@pytest.fixture
-def study(tmp_path: Path) -> Path:
-    """A folder with the files that `ROW` names, empty."""
-    for name in ("leg.osim", "ik.sto", "id.sto", "emg.sto"):
-        (tmp_path / name).touch()
-    return tmp_path
-
-
-def write(study: Path, *rows: dict[str, str]) -> Path:
-    path = study / "trials.csv"
-    pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(path, index=False)
-    return path
-
-
-def test_a_trial_names_its_files_within_the_folder(study: Path) -> None:
-    (trial,) = read_trials(write(study, ROW))
-    assert trial == Trial(
-        "s1", "walking", study / "leg.osim", study / "ik.sto", None, study / "id.sto",
-        study / "emg.sto", 0.0, 10.0,
+def made_up(frames: int, subject: str = "s1", task: str = "walking") -> Pair:
+    """A synthetic recording whose values count the frames."""
+    index = pd.Index(np.arange(frames) / 100.0, name="time")
+    count = np.arange(1.0, frames + 1.0)
+    return Pair(
+        subject, task,
+        pd.DataFrame({"a": count, "b": 2 * count}, index=index),
+        pd.DataFrame({"c": count}, index=index),
+        pd.DataFrame({"knee_angle": -count}, index=index),
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("change", "column", "fault"),
-    [
-        ({"motion": "ik2.sto"}, "motion", "no file 'ik2.sto'"),
-        ({"motion": ""}, "motion", "is empty"),
-        ({"emg": "../secret.sto"}, "emg", "leads out of the folder"),
-        ({"emg": "/etc/hostname"}, "emg", "leads out of the folder"),
-        ({"start": "soon"}, "start", "'soon' is not a time"),
-        ({"end": "nan"}, "end", "is not after"),
-        ({"start": "11"}, "end", "is not after the start"),
-        ({"task": " "}, "task", "is empty"),
-    ],
-)
-def test_a_fault_in_a_list_of_trials_is_named_by_line_and_column(
-    study: Path, refused: Refused, change: dict[str, str], column: str, fault: str
-) -> None:
-    path = write(study, ROW, ROW | change)
-    with refused(path, "line 3", f"'{column}'", fault):
-        read_trials(path)
+@pytest.fixture
+def written(tmp_path: Path) -> Written:
+    """Write recordings as shards and open them."""
+
+    def write(*recordings: Pair) -> Shards:
+        described = []
+        for i, recording in enumerate(recordings):
+            write_shard(recording, tmp_path / f"{i}.tfrecord")
+            described.append(describe(tmp_path / f"{i}.tfrecord"))
+        Manifest(
+            rate=100.0, simulated=["a", "b"], measured=["c"], angles=["knee_angle"],
+            shards=[shard for shard in described if shard],
+        ).write(tmp_path)  # fmt: skip
+        return Shards.open(tmp_path)
+
+    return write
 
 
-def test_a_missing_column_of_the_list_is_named(study: Path, refused: Refused) -> None:
-    path = study / "trials.csv"
-    path.write_text("subject,task,model,motions,loads,moments,emg,start,end\n")
-    with refused(path, "'motion'", "nearest is 'motions'"):
-        read_trials(path)
-
-
-def test_an_empty_list_is_refused(study: Path, refused: Refused) -> None:
-    with refused("no trials"):
-        read_trials(write(study))
-
-
-def made_up(frames: int) -> Pair:
-    """A synthetic pair whose measured values count the frames."""
-    index = pd.Index(np.arange(frames) / 100.0, name="time")
-    count = np.arange(1.0, frames + 1.0)
-    simulated = pd.DataFrame({"a": count, "b": 2 * count}, index=index)
-    measured = pd.DataFrame({"c": count}, index=index)
-    trial = Trial("s1", "walking", Path(), Path(), None, None, None, 0.0, frames / 100.0)
-    return Pair(trial, simulated, measured)
-
-
-def cut(pairs: list[Pair], frames: int, hop: int, **options: int) -> list[np.ndarray]:
-    ones = {"a": 1.0, "b": 1.0}, {"c": 1.0}
-    dataset = windows(pairs, *ones, frames=frames, hop=hop, batch=4, **options)  # type: ignore[arg-type]
+def cut(shards: Shards, frames: int = 20, hop: int = 10, **options: object) -> list[np.ndarray]:
+    dataset = windows(shards, *ONES, frames=frames, hop=hop, batch=4, **options)  # type: ignore[arg-type]
     return [np.concatenate(part) for part in zip(*dataset.as_numpy_iterator(), strict=True)]
 
 
-def test_windows_cover_every_frame_and_keep_both_sides_together() -> None:
-    x, y, mask = cut([made_up(47)], frames=20, hop=10)
+def test_a_shard_gives_back_what_was_written(written: Written) -> None:
+    recording = made_up(57)
+    (again,) = written(recording).pairs()
+    assert (again.subject, again.task) == ("s1", "walking")
+    for series in ("simulated", "measured", "angles"):
+        pd.testing.assert_frame_equal(getattr(again, series), getattr(recording, series))
+
+
+def test_windows_cover_every_frame_and_keep_both_sides_together(written: Written) -> None:
+    x, y, mask = cut(written(made_up(47)))
     assert x.shape == (4, 20, 2) and y.shape == (4, 20, 1) and mask.all()
     assert set(y.astype(int).ravel()) == set(range(1, 48))
     np.testing.assert_array_equal(x[..., 0], y[..., 0])
     np.testing.assert_array_equal(x[..., 1], 2 * y[..., 0])
 
 
-def test_a_trial_shorter_than_a_window_is_padded_and_masked() -> None:
-    x, _, mask = cut([made_up(12)], frames=20, hop=10)
+def test_joint_angles_are_further_inputs_on_request(written: Written) -> None:
+    x, y, _ = cut(written(made_up(47)), angles=True)
+    assert x.shape == (4, 20, 3)
+    np.testing.assert_array_equal(x[..., 2], -y[..., 0])
+
+
+def test_a_recording_shorter_than_a_window_is_padded_and_masked(written: Written) -> None:
+    x, _, mask = cut(written(made_up(12)))
     assert (x[0, 12:] == PADDING).all()
     np.testing.assert_array_equal(mask[0], np.arange(20) < 12)
 
 
-def test_no_window_spans_two_trials() -> None:
-    _, y, _ = cut([made_up(30), made_up(30)], frames=20, hop=10)
+def test_no_window_spans_two_recordings(written: Written) -> None:
+    _, y, _ = cut(written(made_up(30), made_up(30)))
     assert (np.diff(y[..., 0], axis=1) == 1).all()
 
 
-def test_shuffling_repeats_under_its_seed_and_changes_from_pass_to_pass() -> None:
-    recordings, ones = [made_up(300)], ({"a": 1.0, "b": 1.0}, {"c": 1.0})
+def test_recordings_are_chosen_by_subject_and_by_task(written: Written) -> None:
+    shards = written(made_up(30), made_up(40, "s2"), made_up(50, "s2", "running"))
+    of_s2 = shards.where(lambda shard: shard.subject == "s2")
+    assert [r.name for r in of_s2.pairs()] == ["s2 walking", "s2 running"]
+    running = of_s2.where(lambda shard: shard.task == "running")
+    assert cut(running)[1].max() == 50
+
+
+def test_blocks_of_time_share_no_frame(written: Written) -> None:
+    shards = written(made_up(1000))
+    seen = [
+        set(cut(shards, block=block)[1].astype(int).ravel())
+        for block in ((0.0, 0.5), (0.5, 0.6), (0.62, 1.0))
+    ]
+    assert [len(s) for s in seen] == [500, 100, 380]
+    assert not (seen[0] & seen[1] or seen[1] & seen[2] or seen[0] & seen[2])
+
+
+def test_shuffling_repeats_under_its_seed_and_changes_from_pass_to_pass(written: Written) -> None:
+    shards = written(made_up(300))
 
     def passes() -> list[np.ndarray]:
-        dataset = windows(recordings, *ones, frames=20, hop=5, batch=64, seed=7)
+        dataset = windows(shards, *ONES, frames=20, hop=5, batch=64, seed=7)
         return [next(iter(dataset))[1].numpy() for _ in range(2)]
 
     (first, second), again = passes(), passes()
     np.testing.assert_array_equal(first, again[0])
+    np.testing.assert_array_equal(second, again[1])
     assert not np.array_equal(first, second)
     np.testing.assert_array_equal(np.sort(first.ravel()), np.sort(second.ravel()))
 
 
-def test_blocks_of_a_trial_share_no_frame() -> None:
-    whole = made_up(1000)
-    parts = [whole.block(*share) for share in ((0, 0.5), (0.5, 0.6), (0.62, 1.0))]
-    times = np.concatenate([p.measured.index for p in parts])
-    assert len(set(times)) == len(times) == 980
+def test_augmentation_repeats_under_its_seed_and_changes_from_pass_to_pass(
+    written: Written,
+) -> None:
+    shards = written(made_up(300))
+    changes = Augmentation(time_warp=0.2, gain=0.3, shift=2.0, dropout=0.1)
+
+    def passes() -> list[np.ndarray]:
+        dataset = windows(shards, *ONES, frames=20, hop=5, batch=64, seed=7, augmentation=changes)
+        return [next(iter(dataset))[0].numpy() for _ in range(2)]
+
+    (first, second), again = passes(), passes()
+    np.testing.assert_array_equal(first, again[0])
+    np.testing.assert_array_equal(second, again[1])
+    assert not np.array_equal(np.sort(first.ravel()), np.sort(second.ravel()))
+
+
+def test_gain_and_dropout_change_simulated_channels_alone(written: Written) -> None:
+    changes = Augmentation(gain=0.5, dropout=0.3)
+    x, y, _ = cut(written(made_up(400)), hop=2, angles=True, seed=1, augmentation=changes)
+    factor = x / np.stack([y[..., 0], 2 * y[..., 0], -y[..., 0]], axis=-1)
+    np.testing.assert_allclose(factor[..., 2], 1.0, rtol=1e-6)
+    per_window = factor[:, 0, :2]
+    np.testing.assert_allclose(
+        factor[..., :2], per_window[:, None] + 0 * factor[..., :2], rtol=1e-4
+    )
+    silent = per_window == 0
+    assert 0.2 < silent.mean() < 0.4
+    assert per_window[~silent].min() < 0.6 and per_window[~silent].max() > 1.4
+    assert (per_window[~silent] >= 0.5 - 1e-5).all() and (per_window <= 1.5 + 1e-5).all()
+
+
+def test_time_warp_stretches_both_sides_alike_within_its_bound(written: Written) -> None:
+    x, y, _ = cut(
+        written(made_up(2000)), frames=50, hop=20, seed=1,
+        augmentation=Augmentation(time_warp=0.3),
+    )  # fmt: skip
+    np.testing.assert_allclose(x[..., 0], y[..., 0], rtol=1e-5)
+    speed = np.diff(y[..., 0], axis=1)
+    # At the ends of a window time stands still rather than leaving it.
+    assert speed.max() > 1.2 and speed.max() < 1.31 and speed.min() > -1e-3
+
+
+def test_shift_moves_one_side_against_the_other(written: Written) -> None:
+    x, y, _ = cut(written(made_up(2000)), hop=20, seed=1, augmentation=Augmentation(shift=3.0))
+    moved = (x[..., 0] - y[..., 0])[:, 5:15]
+    assert np.ptp(moved, axis=1).max() < 1e-2
+    assert 2.0 < np.abs(moved).max() <= 3.01
+
+
+def test_augmentation_leaves_padding_alone(written: Written) -> None:
+    changes = Augmentation(time_warp=0.2, gain=0.5, shift=3.0, dropout=0.2)
+    x, _, mask = cut(written(made_up(12)), seed=3, augmentation=changes)
+    assert (x[mask == 0] == PADDING).all()
 
 
 def test_maxima_are_taken_over_all_recordings() -> None:
     assert maxima([made_up(10).simulated, made_up(30).simulated]) == {"a": 30.0, "b": 60.0}
 
 
-def test_a_recording_is_paired_with_its_emg_and_not_simulated_twice(
-    lower_limb: Path, tmp_path: Path
-) -> None:
-    trial = lower_limb / "walk45"
-    recording = Trial(
-        "06", "walking", lower_limb / "gait2392.osim", trial / "ik.sto", None, trial / "id.sto",
-        trial / "emgFilt.sto", 2.0, 3.0,
-    )  # fmt: skip
-    muscles = MuscleMap.load()
-    channels = list(muscles.channels)
-    frames: list[int] = []
-
-    def paired() -> Pair:
-        return pair(
-            recording, channels, channels, muscles, 100.0, tmp_path, lambda n, _: frames.append(n)
-        )
-
-    first = paired()
-    assert frames[-1] == len(first.simulated) == len(first.measured) == 101
-    np.testing.assert_array_equal(first.simulated.index, first.measured.index)
-    done = len(frames)
-    again = paired()
-    assert len(frames) == done
-    pd.testing.assert_frame_equal(first.simulated, again.simulated)
+def test_blocks_of_a_recording_share_no_frame() -> None:
+    parts = [made_up(1000).block(*share) for share in ((0, 0.5), (0.5, 0.6), (0.62, 1.0))]
+    times = np.concatenate([p.measured.index for p in parts])
+    assert len(set(times)) == len(times) == 980

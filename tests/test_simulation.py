@@ -455,10 +455,12 @@ def test_progress_counts_the_frames(
 ) -> None:
     seen: list[tuple[int, int]] = []
     simulate(
-        right_leg, walk45_motion, walk45_moments, start=5.0, end=5.2,
+        right_leg, walk45_motion, walk45_moments, start=5.0, end=7.5,
         progress=lambda done, total: seen.append((done, total)),
     )  # fmt: skip
-    assert seen == [(done, 21) for done in range(1, 22)]
+    done = [frames for frames, _ in seen]
+    assert len(seen) > 2 and done == sorted(set(done)) and done[-1] == 251
+    assert {total for _, total in seen} == {251}
 
 
 def test_an_80_muscle_model_runs_with_state_paths_at_1000_hz(overground: Path) -> None:

@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 
 from nem2e_tf.agreement import agreement
-from nem2e_tf.dataset import Pair, Trial
 from nem2e_tf.files import read_storage
 from nem2e_tf.muscles import MuscleMap
 from nem2e_tf.refiner import load
+from nem2e_tf.shards import Manifest, Pair, Shards, describe, write_shard
 from nem2e_tf.simulation import simulate_files
 from training.evaluate import score
 from training.experiment import CONFIGS, Experiment, read_experiment
@@ -42,7 +42,7 @@ def experiment() -> Experiment:
 
 
 @pytest.fixture
-def pairs() -> list[Pair]:
+def recording() -> Pair:
     """Synthetic: bursts of all channels, and the same earlier and smaller as if measured."""
     channels = list(MuscleMap.load().channels)
     time = np.arange(2000) / 100.0
@@ -52,19 +52,31 @@ def pairs() -> list[Pair]:
         values = 0.01 + 0.5 * np.clip(np.sin(phase), 0, None) ** 2
         return pd.DataFrame(values, index=pd.Index(time, name="time"), columns=channels)
 
-    trial = Trial("synthetic", "walking", Path(), Path(), None, None, None, 0.0, 20.0)
-    return [Pair(trial, bursts(0.0), 0.2 * bursts(0.1))]
+    angles = pd.DataFrame({"knee_angle": np.sin(2 * np.pi * time)}, index=bursts(0.0).index)
+    return Pair("synthetic", "walking", bursts(0.0), 0.2 * bursts(0.1), angles)
+
+
+def shards_of(recording: Pair, folder: Path) -> Shards:
+    """The recording as if it had been prepared."""
+    folder.mkdir(parents=True)
+    write_shard(recording, folder / "0.tfrecord")
+    shard = describe(folder / "0.tfrecord")
+    assert shard is not None
+    names = {s: list(getattr(recording, s).columns) for s in ("simulated", "measured", "angles")}
+    Manifest(rate=100.0, **names, shards=[shard]).write(folder)
+    return Shards.open(folder)
 
 
 def test_a_fit_makes_a_refiner_that_beats_the_simulation_on_unseen_time(
-    experiment: Experiment, pairs: list[Pair], tmp_path: Path
+    experiment: Experiment, recording: Pair, tmp_path: Path
 ) -> None:
-    refiner = fit(experiment, pairs, tmp_path / "work")
-    scored = score(experiment, pairs, refiner)
+    shards = shards_of(recording, tmp_path / "shards")
+    refiner = fit(experiment, shards, tmp_path / "work")
+    scored = score(experiment, list(shards.pairs()), refiner)
     assert scored.better("stdr_net") == 9
     save(refiner, scored, tmp_path / "tiny")
     again = load(tmp_path / "tiny")
-    simulated = pairs[0].simulated
+    simulated = recording.simulated
     np.testing.assert_array_equal(
         again.refine(simulated).to_numpy(), refiner.refine(simulated).to_numpy()
     )
@@ -74,34 +86,36 @@ def test_a_fit_makes_a_refiner_that_beats_the_simulation_on_unseen_time(
 
 
 def test_scales_come_from_the_fitted_block_alone(
-    experiment: Experiment, pairs: list[Pair], tmp_path: Path
+    experiment: Experiment, recording: Pair, tmp_path: Path
 ) -> None:
-    simulated, measured = pairs[0].simulated.copy(), pairs[0].measured.copy()
-    simulated.iloc[1000:] *= 1.5
-    measured.iloc[1000:] *= 1.5
+    recording.simulated.iloc[1000:] *= 1.5
+    recording.measured.iloc[1000:] *= 1.5
     short = experiment.model_copy(update={"epochs": 1})
-    card = fit(short, [Pair(pairs[0].trial, simulated, measured)], tmp_path / "work").card
+    card = fit(short, shards_of(recording, tmp_path / "shards"), tmp_path / "work").card
     for channel in card.inputs:
-        assert card.input_maximum[channel] == simulated[channel].iloc[:1000].max()
-        assert card.output_maximum[channel] == measured[channel].iloc[:1000].max()
+        seen = recording.simulated[channel].iloc[:1000].max()
+        assert card.input_maximum[channel] == pytest.approx(seen)
+        seen = recording.measured[channel].iloc[:1000].max()
+        assert card.output_maximum[channel] == pytest.approx(seen)
 
 
 def test_the_test_block_does_not_change_the_fit(
-    experiment: Experiment, pairs: list[Pair], tmp_path: Path
+    experiment: Experiment, recording: Pair, tmp_path: Path
 ) -> None:
     short = experiment.model_copy(update={"epochs": 2})
-    spoilt = Pair(pairs[0].trial, pairs[0].simulated.copy(), pairs[0].measured.copy())
-    spoilt.measured.iloc[1200:] = 0.7
-    one, other = (fit(short, p, tmp_path / n) for p, n in ((pairs, "a"), ([spoilt], "b")))
+    one = fit(short, shards_of(recording, tmp_path / "a" / "shards"), tmp_path / "a")
+    recording.measured.iloc[1200:] = 0.7
+    other = fit(short, shards_of(recording, tmp_path / "b" / "shards"), tmp_path / "b")
     for a, b in zip(one.model.get_weights(), other.model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 def test_an_interrupted_fit_goes_on_where_it_stopped(
-    experiment: Experiment, pairs: list[Pair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    experiment: Experiment, recording: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import keras
 
+    shards = shards_of(recording, tmp_path / "shards")
     logger = keras.callbacks.CSVLogger.on_epoch_end
 
     def stop_in_the_fifth(self, epoch, logs=None):  # type: ignore[no-untyped-def]
@@ -112,9 +126,9 @@ def test_an_interrupted_fit_goes_on_where_it_stopped(
     with monkeypatch.context() as patch:
         patch.setattr(keras.callbacks.CSVLogger, "on_epoch_end", stop_in_the_fifth)
         with pytest.raises(KeyboardInterrupt):
-            fit(experiment, pairs, tmp_path)
+            fit(experiment, shards, tmp_path)
     before = pd.read_csv(tmp_path / "log.csv")
-    fit(experiment, pairs, tmp_path)
+    fit(experiment, shards, tmp_path)
     after = pd.read_csv(tmp_path / "log.csv")
     assert list(before["epoch"]) == [0, 1, 2, 3, 4]
     assert after["epoch"].max() == 11

@@ -27,12 +27,12 @@ from nem2e_tf.cohort.session import VirtualSession, session, write_leg
 from nem2e_tf.cohort.strides import walk_or_run
 from nem2e_tf.cohort.subject import Subject, sample_subject
 from nem2e_tf.cohort.surface import ELECTRODES, RAW_RATE, record
-from nem2e_tf.dataset import read_trials
 from nem2e_tf.emg import envelopes, normalised, read_raw
 from nem2e_tf.files import read_storage
 from nem2e_tf.simulation import LegModel, simulate, simulate_files
 from nem2e_tf.simulation.geometry import MuscleGeometry
 from nem2e_tf.simulation.static import static_optimisation
+from nem2e_tf.trials import read_trials
 
 Refused = Callable[..., AbstractContextManager[None]]
 NOTHING: frozenset[str] = frozenset()

@@ -16,9 +16,9 @@ from rich.table import Table
 
 from nem2e_tf import metrics, terminal
 from nem2e_tf.baselines import Ridge, gain
-from nem2e_tf.dataset import Pair
 from nem2e_tf.files import replacing
 from nem2e_tf.refiner import Refiner, load
+from nem2e_tf.shards import Pair
 from nem2e_tf.signals import RATE
 from training.experiment import CONFIGS, REPOSITORY, Experiment, read_experiment
 
@@ -160,7 +160,7 @@ def score(experiment: Experiment, pairs: list[Pair], refiner: Refiner) -> Scored
         "ridge": table([ridge.predict(p.simulated.to_numpy()) for p in test]),
         "stdr_net": table([refiner.refine(p.simulated).to_numpy() for p in test]),
     }
-    names = [p.trial.name for p in pairs]
+    names = [p.name for p in pairs]
     return Scored(experiment, len(measured) / RATE, names, tables)
 
 
@@ -182,10 +182,13 @@ def main(
 ) -> None:
     """Score refiners and baselines; print the tables and write them as JSON and Markdown."""
     chosen = {path: read_experiment(path) for path in configs or sorted(CONFIGS.glob("*.yaml"))}
-    pairs = {path: experiment.pairs(data, path) for path, experiment in chosen.items()}
     terminal.quiet_tensorflow()
     scored = {
-        experiment.name: score(experiment, pairs[path], load(models / experiment.name))
+        experiment.name: score(
+            experiment,
+            list(experiment.prepare(data, path).pairs()),
+            load(models / experiment.name),
+        )
         for path, experiment in chosen.items()
     }
     result = {name: s.as_json() for name, s in scored.items()}

@@ -15,13 +15,13 @@ from pydantic import (
     model_validator,
 )
 
-from nem2e_tf.dataset import Pair, pair, read_trials
 from nem2e_tf.errors import InputError, nearest
 from nem2e_tf.files import check_input
-from nem2e_tf.muscles import MuscleMap
+from nem2e_tf.preparation import Settings, prepare
 from nem2e_tf.refiner import Source
-from nem2e_tf.signals import RATE
+from nem2e_tf.shards import Pair, Shards
 from nem2e_tf.terminal import progress_bar
+from nem2e_tf.trials import read_trials
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CONFIGS = REPOSITORY / "training" / "configs"
@@ -95,32 +95,33 @@ class Experiment(BaseModel):
     seed: int
     network: dict[str, Any] = {}
 
-    def pairs(self, data: Path | None, config: Path) -> list[Pair]:
-        """Simulate the trials (or find them simulated already) and pair them with their EMG."""
-        muscles = MuscleMap.load()
-        channels = list(muscles.channels)
+    def prepare(self, data: Path | None, config: Path) -> Shards:
+        """Simulate the trials and pair them with their EMG, or find that done.
+
+        Raises:
+            InputError: there is no such trial, or one of them cannot be prepared.
+        """
         trials = read_trials(config.parent / self.trials, data or data_folder())
         chosen = [trial for trial in trials if trial.task == self.task]
         if not chosen:
             closest = nearest(self.task, [trial.task for trial in trials])
             raise InputError(f"{config}: no trial with the task '{self.task}'; {closest}")
-        pairs = []
-        for trial in chosen:
-            with progress_bar(f"simulating {trial.name}") as progress:
-                cache = RUNS / "simulations"
-                pairs.append(pair(trial, channels, channels, muscles, RATE, cache, progress))
-        return pairs
+        with progress_bar("simulating trials") as progress:
+            prepared = prepare(chosen, RUNS / "shards", Settings.standard(), progress=progress)
+        for trial, fault in prepared.failed.items():
+            raise InputError(f"{trial}: {fault}")
+        return prepared.shards
 
     def sources(self, pairs: list[Pair]) -> list[Source]:
-        """What of the trials the fit has seen, for the card."""
-        seen = [p.block(self.blocks.fit[0], self.blocks.stop[1]) for p in pairs]
+        """What of the pairs the fit has seen, for the card."""
+        seen = [r.block(self.blocks.fit[0], self.blocks.stop[1]) for r in pairs]
         return [
             Source(
-                subject=p.trial.subject, task=p.trial.task, synthetic=self.synthetic,
-                start=round(float(p.simulated.index[0]), 3),
-                end=round(float(p.simulated.index[-1]), 3),
+                subject=r.subject, task=r.task, synthetic=self.synthetic,
+                start=round(float(r.simulated.index[0]), 3),
+                end=round(float(r.simulated.index[-1]), 3),
             )
-            for p in seen
+            for r in seen
         ]  # fmt: skip
 
 

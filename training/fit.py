@@ -1,15 +1,16 @@
 """Fit a refiner: `python -m training.fit training/configs/walking.yaml`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from nem2e_tf import terminal
-from nem2e_tf.dataset import Pair, maxima, windows
+from nem2e_tf.dataset import maxima, windows
 from nem2e_tf.files import check_folder, replacing
 from nem2e_tf.muscles import MuscleMap
 from nem2e_tf.refiner import CARD, WEIGHTS, Card, Refiner, versions
+from nem2e_tf.shards import Pair, Shards
 from nem2e_tf.signals import RATE
 from training.evaluate import Scored, score
 from training.experiment import REPOSITORY, RUNS, Experiment, read_experiment
@@ -17,14 +18,14 @@ from training.experiment import REPOSITORY, RUNS, Experiment, read_experiment
 app = terminal.application("Fit a refiner on recorded trials.")
 
 
-def fit(experiment: Experiment, pairs: list[Pair], work: Path) -> Refiner:
+def fit(experiment: Experiment, shards: Shards, work: Path) -> Refiner:
     """Fit STDR-Net on the experiment's `fit` block, stopping by its `stop` block.
 
     Interrupted, it goes on from the last whole epoch when it is called again with the same `work`.
 
     Args:
         experiment: Experiment.
-        pairs: list of Pair, whole trials.
+        shards: Shards, whole trials.
         work: path. Folder for the checkpoint, the best weights so far and `log.csv`.
 
     Returns:
@@ -36,21 +37,20 @@ def fit(experiment: Experiment, pairs: list[Pair], work: Path) -> Refiner:
 
     work.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(experiment.seed)
-    blocks = experiment.blocks
-    fitted, later = ([p.block(*share) for p in pairs] for share in (blocks.fit, blocks.stop))
+    blocks, pairs = experiment.blocks, list(shards.pairs())
     # The largest value is of the fit block alone: the stop block judges, it does not teach.
-    input_maximum = maxima([p.simulated for p in fitted])
-    output_maximum = maxima([p.measured for p in fitted])
-    frames, hop = round(experiment.window * RATE), round(experiment.hop * RATE)
+    fitted = [r.block(*blocks.fit) for r in pairs]
+    input_maximum = maxima([r.simulated for r in fitted])
+    output_maximum = maxima([r.measured for r in fitted])
 
-    def teaching(part: list[Pair], seed: int | None):  # type: ignore[no-untyped-def]
+    def teaching(block: tuple[float, float], seed: int | None) -> Any:
         dataset = windows(
-            part, input_maximum, output_maximum,
-            frames=frames, hop=hop, batch=experiment.batch, seed=seed,
+            shards, input_maximum, output_maximum, block=block, seed=seed, batch=experiment.batch,
+            frames=round(experiment.window * RATE), hop=round(experiment.hop * RATE),
         )  # fmt: skip
         return dataset.map(lambda x, y, mask: ({"simulated": x, "measured": y}, y, mask))
 
-    training, stopping = teaching(fitted, experiment.seed), teaching(later, None)
+    training, stopping = teaching(blocks.fit, experiment.seed), teaching(blocks.stop, None)
     network = stdr_net(len(input_maximum), len(output_maximum), **experiment.network)
     trainer = with_teacher(network)
     decay = keras.optimizers.schedules.CosineDecay(
@@ -143,11 +143,11 @@ def main(
     experiment = read_experiment(config)
     folder = output or REPOSITORY / "saved_models" / experiment.name
     check_folder(folder)
-    pairs = experiment.pairs(data, config)
     terminal.quiet_tensorflow()
+    shards = experiment.prepare(data, config)
     work = RUNS / experiment.name
-    refiner = fit(experiment, pairs, work)
-    scored = score(experiment, pairs, refiner)
+    refiner = fit(experiment, shards, work)
+    scored = score(experiment, list(shards.pairs()), refiner)
     save(refiner, scored, folder)
     shutil.rmtree(work)
     terminal.screen.print(scored.as_rich())

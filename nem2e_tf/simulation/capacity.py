@@ -9,8 +9,9 @@ import numpy as np
 LENGTHS = np.linspace(0.0, 2.5, 2001)
 """Fibre lengths at which capacity is sampled, in optimal fibre lengths."""
 
-SPEEDS = 0.02 * np.sinh(np.linspace(-7.0, 7.0, 2001))
-"""Fibre speeds at which capacity is sampled, in the fibre's greatest speed; dense about rest."""
+SPEEDS = np.sinh(np.linspace(-1.5, 1.5, 2401) * np.arcsinh(50.0)) / 50.0
+"""Fibre speeds at which capacity is sampled, in the fibre's greatest speed; dense about rest, and
+with a sample at the greatest speed of shortening, where force ends."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from nem2e_tf.files import STORAGE_SUFFIXES, check_input, read_storage, write_st
 from nem2e_tf.signals import common_times, low_pass
 from nem2e_tf.simulation.geometry import Progress
 from nem2e_tf.simulation.model import read_model, reason
+from nem2e_tf.simulation.posture import couplers
 
 CUTOFF = 6.0
 """Hz. Low-pass of the motion, as everywhere."""
@@ -63,7 +64,7 @@ def inverse_dynamics(
             one clock.
     """
     what = str(motion.attrs.get("path", "motion"))
-    model = read_model(model_path)
+    model, _ = read_model(model_path)
     external, forces = read_loads(loads, model, up)
     low, high = common_times({what: motion, str(forces.attrs["path"]): forces}, start, end)
     smooth = motion if cutoff is None else low_pass(motion, cutoff, what)
@@ -108,7 +109,7 @@ def read_loads(
     if not data.exists():
         raise InputError(f"{path}: its data file '{named}' is not there (looked for {data})")
     forces = _forces(data, up)
-    bodies = [body.getName() for body in model.getBodySet()]
+    bodies = ["ground", *(body.getName() for body in model.getBodySet())]
     for i in range(external.getSize()):
         force = external.get(i)
         body = force.get_applied_to_body()
@@ -173,10 +174,6 @@ def _solve(
     times = motion.index[inside]
     solver = opensim.InverseDynamicsSolver(model)
     result = np.zeros((len(times), len(coordinates)))
-    first, second = opensim.StdVectorInt(), opensim.StdVectorInt()
-    first.append(0)
-    second.append(0)
-    second.append(0)
     time = float(start)
     try:
         for row, time in enumerate(times):
@@ -187,8 +184,8 @@ def _solve(
                 spline = moving.get(coordinate.getName())
                 value, speed = float(coordinate.getDefaultValue()), 0.0
                 if spline is not None:
-                    value, speed = spline.calcValue(at), spline.calcDerivative(first, at)
-                    accelerations.set(place, spline.calcDerivative(second, at))
+                    value, speed = spline.calcValue(at), spline.calcDerivative([0], at)
+                    accelerations.set(place, spline.calcDerivative([0, 0], at))
                 coordinate.setValue(state, value, False)
                 coordinate.setSpeedValue(state, speed)
             forces = solver.solve(state, accelerations)
@@ -208,10 +205,11 @@ def _splines(motion: pd.DataFrame) -> Any:
     """OpenSim's quintic splines through every coordinate, as an opensim.GCVSplineSet."""
     import opensim
 
-    table = opensim.TimeSeriesTable(opensim.StdVectorDouble(motion.index.to_numpy().tolist()))
-    for name, column in motion.items():
-        table.appendColumn(str(name), opensim.Vector(column.to_numpy().tolist()))
-    return opensim.GCVSplineSet(table, opensim.StdVectorString(), 5, 0.0)
+    table = opensim.TimeSeriesTable()
+    table.setColumnLabels([str(name) for name in motion.columns])
+    for time, row in zip(motion.index, motion.to_numpy().tolist(), strict=True):
+        table.appendRow(float(time), opensim.RowVector(row))
+    return opensim.GCVSplineSet(table, [], 5, 0.0)
 
 
 def _places(state: Any, coordinates: list[Any]) -> list[int]:
@@ -228,24 +226,11 @@ def _places(state: Any, coordinates: list[Any]) -> list[int]:
 
 def _coupled(model: Any, motion: pd.DataFrame) -> pd.DataFrame:
     """The motion, with coordinates that a coupler makes follow others put in by that coupler."""
-    import opensim
-
     motion = motion.copy()
-    constraints = model.getConstraintSet()
-    for i in range(constraints.getSize()):
-        coupler = opensim.CoordinateCouplerConstraint.safeDownCast(constraints.get(i))
-        if coupler is None or not coupler.get_isEnforced():
-            continue
-        leaders = coupler.getIndependentCoordinateNames()
-        names = [leaders.get(j) for j in range(leaders.getSize())]
-        if not all(name in motion for name in names):
-            continue
-        scale = opensim.PropertyHelper.getValueDouble(coupler.getPropertyByName("scale_factor"))
-        function = coupler.getFunction()
-        motion[coupler.getDependentCoordinateName()] = [
-            scale * function.calcValue(opensim.Vector(row))
-            for row in motion[names].to_numpy().tolist()
-        ]
+    for coupler in couplers(model)[0]:
+        if set(coupler.independent) <= set(motion.columns):
+            leading = motion[list(coupler.independent)].to_numpy()
+            motion[coupler.dependent] = coupler.value(leading)
     return motion
 
 

@@ -15,22 +15,23 @@ import numpy as np
 import pandas as pd
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.simulation.capacity import ForceCurves, force_curves, is_known
+from nem2e_tf.files import check_folder
+from nem2e_tf.simulation.capacity import LENGTHS, SPEEDS, ForceCurves, force_curves, is_known
 from nem2e_tf.simulation.geometry import ExactPaths
 from nem2e_tf.simulation.model import SIDES, LegModel, reason
 from nem2e_tf.simulation.polynomial import Polynomial, PolynomialPaths
 from nem2e_tf.simulation.posture import couplers
 
-HIGHEST_ORDER = 6
-LENGTH_TOLERANCE, MOMENT_ARM_TOLERANCE = 3e-4, 5e-4
+HIGHEST_ORDER = 8
+LENGTH_TOLERANCE, MOMENT_ARM_TOLERANCE = 3e-4, 3e-4
 """Metres, root mean square, below which the fitter raises a polynomial's order no further."""
 
-DESIGNS, POSES = 6, 100
+DESIGNS, POSES = 6, 150
 """Latin hypercube designs over the range of the joints, and poses in each."""
 
 GRID = 0.5
-"""Radians or metres. A fit's range is the motion's, widened to multiples of this, so that most
-trials of a person and task share one fit."""
+"""Radians or metres. A fit's range is the motion's and this much about the default pose, widened to
+multiples of it, so that most trials of a person and task share one fit."""
 
 CHECKS = 60
 """Poses, drawn from the same range, in which the fit is compared with the model's own paths."""
@@ -104,6 +105,7 @@ def fit(leg: LegModel, muscles: tuple[str, ...], joints: dict[str, tuple[float, 
         "order": HIGHEST_ORDER,
         "tolerances": [LENGTH_TOLERANCE, MOMENT_ARM_TOLERANCE],
         "samples": [DESIGNS, POSES, CHECKS],
+        "curves": [LENGTHS.size, LENGTHS[-1], SPEEDS.size, SPEEDS[-1]],
         "opensim": opensim.GetVersion(),
     }
     digest = hashlib.sha256(leg.path.read_bytes())
@@ -111,7 +113,7 @@ def fit(leg: LegModel, muscles: tuple[str, ...], joints: dict[str, tuple[float, 
     folder = cache_folder() / "paths" / digest.hexdigest()[:32]
     if not folder.is_dir():
         log.info("%s: fitting polynomial paths to %d muscles", leg.path, len(muscles))
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        check_folder(folder.parent)
         with tempfile.TemporaryDirectory(dir=folder.parent) as name:
             _make(leg, muscles, joints, Path(name) / "fit")
             (Path(name) / "fit" / "settings.json").write_text(json.dumps(settings, indent=1))
@@ -122,13 +124,15 @@ def fit(leg: LegModel, muscles: tuple[str, ...], joints: dict[str, tuple[float, 
                 if not folder.is_dir():
                     raise
     made = _read(folder)
-    for what, error in made.errors.groupby(made.errors.coordinate == "length").error:
+    for of_length, rows in made.errors.groupby(made.errors.coordinate == "length"):
+        worst = int(rows.error.argmax())
         log.info(
-            "%s: polynomial %s: RMS error %.2g mm, the worst muscle's %.2g mm",
+            "%s: polynomial %s: RMS error %.2g mm, at worst %.2g mm (%s)",
             leg.path.name,
-            "lengths" if what else "moment arms",
-            1e3 * float(np.sqrt((error**2).mean())),
-            1e3 * float(error.max()),
+            "lengths" if of_length else "moment arms",
+            1e3 * float(np.sqrt((rows.error**2).mean())),
+            1e3 * float(rows.error.iloc[worst]),
+            rows.muscle.iloc[worst],
         )
     return made
 
@@ -140,12 +144,16 @@ def _range(
     across = {c for muscle in muscles for c in leg.crossed[muscle]}
     joints = {}
     for name in (c for c in leg.coordinate_names if c in across):
-        rest = leg.model.getCoordinateSet().get(name).getDefaultValue()
+        coordinate = leg.model.getCoordinateSet().get(name)
+        rest = coordinate.getDefaultValue()
         values = motion[name].to_numpy() if name in motion else np.array([rest])
-        low = GRID * np.floor(values.min() / GRID)
-        high = GRID * np.ceil(values.max() / GRID)
-        if low == high:
-            low, high = low - GRID, high + GRID
+        low = GRID * np.floor(min(values.min(), rest - GRID) / GRID)
+        high = GRID * np.ceil(max(values.max(), rest + GRID) / GRID)
+        # Beyond the coordinate's own range the model may be wrong; few motions go there.
+        if values.min() >= coordinate.getRangeMin():
+            low = max(low, coordinate.getRangeMin())
+        if values.max() <= coordinate.getRangeMax():
+            high = min(high, coordinate.getRangeMax())
         joints[name] = (float(low), float(high))
     return joints
 

@@ -15,8 +15,12 @@ from nem2e_tf.simulation.posture import Posture
 Progress = Callable[[int, int], None]
 """Called with the frames done and the frames in all."""
 
-FRAMES_AT_ONCE = 200
-"""Frames whose muscle geometry is held in memory together."""
+FRAMES_AT_ONCE = 100
+"""Frames whose muscle geometry is held in memory together.
+
+More are no faster, and from 200 on linear algebra libraries split the small matrices of polynomial
+paths among threads, which costs ten times what it saves.
+"""
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,8 @@ class ExactPaths:
         self._muscles = [leg.model.getMuscles().get(name) for name in leg.muscles]
         self._coordinates = [leg.model.getCoordinateSet().get(name) for name in leg.coordinates]
         crossings = leg.crossings
-        solved = np.array([self.posture.assembled or _wraps(m) > 1 for m in self._muscles])
+        many = [self.posture.assembled or _wraps(m) > 1 for m in self._muscles]
+        solved = np.array(many, dtype=bool)
         self._solved: list[list[int]] = np.argwhere(crossings & solved).tolist()
         self._moved = crossings & ~solved
         self._together = _together(self._moved)

@@ -72,7 +72,7 @@ def inverse_kinematics(
     """
     import opensim
 
-    model = read_model(model_path)
+    model, _ = read_model(model_path)
     what = str(markers.attrs.get("path", "markers"))
     recorded = [str(name) for name in dict.fromkeys(markers.columns.get_level_values("marker"))]
     weights, held = _tasks(model, tasks) if tasks is not None else (None, {})
@@ -278,11 +278,8 @@ def _table(markers: pd.DataFrame) -> Any:
     import opensim
 
     names = list(dict.fromkeys(markers.columns.get_level_values("marker")))
-    labels = opensim.StdVectorString()
-    for name in names:
-        labels.append(name)
     table = opensim.TimeSeriesTableVec3()
-    table.setColumnLabels(labels)
+    table.setColumnLabels(names)
     points = markers.to_numpy().reshape(len(markers), len(names), len(AXES))
     for time, row in zip(markers.index, points, strict=True):
         positions = opensim.RowVectorVec3(len(names))

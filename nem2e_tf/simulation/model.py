@@ -75,7 +75,8 @@ class LegModel:
     @property
     def crossings(self) -> np.ndarray:
         """Whether a muscle crosses a shared coordinate: `(coordinates, muscles)` of bool."""
-        return np.array([[c in self.crossed[m] for m in self.muscles] for c in self.coordinates])
+        pairs = [[c in self.crossed[m] for m in self.muscles] for c in self.coordinates]
+        return np.array(pairs, dtype=bool)
 
     def sharing(self, columns: Iterable[str]) -> "LegModel":
         """The leg with those of its coordinates only that have a generalised force in `columns`.
@@ -117,21 +118,11 @@ def load_leg(
     Raises:
         InputError: not a model that OpenSim reads, or the side is not in it.
     """
-    path = check_input(path, "an OpenSim model")
-    if path.suffix.lower() != ".osim":
-        raise InputError(f"{path}: not an OpenSim model; expected a name ending in .osim")
+    path = Path(path)
     if side not in SIDES:
         raise InputError(f"there is no side '{side}'; {nearest(side, SIDES)}")
+    model, state = read_model(path)
     import opensim
-
-    # OpenSim reports each missing picture of a bone, and writes a log into the working folder.
-    opensim.Logger.setLevelString("Off")
-    opensim.Logger.removeFileSink()
-    try:
-        model = opensim.Model(str(path))
-        state = model.initSystem()
-    except RuntimeError as error:
-        raise InputError(f"{path}: OpenSim cannot read this model: {reason(error)}") from None
 
     found = model.getCoordinateSet()
     every = [found.get(i) for i in range(found.getSize())]
@@ -168,19 +159,26 @@ def load_leg(
     )
 
 
-def read_model(path: str | os.PathLike[str]) -> Any:
-    """A whole opensim.Model of its own, which nothing else poses or loads; raises `InputError`."""
+def read_model(path: str | os.PathLike[str]) -> tuple[Any, Any]:
+    """An opensim.Model of its own, which nothing else poses or loads, and its SimTK::State.
+
+    Raises:
+        InputError: not a model that OpenSim reads.
+    """
     path = check_input(path, "an OpenSim model")
+    if path.suffix.lower() != ".osim":
+        raise InputError(f"{path}: not an OpenSim model; expected a name ending in .osim")
     import opensim
 
+    # OpenSim reports each missing picture of a bone, and writes a log into the working folder.
     opensim.Logger.setLevelString("Off")
     opensim.Logger.removeFileSink()
     try:
         model = opensim.Model(str(path))
-        model.initSystem()
+        state = model.initSystem()
     except RuntimeError as error:
         raise InputError(f"{path}: OpenSim cannot read this model: {reason(error)}") from None
-    return model
+    return model, state
 
 
 def reason(error: RuntimeError) -> str:

@@ -11,11 +11,13 @@ import pandas as pd
 from nem2e_tf.errors import InputError
 from nem2e_tf.files import read_motion, read_storage
 from nem2e_tf.markers import read_markers
-from nem2e_tf.simulation.dynamics import LARGEST_RESIDUAL, inverse_dynamics, unsupported
+from nem2e_tf.signals import common_times
+from nem2e_tf.simulation.dynamics import LARGEST_RESIDUAL, inverse_dynamics, read_loads, unsupported
 from nem2e_tf.simulation.geometry import Progress
 from nem2e_tf.simulation.kinematics import inverse_kinematics
 from nem2e_tf.simulation.model import LegModel
 from nem2e_tf.simulation.simulate import simulate
+from nem2e_tf.simulation.verdict import Verdict, judge
 
 MARGIN = 1.0
 """Seconds of motion on either side of the range asked for, so that filters settle outside it."""
@@ -79,6 +81,7 @@ class Simulation:
         activity: `(frames, muscles + coordinates)`, as `nem2e_tf.simulation.simulate` gives it.
         motion: `(frames, coordinates)`, radians and metres.
         moments: `(frames, joint moments)`, N m.
+        verdict: whether the simulation can be trusted.
         marker_errors: as `nem2e_tf.simulation.kinematics.marker_errors` gives them; None where
             the motion was given.
     """
@@ -86,6 +89,7 @@ class Simulation:
     activity: pd.DataFrame
     motion: pd.DataFrame
     moments: pd.DataFrame
+    verdict: Verdict
     marker_errors: pd.DataFrame | None
 
 
@@ -95,6 +99,8 @@ def simulate_recording(
     *,
     start: float | None = None,
     end: float | None = None,
+    paths: str = "exact",
+    solver: str = "static",
     stages: Stages | None = None,
 ) -> Simulation:
     """Inverse kinematics and inverse dynamics where they are needed, then `simulate`.
@@ -109,6 +115,8 @@ def simulate_recording(
         recording: Recording.
         start: float or None. Seconds; None is where all of it has begun.
         end: float or None. Seconds; None is where some of it ends.
+        paths: str. `exact` or `polynomial` muscle paths; see `simulate`.
+        solver: str. `static`, `opensim`, `moco` or `cmc`; see `simulate`.
         stages: callable or None. Opens a progress bar for each step.
 
     Raises:
@@ -116,8 +124,16 @@ def simulate_recording(
     """
     stages = stages or (lambda what: nullcontext(lambda done, total: None))
     errors = None
+    given = (
+        {} if recording.moments is None else {recording.moments: read_storage(recording.moments)}
+    )
+    if recording.loads is not None:
+        # Inverse kinematics is slow: what is wrong with the loads is told before it.
+        given = {recording.loads: read_loads(recording.loads, leg.model, recording.up)[1]}
     if recording.markers is not None:
         markers = read_markers(recording.markers, recording.up)
+        told = {str(path): frame for path, frame in given.items()}
+        common_times({str(recording.markers): markers, **told}, start, end)
         with stages("inverse kinematics") as progress:
             motion, errors = inverse_kinematics(
                 leg.path, markers, tasks=recording.tasks,
@@ -134,12 +150,16 @@ def simulate_recording(
             )
     else:
         assert recording.moments is not None
-        moments = read_storage(recording.moments)
+        moments = given[recording.moments]
     with stages("simulating") as progress:
-        activity = simulate(leg, motion, moments, start=start, end=end, progress=progress)
+        activity = simulate(
+            leg, motion, moments,
+            start=start, end=end, paths=paths, solver=solver, progress=progress,
+        )  # fmt: skip
     if recording.loads is not None:
         _tell_unsupported(moments.loc[activity.index[0] : activity.index[-1]], leg, recording.loads)
-    return Simulation(activity, motion, moments, errors)
+    verdict = judge(leg, activity, moments)
+    return Simulation(activity, motion, moments, verdict, errors)
 
 
 def _tell_unsupported(moments: pd.DataFrame, leg: LegModel, loads: Path) -> None:

@@ -13,12 +13,16 @@ from nem2e_tf.signals import FEWEST_ROWS, RATE, common_times, grid, low_pass, re
 from nem2e_tf.simulation.fitting import fitted_paths
 from nem2e_tf.simulation.geometry import ExactPaths, Paths, Progress, geometry_in_parts
 from nem2e_tf.simulation.model import COORDINATES, LARGEST_MOMENT, LegModel, load_leg
+from nem2e_tf.simulation.opensim_tools import run_tool
 from nem2e_tf.simulation.static import RESERVE, static_optimisation
 
 CUTOFF = 6.0
 """Hz. Low-pass of motion and moments."""
 
 RESERVE_SUFFIX = "_reserve"
+
+PATHS = ("exact", "polynomial")
+"""The model's own muscle paths, or polynomials that are fitted to them once."""
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +37,8 @@ def simulate(
     paths: str = "exact",
     reserves: float | np.ndarray = RESERVE,
     progress: Progress | None = None,
+    solver: str = "static",
+    loads: str | os.PathLike[str] | None = None,
 ) -> pd.DataFrame:
     """Simulate the activity of a leg's muscles by static optimisation.
 
@@ -47,6 +53,9 @@ def simulate(
             times as fast.
         reserves: strength of the reserve actuators, N m or N; one, or one a coordinate of the leg.
         progress: callable or None.
+        solver: str. `static`, or one of OpenSim's own to compare with: `opensim`, `moco`, `cmc`.
+        loads: path or None. ExternalLoads (.xml) for OpenSim's solvers, which then work the joint
+            moments out from it; None: they are made to meet `moments`.
 
     Returns:
         `(frames, muscles + coordinates)` at 100 Hz: activations 0.01-1 of the side's muscles, then
@@ -56,6 +65,8 @@ def simulate(
         InputError: a coordinate or moment is missing or impossible, or the recordings are not on
             one clock.
     """
+    if paths not in PATHS:
+        raise InputError(f"there are no paths '{paths}'; there are {' and '.join(PATHS)} ones")
     known = leg.coordinate_names
     motion_name = motion.attrs.get("path", "motion")
     moments_name = moments.attrs.get("path", "moments")
@@ -91,11 +102,26 @@ def simulate(
     _check_moments(torques, leg, moments_name)
     if motion.attrs.get("in_degrees"):
         log.info("%s: in degrees, as its header says; converted to radians", motion_name)
-    simulated = np.empty((len(times), len(leg.muscles) + len(leg.coordinates)))
-    for frames, geometry in geometry_in_parts(_paths(leg, angles, paths), angles, progress):
-        simulated[frames] = np.hstack(
-            static_optimisation(geometry, torques.to_numpy()[frames], reserves, frames.start)
+    if solver == "static":
+        if loads is not None:
+            raise InputError(
+                f"{loads}: static optimisation works from joint moments; external loads are for"
+                " the solvers opensim, moco and cmc"
+            )
+        simulated = np.empty((len(times), len(leg.muscles) + len(leg.coordinates)))
+        for frames, geometry in geometry_in_parts(_paths(leg, angles, paths), angles, progress):
+            simulated[frames] = np.hstack(
+                static_optimisation(geometry, torques.to_numpy()[frames], reserves, frames.start)
+            )
+    else:
+        wide = grid(
+            *common_times({w: _around(f, low, high) for w, f in recordings.items()}, None, None)
         )
+        angles, torques = (
+            resample(low_pass(_around(frame, low, high), CUTOFF, name), wide)
+            for name, frame in recordings.items()
+        )
+        simulated = np.hstack(run_tool(solver, leg, angles, torques, times, loads))
     names = [*leg.muscles, *(f"{name}{RESERVE_SUFFIX}" for name in leg.coordinates)]
     return pd.DataFrame(simulated, index=pd.Index(times, name="time"), columns=names)
 
@@ -112,6 +138,8 @@ def simulate_files(
     paths: str = "exact",
     reserves: float | np.ndarray = RESERVE,
     progress: Progress | None = None,
+    solver: str = "static",
+    loads: str | os.PathLike[str] | None = None,
 ) -> pd.DataFrame:
     """`simulate`, from an .osim file (or a `LegModel`, whose side it is) and two storage files.
 
@@ -124,17 +152,15 @@ def simulate_files(
         leg = leg.sharing(torques.columns)
     angles = read_motion(motion, leg.rotations)
     return simulate(
-        leg, angles, torques,
-        start=start, end=end, paths=paths, reserves=reserves, progress=progress,
+        leg, angles, torques, start=start, end=end, paths=paths, reserves=reserves,
+        progress=progress, solver=solver, loads=loads,
     )  # fmt: skip
 
 
 def _paths(leg: LegModel, angles: pd.DataFrame, paths: str) -> Paths:
     if paths == "exact":
         return ExactPaths(leg, tuple(angles.columns))
-    if paths == "polynomial":
-        return fitted_paths(leg, angles)
-    raise InputError(f"there are no paths '{paths}'; there is 'exact' and 'polynomial'")
+    return fitted_paths(leg, angles)
 
 
 def _around(frame: pd.DataFrame, start: float, end: float) -> pd.DataFrame:

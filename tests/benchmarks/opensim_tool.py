@@ -1,6 +1,10 @@
 """OpenSim's own inverse dynamics and static optimisation of the overground stride."""
 
+import os
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +21,20 @@ from nem2e_tf.simulation.static import LEAST_ACTIVATION, MOST_ACTIVATION
 
 PELVIS_RESERVE, RESERVE = 100.0, 1.0
 """N or N m: what reserve actuators give at a control of one."""
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what OpenSim's tools print about the model from standard output."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 @dataclass(frozen=True)
@@ -43,7 +61,7 @@ class ToolResult:
     Args:
         activation: `(frames, muscles)`.
         reserves: `(frames, coordinates)`, N m or N.
-        seconds: float, of the whole run, the model's loading included.
+        seconds: float, processor time of the whole run, the model's loading included.
     """
 
     activation: pd.DataFrame
@@ -78,7 +96,8 @@ def stride(recording: Path, folder: Path, rate: float) -> Stride:
     tool.setExcludedForces(excluded)
     tool.setResultsDir(str(folder))
     tool.setOutputGenForceFileName("moments.sto")
-    assert tool.run()
+    with quiet():
+        assert tool.run()
     moments = read_storage(folder / "moments.sto")[leg.generalised_forces]
     reserves = [PELVIS_RESERVE if c.startswith("pelvis") else RESERVE for c in leg.coordinates]
     return Stride(leg, motion, moments, np.array(reserves))
@@ -115,7 +134,7 @@ def static_optimisation_tool(
     model.finalizeConnections()
     model.printToXML(str(folder / "reserves.osim"))
 
-    begun = time.perf_counter()
+    begun = time.process_time()
     times = given.motion.index.to_numpy()
     end = times[np.searchsorted(times, start - 1e-6) + frames - 1]
     analysis = opensim.StaticOptimization()
@@ -135,8 +154,9 @@ def static_optimisation_tool(
     tool.setResultsDir(str(folder))
     tool.updAnalysisSet().cloneAndAppend(analysis)
     tool.printToXML(str(folder / "tool.xml"))
-    assert opensim.AnalyzeTool(str(folder / "tool.xml"), True).run()
-    seconds = time.perf_counter() - begun
+    with quiet():
+        assert opensim.AnalyzeTool(str(folder / "tool.xml"), True).run()
+    seconds = time.process_time() - begun
     activation = read_storage(folder / "tool_StaticOptimization_activation.sto")
     force = read_storage(folder / "tool_StaticOptimization_force.sto")
     names = [f"{name}_reserve" for name in given.leg.coordinates]

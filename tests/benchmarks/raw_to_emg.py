@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = REPOSITORY / "docs" / "raw-to-emg.md"
 MUSCLES = Path(__file__).with_name("overground_emg.yaml")
 RANGE = (0.5, 1.79)
-"""Seconds: one stride, all of it on the force plates."""
+"""Seconds: somewhat more than a stride, all of it on the force plates."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +74,8 @@ def scores(measured: pd.DataFrame, estimate: pd.DataFrame) -> pd.DataFrame:
     m, e = truth.to_numpy(), told.to_numpy()
     gain = (m * e).sum(axis=0) / (e**2).sum(axis=0)
     table = metrics.table(truth, told, RATE)
-    aligned = [
-        _shifted_correlation(m[:, i], e[:, i], round(milliseconds * RATE / 1000))
-        for i, milliseconds in enumerate(table["lag_ms"])
-    ]
+    frames = (table["lag_ms"].fillna(0.0) * RATE / 1000).round().astype(int)
+    aligned = [_shifted_correlation(m[:, i], e[:, i], lag) for i, lag in enumerate(frames)]
     return table.assign(gain_rmse=metrics.root_mean_square_error(m, e * gain), aligned_r=aligned)
 
 
@@ -133,7 +131,7 @@ def page(comparison: Comparison, differences: pd.DataFrame) -> str:
         "",
         "One adult walks overground (`opensim-3d-walking`, recorded by Rajagopal et al. 2016). In"
         " go `markers_walk.trc`, `ik_tasks_walk.xml`, `grf_walk.xml` and the scaled model;"
-        f" out come ten right-leg muscles over {RANGE[0]:g}-{RANGE[1]:g} s, one stride. The refiner"
+        f" out come ten right-leg muscles over {RANGE[0]:g}-{RANGE[1]:g} s. The refiner"
         " `walking` was fitted on another person, in another laboratory, with another model.",
         "",
         f"Inverse kinematics: marker RMS {rms:.1f} mm; worst {worst},"

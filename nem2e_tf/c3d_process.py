@@ -1,0 +1,60 @@
+"""Reads a C3D file with ezc3d, in a process of its own: `python c3d_process.py FILE RESULT.npz`.
+
+ezc3d and OpenSim do not bear each other in one process: both are wrapped by SWIG, whose table of
+types they share, and whichever comes second takes the other's std::vector for its own (ezc3d issue
+406, opensim-core issue 3478). So this file imports nothing of the package, and the package not it.
+"""
+
+import json
+import sys
+from typing import Any
+
+import ezc3d
+import numpy as np
+
+
+def contents(path: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Arrays by name, and everything else that JSON holds."""
+    unread = ""
+    try:
+        content = ezc3d.c3d(path, extract_forceplat_data=True)
+    except RuntimeError as error:
+        # A kind of force plate that ezc3d does not know must not cost the markers.
+        unread = f": {' '.join(str(error).split())}"
+        content = ezc3d.c3d(path)
+    arrays = {"points": content["data"]["points"][:3], "analogs": content["data"]["analogs"][0]}
+    platforms = content["data"].get("platform", []) if not unread else []
+    for number, platform in enumerate(platforms):
+        for key in ("corners", "origin", "force", "moment"):
+            arrays[f"platform_{number}_{key}"] = np.asarray(platform[key], dtype=float)
+    groups = {
+        group: {
+            name: np.asarray(parameter["value"]).tolist()
+            for name, parameter in parameters.items()
+            if not name.startswith("__")
+        }
+        for group, parameters in content["parameters"].items()
+        if not group.startswith("__")
+    }
+    points = content["header"]["points"]
+    rest = {
+        "groups": groups,
+        "rate": float(points["frame_rate"]),
+        "first_frame": int(points["first_frame"]),
+        "platforms": len(platforms),
+        "unread": unread,
+    }
+    return arrays, rest
+
+
+def main() -> None:
+    """Read the file that the first argument names, write to the one that the second names."""
+    try:
+        arrays, rest = contents(sys.argv[1])
+    except Exception as error:  # ezc3d raises whatever C++ threw
+        sys.exit(" ".join(str(error).split()) or type(error).__name__)
+    np.savez(sys.argv[2], json=np.array(json.dumps(rest)), **arrays)  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    main()

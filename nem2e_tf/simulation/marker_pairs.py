@@ -1,0 +1,206 @@
+"""Which markers measure the size of which body of a model.
+
+Found from the model's own marker set:
+
+1. Only markers that the model has and that every used frame of the static trial shows count.
+2. A pair measures a body if one marker is on it, and the other is on it too or stands for one of
+   its joints: it is on a body further along the chain, and no further from that joint's centre
+   than 0.35 of the pair's length (a lateral knee marker on the thigh for the shank, the iliac
+   spine for the thigh).
+3. Anatomical landmarks (markers that the model marks `fixed`) go before markers of a cluster, which
+   sit anywhere; clusters measure only a body that no landmarks do.
+4. Pairs under 0.15 m, or under half of the body's longest, are left out: a marker placed 5 mm off
+   is then at most 3 % of a length. The body's factor, the same along x, y and z, is the mean over
+   the pairs that are left, of their length in the trial over their length in the model.
+5. A body without a pair takes the factor of its nearest descendant that has one (talus: heel to
+   toe), else of its nearest ancestor (patella: thigh).
+"""
+
+from collections.abc import Iterable
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nem2e_tf.errors import InputError
+from nem2e_tf.simulation.model import reason
+
+SHORTEST_PAIR = 0.15
+"""m."""
+
+NEAR_JOINT = 0.35
+"""Of a pair's length, that a marker standing for a joint may be from its centre."""
+
+UNITS = {"mm": 0.001, "m": 1.0}
+"""Metres."""
+
+Pair = tuple[str, str]
+
+
+def model_markers(model: Any) -> dict[str, bool]:
+    """The model's markers, and whether each is `fixed` to its body: an anatomical landmark."""
+    found = model.getMarkerSet()
+    return {found.get(i).getName(): found.get(i).get_fixed() for i in range(found.getSize())}
+
+
+def shown_markers(static: Path, start: float | None, end: float | None) -> dict[str, np.ndarray]:
+    """Mean position, m, of every marker of a .trc file that has no gap in the range.
+
+    Raises:
+        InputError: not a file that OpenSim reads, an unknown unit, or no frame in the range.
+    """
+    import opensim
+
+    try:
+        data = opensim.TimeSeriesTableVec3(str(static))
+        unit = data.getTableMetaDataString("Units")
+    except RuntimeError as error:
+        raise InputError(f"{static}: OpenSim cannot read these markers: {reason(error)}") from None
+    if unit not in UNITS:
+        raise InputError(f"{static}: its markers are in '{unit}'; {' or '.join(UNITS)} is known")
+    time = np.array(data.getIndependentColumn())
+    low, high = time[0] if start is None else start, time[-1] if end is None else end
+    used = np.flatnonzero((time >= low - 1e-6) & (time <= high + 1e-6))
+    if not used.size:
+        raise InputError(
+            f"{static}: no frame between {low:g} and {high:g} s; it covers"
+            f" {time[0]:g}-{time[-1]:g} s"
+        )
+    shown = {}
+    for name in data.getColumnLabels():
+        column = data.getDependentColumn(name)
+        places = np.array([column[int(row)].to_numpy() for row in used])
+        if np.isfinite(places).all():
+            shown[name] = places.mean(axis=0) * UNITS[unit]
+    return shown
+
+
+def write_static(markers: dict[str, np.ndarray], path: Path) -> None:
+    """Write positions in metres as a .trc file of two equal frames, for OpenSim's tools."""
+    names = "\t\t\t".join(markers)
+    axes = "\t".join(f"{axis}{i + 1}" for i in range(len(markers)) for axis in "XYZ")
+    values = "\t".join(f"{value:.7f}" for place in markers.values() for value in place)
+    head = (
+        f"PathFileType\t4\t(X/Y/Z)\t{path.name}\n"
+        "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\tOrigDataRate\tOrigDataStartFrame"
+        f"\tOrigNumFrames\n100\t100\t2\t{len(markers)}\tm\t100\t1\t2\n"
+        f"Frame#\tTime\t{names}\n\t\t{axes}\n\n"
+    )
+    path.write_text(f"{head}1\t0.00\t{values}\n2\t0.01\t{values}\n", encoding="utf-8")
+
+
+def marker_pairs(model: Any, names: Iterable[str]) -> dict[str, list[Pair]]:
+    """Which of these markers measure which body, by the rules at the top of this module.
+
+    Args:
+        model: opensim.Model with a marker set.
+        names: iterable of str. Markers that the static trial shows.
+
+    Returns:
+        Pairs by body; a body that nothing measures is left out.
+    """
+    state = model.initSystem()
+    markers = {name: model.getMarkerSet().get(name) for name in names}
+    place = {name: m.getLocationInGround(state).to_numpy() for name, m in markers.items()}
+    body_of = {name: m.getParentFrame().findBaseFrame().getName() for name, m in markers.items()}
+    landmarks = {name for name, m in markers.items() if m.get_fixed()}
+    parents, joints = _tree(model, state)
+    chosen = {}
+    for body in parents:
+        ends = {body: joints[body]} | {
+            b: joints[b] for b, parent in parents.items() if parent == body
+        }
+        found: dict[Pair, float] = {}
+        for pair in combinations(markers, 2):
+            length = float(np.linalg.norm(place[pair[0]] - place[pair[1]]))
+            if length >= SHORTEST_PAIR and _measures(
+                pair, body, body_of, place, ends, parents, length
+            ):
+                found[pair] = length
+        anatomical = {pair: length for pair, length in found.items() if set(pair) <= landmarks}
+        found = anatomical or found
+        if found:
+            longest = max(found.values())
+            chosen[body] = [pair for pair, length in found.items() if length >= longest / 2]
+    return chosen
+
+
+def first_factors(
+    model: Any, pairs: dict[str, list[Pair]], shown: dict[str, np.ndarray]
+) -> dict[str, float]:
+    """The factor of every measured body, with the model in its default pose."""
+    state = model.initSystem()
+    found = model.getMarkerSet()
+    factors = {}
+    for body, measured in pairs.items():
+        ratios = []
+        for first, second in measured:
+            here = found.get(first).getLocationInGround(state).to_numpy()
+            here = here - found.get(second).getLocationInGround(state).to_numpy()
+            there = shown[first] - shown[second]
+            ratios.append(np.linalg.norm(there) / np.linalg.norm(here))
+        factors[body] = float(np.mean(ratios))
+    return factors
+
+
+def _measures(
+    pair: Pair,
+    body: str,
+    body_of: dict[str, str],
+    place: dict[str, np.ndarray],
+    ends: dict[str, np.ndarray],
+    parents: dict[str, str],
+    length: float,
+) -> bool:
+    on = [name for name in pair if body_of[name] == body]
+    if len(on) == 2:
+        return True
+    if not on:
+        return False
+    other = next(name for name in pair if body_of[name] != body)
+    for end, centre in ends.items():
+        # Beyond the proximal joint are ancestors; beyond a distal one, that child and its own.
+        beyond = (
+            body_of[other] in _ancestors(body, parents)
+            if end == body
+            else end in [body_of[other], *_ancestors(body_of[other], parents)]
+        )
+        if beyond and np.linalg.norm(place[other] - centre) <= NEAR_JOINT * length:
+            return True
+    return False
+
+
+def _tree(model: Any, state: Any) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+    """Parent body of every body, and the centre of the joint between them in the ground."""
+    parents, centres = {}, {}
+    joints = model.getJointSet()
+    for i in range(joints.getSize()):
+        child = joints.get(i).getChildFrame()
+        body = child.findBaseFrame().getName()
+        parents[body] = joints.get(i).getParentFrame().findBaseFrame().getName()
+        centres[body] = child.getPositionInGround(state).to_numpy()
+    return parents, centres
+
+
+def _ancestors(body: str, parents: dict[str, str]) -> list[str]:
+    found: list[str] = []
+    while body in parents:
+        body = parents[body]
+        found.append(body)
+    return found
+
+
+def inherited_from(model: Any, pairs: dict[str, list[Pair]]) -> dict[str, str]:
+    """For every body without a pair, the body whose factor it takes."""
+    parents, _ = _tree(model, model.initSystem())
+    taken = {}
+    for body in parents:
+        if body in pairs:
+            continue
+        below = [b for b in pairs if body in _ancestors(b, parents)]
+        above = [b for b in _ancestors(body, parents) if b in pairs]
+        # A body in two pieces of the tree (no ancestor measured): any measured body will do.
+        nearest = sorted(below, key=lambda b: _ancestors(b, parents).index(body))
+        taken[body] = next(iter([*nearest, *above, *pairs]))
+    return taken

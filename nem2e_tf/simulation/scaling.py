@@ -1,0 +1,349 @@
+"""A generic model made a subject's, by OpenSim's ScaleTool from a static trial.
+
+ScaleTool measures the model in its default pose, and a pair of markers over a joint reaches into
+the next body: it would take the subject's pose, and the other body's size, for this one's. So each
+pass measures the model as the pass before left it, scaled and in the pose that inverse kinematics
+found, until nothing is left to scale; then the generic model is scaled once by all factors
+together. The pairs are chosen by the rules of `marker_pairs`.
+"""
+
+import os
+import re
+import tempfile
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from nem2e_tf.errors import InputError
+from nem2e_tf.files import check_input, read_motion, replacing
+from nem2e_tf.simulation.marker_pairs import (
+    Pair,
+    first_factors,
+    inherited_from,
+    marker_pairs,
+    model_markers,
+    shown_markers,
+    write_static,
+)
+from nem2e_tf.simulation.model import reason
+from nem2e_tf.simulation.opensim_tools import run_process
+
+MOST_PASSES = 12
+SETTLED = 1e-3
+"""What the largest factor of a pass may still differ from one when passes end."""
+
+LEAST_FACTOR, MOST_FACTOR = 0.4, 2.5
+"""An infant of an adult model, and more than any adult of it."""
+
+ACCURACY = 1e-9
+"""Of the inverse kinematics of the static pose; 1e-8 leaves 0.05 mm."""
+
+LANDMARK_WEIGHT, CLUSTER_WEIGHT = 10.0, 1.0
+"""In the inverse kinematics of the static pose, where the model marks its landmarks `fixed`."""
+
+LARGEST_RMS, LARGEST_ERROR = 0.01, 0.02
+"""m. What OpenSim's user guide accepts of a static pose, RMS and worst marker."""
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """What scaling did.
+
+    Args:
+        model: str. The .osim file written.
+        mass: float. Kilograms.
+        height: float or None. Metres; noted, not used.
+        factors: dict of body to its scale factor.
+        pairs: dict of measured body to its marker pairs.
+        inherited: dict of a body without a pair to the body whose factor it took.
+        unused: markers of the model that the static trial does not show throughout.
+        rms: float. RMS marker error of the scaled model in the static pose, m, before markers
+            were moved onto it.
+        worst: float. Error of the worst marker, m.
+        worst_marker: str.
+    """
+
+    model: str
+    mass: float
+    height: float | None
+    factors: dict[str, float]
+    pairs: dict[str, list[Pair]]
+    inherited: dict[str, str]
+    unused: list[str]
+    rms: float
+    worst: float
+    worst_marker: str
+
+    def warnings(self) -> list[str]:
+        """A sentence for each error beyond what OpenSim's user guide accepts."""
+        said = []
+        if self.rms > LARGEST_RMS:
+            said.append(
+                f"the markers of the static pose are {1000 * self.rms:.0f} mm (RMS) off the scaled"
+                f" model; {1000 * LARGEST_RMS:.0f} mm is the accepted most"
+            )
+        if self.worst > LARGEST_ERROR:
+            said.append(
+                f"marker {self.worst_marker} is {1000 * self.worst:.0f} mm off the scaled model;"
+                f" {1000 * LARGEST_ERROR:.0f} mm is the accepted most; see where it was attached"
+            )
+        return said
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, in tables and lists."""
+        return {**asdict(self), "warnings": self.warnings()}
+
+    def lines(self) -> list[str]:
+        """Factors by body, a line each, then the marker errors."""
+        width = max(map(len, self.factors))
+        told = []
+        for body, factor in self.factors.items():
+            pairs = ", ".join(f"{a} – {b}" for a, b in self.pairs.get(body, []))
+            told.append(f"{body:{width}}  {factor:.3f}  {pairs or 'as ' + self.inherited[body]}")
+        told.append(
+            f"marker errors: RMS {1000 * self.rms:.1f} mm, worst {1000 * self.worst:.1f} mm"
+            f" ({self.worst_marker})"
+        )
+        return told
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What ScaleTool is told of the subject.
+
+    Args:
+        name: str. The static trial's, for messages.
+        static: path. The mean of the static trial, as a .trc file.
+        mass: float. Kilograms.
+        height: float or None. Metres.
+        weights: dict of marker to its weight in the inverse kinematics of marker placement.
+        pairs: marker pairs by the body that they measure.
+        inherited: body by the body that takes its factor from it.
+    """
+
+    name: str
+    static: Path
+    mass: float
+    height: float | None
+    weights: dict[str, float]
+    pairs: dict[str, list[Pair]]
+    inherited: dict[str, str]
+
+
+def scale_model(
+    generic: str | os.PathLike[str],
+    static: str | os.PathLike[str],
+    mass: float,
+    output: str | os.PathLike[str],
+    *,
+    height: float | None = None,
+    start: float | None = None,
+    end: float | None = None,
+) -> Scaling:
+    """Scale a generic model to a subject and put its markers where the subject's are.
+
+    Args:
+        generic: str or path. The .osim file, with a marker set.
+        static: str or path. Markers of a quiet stance, .trc.
+        mass: float. Of the subject, kg; spread over the bodies as the generic model has it.
+        output: str or path. Where to write the scaled model (.osim).
+        height: float or None. Of the subject, m. Noted in the report and in ScaleTool's set-up.
+        start: float or None. First second of the static trial to use; None is its first.
+        end: float or None. Last second; None is its last.
+
+    Raises:
+        InputError: a file or number that cannot be used, no markers in common, or a tool that
+            failed.
+    """
+    if not 1.0 <= mass <= 400.0:
+        raise InputError(f"a body mass of {mass:g} kg is no person's; give kilograms")
+    if height is not None and not 0.3 <= height <= 2.8:
+        raise InputError(f"a height of {height:g} m is no person's; give metres")
+    generic, static = check_input(generic, "a generic model"), check_input(static, "a static trial")
+    model = _load(generic)
+    shown = shown_markers(static, start, end)
+    markers = model_markers(model)
+    common = [name for name in markers if name in shown]
+    if len(common) < 3:
+        raise InputError(
+            f"{static}: only {len(common)} of its markers are in {generic.name}; use a model with"
+            " the marker set of this laboratory"
+        )
+    pairs = marker_pairs(model, common)
+    if not pairs:
+        raise InputError(f"{static}: no two of its markers measure a body of {generic.name}")
+    _check_factors(first_factors(model, pairs, shown), static)
+    has_landmarks = any(markers[name] for name in common)
+    with tempfile.TemporaryDirectory(prefix="nem2e-") as temporary_folder:
+        folder = Path(temporary_folder)
+        write_static({name: shown[name] for name in common}, folder / "static.trc")
+        subject = Subject(
+            name=str(static),
+            static=folder / "static.trc",
+            mass=mass,
+            height=height,
+            weights={
+                name: LANDMARK_WEIGHT if markers[name] or not has_landmarks else CLUSTER_WEIGHT
+                for name in common
+            },
+            pairs=pairs,
+            inherited=inherited_from(model, pairs),
+        )
+        factors = dict.fromkeys([*pairs, *subject.inherited], 1.0)
+        for _ in range(MOST_PASSES):
+            left = _run(model, subject, folder, None)[0]
+            factors = {body: factor * left[body] for body, factor in factors.items()}
+            _check_factors(factors, static)
+            model = _load(folder / "scaled.osim")
+            _set_pose(model, folder / "pose.mot")
+            if max(abs(factor - 1.0) for factor in left.values()) < SETTLED:
+                break
+        else:
+            raise InputError(
+                f"{static}: scaling does not settle; choose a quieter part with --start and --end"
+            )
+        # Marker placement ends near where it starts, so it starts in the pose that was found.
+        original, posed = _load(generic), _load(generic)
+        _set_pose(posed, folder / "pose.mot")
+        rms, worst, worst_marker = _marker_errors(_run(posed, subject, folder, factors)[1])
+        scaled = _load(folder / "subject.osim")
+        _restore_pose(scaled, original)
+        with replacing(output) as temporary:
+            scaled.printToXML(str(temporary))
+    return Scaling(
+        model=str(output), mass=mass, height=height, factors=factors, pairs=pairs,
+        inherited=subject.inherited, unused=[m for m in markers if m not in common], rms=rms,
+        worst=worst, worst_marker=worst_marker,
+    )  # fmt: skip
+
+
+def _run(
+    model: Any, subject: Subject, folder: Path, factors: dict[str, float] | None
+) -> tuple[dict[str, float], str]:
+    """Run ScaleTool on the model; the factors that it used, by body, and its log.
+
+    It leaves `scaled.osim` and its `pose.mot`. Factors of None are measured from the subject's
+    marker pairs; given ones are used, and `subject.osim` has the markers moved as well.
+    """
+    import opensim
+
+    model.printToXML(str(folder / "generic.osim"))
+    tool = opensim.ScaleTool()
+    tool.setName("subject")
+    tool.setSubjectMass(subject.mass)
+    if subject.height is not None:
+        tool.setSubjectHeight(1000 * subject.height)
+    tool.getGenericModelMaker().setModelFileName("generic.osim")
+    scaler = tool.getModelScaler()
+    _set_up_scaler(scaler, subject, factors)
+    scaler.setOutputModelFileName("scaled.osim")
+    scaler.setOutputScaleFileName("factors.xml")
+    placer = tool.getMarkerPlacer()
+    placer.setApply(factors is not None)
+    placer.setMarkerFileName(str(subject.static))
+    placer.setTimeRange(_array(opensim.ArrayDouble(), [0.0, 0.01]))
+    placer.setMoveModelMarkers(True)
+    placer.setOutputModelFileName("subject.osim")
+    for name, weight in subject.weights.items():
+        task = opensim.IKMarkerTask()
+        task.setName(name)
+        task.setWeight(weight)
+        placer.getIKTaskSet().cloneAndAppend(task)
+    tool.printToXML(str(folder / "tool.xml"))
+    run = {
+        "run": "scale", "markers": str(subject.static), "weights": subject.weights,
+        "accuracy": ACCURACY, "outputs": ["scaled.osim"] + ["subject.osim"] * bool(factors),
+    }  # fmt: skip
+    log = run_process(run, folder, f"{subject.name}: scaling")
+    found = opensim.ScaleSet(str(folder / "factors.xml"))
+    scales = [found.get(i) for i in range(found.getSize())]
+    return {s.getSegmentName(): float(s.getScaleFactors().get(0)) for s in scales}, log
+
+
+def _set_up_scaler(scaler: Any, subject: Subject, factors: dict[str, float] | None) -> None:
+    import opensim
+
+    scaler.setApply(True)
+    scaler.setMarkerFileName(str(subject.static))
+    scaler.setTimeRange(_array(opensim.ArrayDouble(), [0.0, 0.01]))
+    scaler.setPreserveMassDist(True)
+    order = "measurements" if factors is None else "manualScale"
+    scaler.setScalingOrder(_array(opensim.ArrayStr(), [order]))
+    for body, factor in (factors or {}).items():
+        scale = opensim.Scale()
+        scale.setSegmentName(body)
+        scale.setScaleFactors(opensim.Vec3(factor))
+        scale.setApply(True)
+        scaler.addScale(scale)
+    for body, pairs in subject.pairs.items() if factors is None else ():
+        measurement = opensim.Measurement()
+        measurement.setName(body)
+        measurement.setApply(True)
+        for first, second in pairs:
+            measurement.getMarkerPairSet().cloneAndAppend(opensim.MarkerPair(first, second))
+        sharing = [b for b, source in subject.inherited.items() if source == body]
+        for shared in [body, *sharing]:
+            part = opensim.BodyScale()
+            part.setName(shared)
+            part.setAxisNames(_array(opensim.ArrayStr(), "XYZ"))
+            measurement.getBodyScaleSet().cloneAndAppend(part)
+        scaler.addMeasurement(measurement)
+
+
+def _array(empty: Any, values: Iterable[Any]) -> Any:
+    for value in values:
+        empty.append(value)
+    return empty
+
+
+def _check_factors(factors: dict[str, float], static: Path) -> None:
+    for body, factor in factors.items():
+        if not LEAST_FACTOR <= factor <= MOST_FACTOR:
+            raise InputError(
+                f"{static}: '{body}' would be scaled by {factor:.3g}; are its units right, and its"
+                " marker names the model's?"
+            )
+
+
+def _load(path: Path) -> Any:
+    import opensim
+
+    opensim.Logger.setLevelString("Off")
+    opensim.Logger.removeFileSink()
+    try:
+        model = opensim.Model(str(path))
+        model.initSystem()
+    except RuntimeError as error:
+        raise InputError(f"{path}: OpenSim cannot read this model: {reason(error)}") from None
+    return model
+
+
+def _set_pose(model: Any, pose: Path) -> None:
+    """Make the first frame of a motion the model's default pose."""
+    coordinates = model.getCoordinateSet()
+    every = [coordinates.get(i) for i in range(coordinates.getSize())]
+    import opensim
+
+    rotational = opensim.Coordinate.Rotational
+    angles = [c.getName() for c in every if c.getMotionType() == rotational]
+    values = read_motion(pose, angles).iloc[0]
+    for coordinate in every:
+        if coordinate.getName() in values:
+            coordinate.setDefaultValue(float(values[coordinate.getName()]))
+
+
+def _restore_pose(model: Any, original: Any) -> None:
+    for i in range(original.getCoordinateSet().getSize()):
+        coordinate = original.getCoordinateSet().get(i)
+        same = model.updCoordinateSet().get(coordinate.getName())
+        same.setDefaultValue(coordinate.getDefaultValue())
+
+
+def _marker_errors(log: str) -> tuple[float, float, str]:
+    """RMS, worst and its marker, m, as inverse kinematics reports them."""
+    found = re.findall(r"marker error: RMS = (\S+), max = (\S+) \((.+)\)", log)
+    if not found:
+        raise InputError("scaling: inverse kinematics reported no marker errors")
+    rms, worst, marker = found[-1]
+    return float(rms), float(worst), marker

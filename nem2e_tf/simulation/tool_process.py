@@ -1,0 +1,168 @@
+"""One run of one of OpenSim's tools, in a process of its own; started by
+`opensim_tools.run_process`.
+
+The tools print, log and leave files in the working folder, and an optimiser can take the
+interpreter down with it. None of that reaches the process that asked. Run as a file: it imports
+nothing of this package.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import opensim
+
+
+def static_optimisation(task: dict[str, Any]) -> None:
+    """OpenSim's static optimisation; writes `tool_StaticOptimization_{activation,force}.sto`."""
+    analysis = opensim.StaticOptimization()
+    analysis.setName("StaticOptimization")
+    analysis.setStartTime(task["start"])
+    analysis.setEndTime(task["end"])
+    analysis.setUseModelForceSet(True)
+    analysis.setUseMusclePhysiology(True)
+    analysis.setActivationExponent(2.0)
+    analysis.setConvergenceCriterion(task["tolerance"])
+    analysis.setMaxIterations(task["iterations"])
+    analysis.setStepInterval(1)
+    tool = opensim.AnalyzeTool()
+    tool.setName("tool")
+    tool.setModelFilename(task["model"])
+    tool.setCoordinatesFileName(task["coordinates"])
+    tool.setLowpassCutoffFrequency(-1.0)
+    tool.setExternalLoadsFileName(task["loads"])
+    tool.setInitialTime(task["start"])
+    tool.setFinalTime(task["end"])
+    tool.setSolveForEquilibrium(False)
+    tool.setResultsDir(".")
+    tool.updAnalysisSet().cloneAndAppend(analysis)
+    # Only a tool read from its file loads model and motion by itself.
+    tool.printToXML("tool.xml")
+    if not opensim.AnalyzeTool("tool.xml").run():
+        sys.exit("the tool stopped")
+
+
+def moco(task: dict[str, Any]) -> None:
+    """MocoInverse; writes `solution.sto`."""
+    processor = opensim.ModelProcessor(task["model"])
+    processor.append(opensim.ModOpAddExternalLoads(task["loads"]))
+    processor.append(opensim.ModOpIgnoreTendonCompliance())
+    processor.append(opensim.ModOpReplaceMusclesWithDeGrooteFregly2016())
+    processor.append(opensim.ModOpIgnorePassiveFiberForcesDGF())
+    processor.append(opensim.ModOpScaleActiveFiberForceCurveWidthDGF(task["width"]))
+    kinematics = opensim.TableProcessor(task["coordinates"])
+    kinematics.append(opensim.TabOpUseAbsoluteStateNames())
+    inverse = opensim.MocoInverse()
+    inverse.setModel(processor)
+    inverse.setKinematics(kinematics)
+    inverse.set_initial_time(task["start"])
+    inverse.set_final_time(task["end"])
+    inverse.set_mesh_interval(task["mesh_interval"])
+    inverse.set_convergence_tolerance(task["tolerance"])
+    inverse.set_constraint_tolerance(task["tolerance"])
+    inverse.set_max_iterations(task["iterations"])
+    # The solution lives in what `solve` returns, and goes with it.
+    solved = inverse.solve()
+    solution = solved.getMocoSolution()
+    if not solution.success():
+        sys.exit(f"the optimiser ended with {solution.getStatus()}")
+    solution.write("solution.sto")
+
+
+def computed_muscle_control(task: dict[str, Any]) -> None:
+    """Computed muscle control; writes `tool_states.sto` and `tool_Actuation_force.sto`."""
+    model = opensim.Model(task["model"])
+    state = model.initSystem()
+    tasks = opensim.CMC_TaskSet()
+    coordinates = model.getCoordinateSet()
+    for i in range(coordinates.getSize()):
+        coordinate = coordinates.get(i)
+        if coordinate.isConstrained(state):
+            continue
+        joint = opensim.CMC_Joint()
+        joint.setName(coordinate.getName())
+        joint.setCoordinateName(coordinate.getName())
+        joint.setWeight(1.0)
+        # Critically damped: kv = 2 sqrt(kp), as OpenSim's examples have it.
+        joint.setKP(100.0)
+        joint.setKV(20.0)
+        joint.setActive(True, False, False)
+        tasks.cloneAndAppend(joint)
+    tasks.printToXML("tasks.xml")
+    tool = opensim.CMCTool()
+    tool.setName("tool")
+    tool.setModelFilename(task["model"])
+    tool.setDesiredKinematicsFileName(task["coordinates"])
+    tool.setLowpassCutoffFrequency(-1.0)
+    tool.setTaskSetFileName("tasks.xml")
+    tool.setExternalLoadsFileName(task["loads"])
+    tool.setInitialTime(task["start"])
+    tool.setFinalTime(task["end"])
+    tool.setTimeWindow(task["window"])
+    tool.setUseFastTarget(True)
+    tool.setMaximumNumberOfSteps(20000)
+    tool.setMaxDT(task["window"])
+    tool.setResultsDir(".")
+    for analysis in (opensim.Actuation(), opensim.StatesReporter()):
+        # The tool's own states file has a broken row of names.
+        analysis.setName(analysis.getConcreteClassName())
+        tool.updAnalysisSet().cloneAndAppend(analysis)
+    tool.printToXML("tool.xml")
+    if not opensim.CMCTool("tool.xml").run():
+        sys.exit("the tool stopped")
+    for name in ("tool_StatesReporter_states.sto", "tool_Actuation_force.sto"):
+        _without_doubled_rows(Path(name))
+
+
+def _without_doubled_rows(path: Path) -> None:
+    """Write a storage file again with one row a time: the tool reports its last step twice."""
+    head, rows = path.read_text(encoding="utf-8").split("endheader\n", 1)
+    names, *lines = rows.splitlines()
+    by_time = {line.split(None, 1)[0]: line for line in lines if line.strip()}
+    kept = [line for line in head.splitlines() if not line.startswith("nRows")]
+    text = "\n".join([*kept, "endheader", names, *by_time.values()])
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def scale(task: dict[str, Any]) -> None:
+    """ScaleTool, as `tool.xml` sets it up, then the pose in which `scaled.osim` fits the markers.
+
+    Writes `pose.mot`. At the tool's own accuracy (1e-5) inverse kinematics stops millimetres short
+    of the best pose; marker placement is as far off, and does not let it be chosen.
+    """
+    # Its own word is not believed: without marker placement it ends well and says that it did not.
+    opensim.ScaleTool("tool.xml").run()
+    for output in task["outputs"]:
+        if not Path(output).exists():
+            sys.exit(f"the tool stopped before it wrote {output}")
+    model = opensim.Model("scaled.osim")
+    kinematics = opensim.InverseKinematicsTool()
+    kinematics.setModel(model)
+    kinematics.setMarkerDataFileName(task["markers"])
+    kinematics.set_accuracy(task["accuracy"])
+    kinematics.setStartTime(0.0)
+    kinematics.setEndTime(0.0)
+    for name, weight in task["weights"].items():
+        marker = opensim.IKMarkerTask()
+        marker.setName(name)
+        marker.setWeight(weight)
+        kinematics.upd_IKTaskSet().cloneAndAppend(marker)
+    kinematics.set_report_errors(True)
+    kinematics.setOutputMotionFileName("pose.mot")
+    if not kinematics.run():
+        sys.exit("inverse kinematics stopped")
+
+
+RUNS = {
+    "opensim": static_optimisation,
+    "moco": moco,
+    "cmc": computed_muscle_control,
+    "scale": scale,
+}
+
+if __name__ == "__main__":
+    opensim.Logger.removeFileSink()
+    opensim.Logger.setLevelString("Info")
+    description = json.loads(Path("task.json").read_text(encoding="utf-8"))
+    RUNS[description["run"]](description)

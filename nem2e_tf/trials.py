@@ -1,0 +1,125 @@
+"""Lists of recorded trials, as a person edits them in a spreadsheet."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.files import check_input
+
+FILES = ("model", "motion", "loads", "moments", "emg")
+COLUMNS = ("subject", "task", *FILES, "start", "end")
+TASKS = ("walking", "running", "stairs", "sit-to-stand", "squatting", "jumping", "cycling", "other")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A recording: whose, of what, in which files, and which part of it counts.
+
+    Args:
+        subject: who moved.
+        task: what was done, one of `TASKS`.
+        model: the OpenSim model.
+        motion: joint motion.
+        loads: external loads, or None.
+        moments: joint moments, or None.
+        emg: measured EMG envelopes, or None.
+        start: seconds.
+        end: seconds.
+    """
+
+    subject: str
+    task: str
+    model: Path
+    motion: Path
+    loads: Path | None
+    moments: Path | None
+    emg: Path | None
+    start: float
+    end: float
+
+    @property
+    def name(self) -> str:
+        """How messages and result tables call it."""
+        return f"{self.subject} {self.task}"
+
+
+def read_trials(
+    path: str | os.PathLike[str], data: str | os.PathLike[str] | None = None
+) -> list[Trial]:
+    """Read a list of trials, a CSV with the columns `COLUMNS`.
+
+    Args:
+        path: str or path. The CSV. An empty cell in loads, moments or emg means that there is
+            none.
+        data: str, path or None. Folder that the file names are relative to; None is the CSV's
+            own. No name leads out of it.
+
+    Raises:
+        InputError: names the line and column of the first fault.
+    """
+    path = check_input(path, "a list of trials")
+    root = (Path(data) if data is not None else path.parent).resolve()
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder of recordings")
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a CSV table: {' '.join(str(error).split())}") from None
+    for column in COLUMNS:
+        if column not in table.columns:
+            raise InputError(f"{path}: no column '{column}'; {nearest(column, table.columns)}")
+    if table.empty:
+        raise InputError(f"{path}: no trials below the column names")
+    trials: list[Trial] = []
+    models: dict[str, tuple[int, Path]] = {}
+    for line, row in enumerate(table.to_dict("records"), start=2):
+        trial = _trial(path, root, line, row)
+        before, model = models.setdefault(trial.subject, (line, trial.model))
+        if model != trial.model:
+            raise InputError(
+                f"{path}: line {line}, column 'model': subject '{trial.subject}' has another model"
+                f" in line {before}, {model.name}; one subject has one model"
+            )
+        trials.append(trial)
+    return trials
+
+
+def _trial(path: Path, root: Path, line: int, row: Mapping[Any, Any]) -> Trial:
+    def refuse(column: str, fault: str) -> InputError:
+        return InputError(f"{path}: line {line}, column '{column}': {fault}")
+
+    files: dict[str, Path | None] = {}
+    for column in FILES:
+        name = row[column].strip()
+        files[column] = (root / name).resolve() if name else None
+        file = files[column]
+        if file is None:
+            if column in ("model", "motion"):
+                raise refuse(column, "is empty; a trial needs it")
+        elif not file.is_relative_to(root):
+            raise refuse(column, f"'{name}' leads out of the folder {root}")
+        elif not file.is_file():
+            raise refuse(column, f"no file '{name}' in {root}")
+    times = []
+    for column in ("start", "end"):
+        try:
+            times.append(float(row[column]))
+        except ValueError:
+            raise refuse(column, f"'{row[column]}' is not a time in seconds") from None
+    if row["task"].strip() not in TASKS:
+        raise refuse("task", f"'{row['task']}' is not a task; {nearest(row['task'], TASKS)}")
+    if not times[0] < times[1] < float("inf"):
+        raise refuse("end", f"{times[1]:g} s is not after the start, {times[0]:g} s")
+    if not row["subject"].strip():
+        raise refuse("subject", "is empty")
+    model, motion = files["model"], files["motion"]
+    assert model is not None and motion is not None
+    return Trial(
+        row["subject"].strip(), row["task"].strip(), model, motion,
+        files["loads"], files["moments"], files["emg"], times[0], times[1],
+    )  # fmt: skip
