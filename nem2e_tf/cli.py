@@ -81,6 +81,7 @@ SolverName = Annotated[
 Paths = Annotated[
     PathKind, typer.Option("--paths", help="The model's own muscle paths, or polynomials fitted.")
 ]
+Jobs = Annotated[int, typer.Option(help="Processes; -1 is one for every processor.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Plot = Annotated[Path | None, typer.Option(help="Picture to write (.png, .pdf, .svg).")]
 
@@ -219,7 +220,7 @@ def prepare(
         Path | None, typer.Option(help="Folder of the recordings; the list's own otherwise.")
     ] = None,
     paths: Paths = PathKind.exact,
-    jobs: Annotated[int, typer.Option(help="Processes; -1 is one for every processor.")] = -1,
+    jobs: Jobs = -1,
     backend: Annotated[Backend, typer.Option(help="Where the processes run.")] = Backend.local,
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler.")] = None,
     as_json: Json = False,
@@ -298,9 +299,7 @@ def cohort(
     ] = None,
     without: Annotated[str, typer.Option(help="Causes to switch off, as delay,noise.")] = "",
     raw: Annotated[bool, typer.Option("--raw", help="Write raw EMG too.")] = False,
-    processes: Annotated[
-        int | None, typer.Option(min=1, help="Processes; one a processor if left out.")
-    ] = None,
+    jobs: Jobs = -1,
 ) -> None:
     """Make virtual people who walk and run, with an EMG that has people's causes to differ."""
     from nem2e_tf.cohort.causes import switched_on
@@ -309,7 +308,7 @@ def cohort(
     acting = switched_on(None if only is None else _names(only), _names(without))
     recipe = Recipe(seed, tuple(_names(tasks)), strides, acting, raw)
     with terminal.progress_bar("making virtual people") as progress:
-        trials = make_cohort(output, subjects, recipe, processes=processes, progress=progress)
+        trials = make_cohort(output, subjects, recipe, jobs=jobs, progress=progress)
     terminal.print_lines([f"wrote {trials}"])
 
 
