@@ -1,7 +1,6 @@
 """The command `nem2e`: what the library does, from files to files."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +8,30 @@ import typer
 
 from nem2e_tf import terminal
 from nem2e_tf.files import check_folder, check_output, read_storage, write_storage
+from nem2e_tf.options import (
+    AnySide,
+    Backend,
+    End,
+    IKTasks,
+    Jobs,
+    Json,
+    Loads,
+    Markers,
+    Model,
+    Moments,
+    Motion,
+    OneSide,
+    Output,
+    PathKind,
+    Paths,
+    Plot,
+    RefinerName,
+    Side,
+    Solver,
+    SolverName,
+    Start,
+    Up,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,70 +42,6 @@ if TYPE_CHECKING:
 app = terminal.application("Muscle activity from human motion.")
 
 PLOTS = (".png", ".pdf", ".svg")
-
-
-class Side(StrEnum):
-    """A leg."""
-
-    right = "r"
-    left = "l"
-
-
-class PathKind(StrEnum):
-    """Muscle paths."""
-
-    exact = "exact"
-    polynomial = "polynomial"
-
-
-class Solver(StrEnum):
-    """What shares joint moments among muscles: ours, or one of OpenSim's to compare with."""
-
-    static = "static"
-    opensim = "opensim"
-    moco = "moco"
-    cmc = "cmc"
-
-
-class Backend(StrEnum):
-    """Where processes run."""
-
-    local = "local"
-    dask = "dask"
-
-
-Model = Annotated[Path, typer.Option(help="OpenSim model (.osim).")]
-Motion = Annotated[
-    Path | None, typer.Option(help="Joint motion (.mot, .sto), from inverse kinematics.")
-]
-Markers = Annotated[
-    Path | None, typer.Option(help="Marker positions (.trc, .c3d), in place of --motion.")
-]
-Moments = Annotated[Path | None, typer.Option(help="Joint moments (.sto), from inverse dynamics.")]
-Loads = Annotated[
-    Path | None, typer.Option(help="OpenSim ExternalLoads (.xml), in place of --moments.")
-]
-IKTasks = Annotated[
-    Path | None,
-    typer.Option("--ik-tasks", help="OpenSim IKTaskSet (.xml); equal weights if left out."),
-]
-Up = Annotated[str | None, typer.Option(help="Axis of a .c3d that points up, as in +z.")]
-RefinerName = Annotated[str, typer.Option(help="Name of a shipped refiner, or a refiner's folder.")]
-Output = Annotated[Path, typer.Option("--output", "-o", help="Storage file to write (.sto).")]
-Start = Annotated[float | None, typer.Option(help="First second to use.")]
-End = Annotated[float | None, typer.Option(help="Last second to use.")]
-OneSide = Annotated[Side, typer.Option(help="Leg: r or l.")]
-AnySide = Annotated[
-    Side | None, typer.Option(help="Leg: r or l; found from the columns if left out.")
-]
-SolverName = Annotated[
-    Solver, typer.Option("--solver", help="static, or one of OpenSim's own: opensim, moco, cmc.")
-]
-Paths = Annotated[
-    PathKind, typer.Option("--paths", help="The model's own muscle paths, or polynomials fitted.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-Plot = Annotated[Path | None, typer.Option(help="Picture to write (.png, .pdf, .svg).")]
 
 
 @app.command()
@@ -219,7 +178,7 @@ def prepare(
         Path | None, typer.Option(help="Folder of the recordings; the list's own otherwise.")
     ] = None,
     paths: Paths = PathKind.exact,
-    jobs: Annotated[int, typer.Option(help="Processes; -1 is one for every processor.")] = -1,
+    jobs: Jobs = -1,
     backend: Annotated[Backend, typer.Option(help="Where the processes run.")] = Backend.local,
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler.")] = None,
     as_json: Json = False,
@@ -298,9 +257,7 @@ def cohort(
     ] = None,
     without: Annotated[str, typer.Option(help="Causes to switch off, as delay,noise.")] = "",
     raw: Annotated[bool, typer.Option("--raw", help="Write raw EMG too.")] = False,
-    processes: Annotated[
-        int | None, typer.Option(min=1, help="Processes; one a processor if left out.")
-    ] = None,
+    jobs: Jobs = -1,
 ) -> None:
     """Make virtual people who walk and run, with an EMG that has people's causes to differ."""
     from nem2e_tf.cohort.causes import switched_on
@@ -309,7 +266,7 @@ def cohort(
     acting = switched_on(None if only is None else _names(only), _names(without))
     recipe = Recipe(seed, tuple(_names(tasks)), strides, acting, raw)
     with terminal.progress_bar("making virtual people") as progress:
-        trials = make_cohort(output, subjects, recipe, processes=processes, progress=progress)
+        trials = make_cohort(output, subjects, recipe, jobs=jobs, progress=progress)
     terminal.print_lines([f"wrote {trials}"])
 
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from nem2e_tf import signals, simulation
 from nem2e_tf.errors import InputError
 from nem2e_tf.files import check_folder, read_motion, read_storage
 from nem2e_tf.muscles import MuscleMap, combine
+from nem2e_tf.processes import in_processes
 from nem2e_tf.shards import Manifest, Pair, Shards, describe, write_shard
 from nem2e_tf.signals import RATE, common_times, grid, low_pass, resample
 from nem2e_tf.simulation import COORDINATES, load_leg, simulate_files
@@ -176,20 +177,16 @@ def _in_parallel(
     todo: dict[int, Trial], settings: Settings, jobs: int, backend: str, scheduler: str | None
 ) -> Iterator[tuple[int, Pair | str]]:
     """Each trial's number with its pair, or with what is wrong with it, as they get done."""
-    if not todo:
-        return
-    from joblib import Parallel, delayed
-
-    with _workers(backend, scheduler):
-        parallel = Parallel(n_jobs=jobs, batch_size=1, return_as="generator_unordered")
-        yield from parallel(delayed(_try)(i, trial, settings) for i, trial in todo.items())
+    if todo:
+        with _workers(backend, scheduler):
+            yield from in_processes(partial(_try, settings=settings), todo, jobs)
 
 
-def _try(i: int, trial: Trial, settings: Settings) -> tuple[int, Pair | str]:
+def _try(trial: Trial, settings: Settings) -> Pair | str:
     try:
-        return i, record(trial, settings)
+        return record(trial, settings)
     except (InputError, OSError, RuntimeError) as error:
-        return i, " ".join(str(error).split())
+        return " ".join(str(error).split())
 
 
 @contextmanager

@@ -415,8 +415,8 @@ def test_a_cohort_is_a_data_set_of_the_same_bytes_however_many_processes_make_it
     opensim: Any, tmp_path: Path
 ) -> None:
     recipe = Recipe(seed=5, strides=3, raw=True)
-    one = make_cohort(tmp_path / "one", 2, recipe, processes=1)
-    two = make_cohort(tmp_path / "two", 2, recipe, processes=2)
+    one = make_cohort(tmp_path / "one", 2, recipe, jobs=1)
+    two = make_cohort(tmp_path / "two", 2, recipe, jobs=2)
     assert digest(one.parent) == digest(two.parent)
     trials = read_trials(one)
     assert [t.task for t in trials] == [*TASKS, *TASKS]
@@ -427,7 +427,7 @@ def test_a_cohort_is_a_data_set_of_the_same_bytes_however_many_processes_make_it
     )
     assert np.isfinite(simulated.to_numpy()).all()
     # Another seed, other people; more of them, the same first ones.
-    other = make_cohort(tmp_path / "other", 1, replace(recipe, seed=6), processes=1)
+    other = make_cohort(tmp_path / "other", 1, replace(recipe, seed=6), jobs=1)
     assert (
         digest(other.parent).keys().isdisjoint(name for name in digest(one.parent) if "/" in name)
     )

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-import multiprocessing
 import os
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from nem2e_tf.cohort.causes import switched_on
@@ -16,6 +15,7 @@ from nem2e_tf.cohort.session import VirtualSession, session, write_leg
 from nem2e_tf.cohort.subject import sample_subject
 from nem2e_tf.errors import InputError, nearest
 from nem2e_tf.files import check_folder, replacing, write_storage
+from nem2e_tf.processes import in_processes
 from nem2e_tf.simulation.geometry import Progress
 from nem2e_tf.trials import COLUMNS
 
@@ -57,7 +57,7 @@ def make_cohort(
     subjects: int,
     recipe: Recipe | None = None,
     *,
-    processes: int | None = None,
+    jobs: int = -1,
     progress: Progress | None = None,
 ) -> Path:
     """Make virtual people and write what a laboratory would have of them, and the truth beside it.
@@ -79,7 +79,7 @@ def make_cohort(
         folder: str or path. New or empty, or left by an interrupted making of a cohort.
         subjects: how many, at least 1.
         recipe: Recipe or None for the usual one.
-        processes: int or None. None is one a processor, and no more than there are people.
+        jobs: int. Processes; -1 is one for every processor.
         progress: callable or None. Told of people done.
 
     Returns:
@@ -94,23 +94,13 @@ def make_cohort(
     folder = check_folder(folder)
     if (folder / LIST).exists():
         raise InputError(f"{folder}: holds a cohort already ({LIST}); name another folder")
-    available = min(processes or len(os.sched_getaffinity(0)), subjects)
     rows: dict[int, list[list[str]]] = {}
     numbers = range(1, subjects + 1)
-    if available <= 1:
-        for number in numbers:
-            rows[number] = _make_subject(folder, number, recipe)
-            if progress is not None:
-                progress(len(rows), subjects)
-    else:
-        # A process that is forked while OpenSim or TensorFlow run threads may hang.
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(available, mp_context=context) as pool:
-            pending = {pool.submit(_make_subject, folder, n, recipe): n for n in numbers}
-            for future in as_completed(pending):
-                rows[pending[future]] = future.result()
-                if progress is not None:
-                    progress(len(rows), subjects)
+    make = partial(_make_subject, folder=folder, recipe=recipe)
+    for number, made in in_processes(make, {n: n for n in numbers}, jobs):
+        rows[number] = made
+        if progress is not None:
+            progress(len(rows), subjects)
     _write_json(
         folder / "cohort.json",
         {
@@ -129,7 +119,7 @@ def make_cohort(
     return folder / LIST
 
 
-def _make_subject(folder: Path, number: int, recipe: Recipe) -> list[list[str]]:
+def _make_subject(number: int, folder: Path, recipe: Recipe) -> list[list[str]]:
     """Write one person's files; the rows of the list of trials."""
     subject = sample_subject(recipe.seed, number)
     home = check_folder(folder / subject.name)

@@ -1,14 +1,13 @@
 """Several trials at a time, each in a process of its own."""
 
-import multiprocessing
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from functools import lru_cache, partial
 from typing import Any
 
 import pandas as pd
 
+from nem2e_tf.processes import in_processes
 from nem2e_tf.simulation.model import COORDINATES, LegModel, load_leg
 from nem2e_tf.simulation.simulate import simulate_files
 
@@ -19,7 +18,7 @@ Files = tuple[str | os.PathLike[str], str | os.PathLike[str], str | os.PathLike[
 def simulate_trials(
     trials: Sequence[Files],
     *,
-    processes: int | None = None,
+    jobs: int = -1,
     side: str = "r",
     coordinates: tuple[str, ...] | None = COORDINATES,
     **options: Any,
@@ -31,7 +30,7 @@ def simulate_trials(
 
     Args:
         trials: files of each.
-        processes: int or None. None is one a processor, and no more than there are trials.
+        jobs: int. Processes; -1 is one for every processor.
         side: str. As for `simulate_files`.
         coordinates: tuple of str or None. As for `simulate_files`.
         options: of `simulate_files`, but `progress`.
@@ -39,16 +38,9 @@ def simulate_trials(
     Raises:
         InputError: the first trial that cannot be simulated.
     """
-    available = min(len(os.sched_getaffinity(0)), len(trials))
-    run: Callable[[Files], pd.DataFrame] = partial(
-        _simulate, side=side, coordinates=coordinates, options=options
-    )
-    if (processes or available) <= 1:
-        return [run(files) for files in trials]
-    # A process that is forked while OpenSim or TensorFlow run threads may hang.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes or available, mp_context=context) as pool:
-        return list(pool.map(run, trials))
+    run = partial(_simulate, side=side, coordinates=coordinates, options=options)
+    simulated = dict(in_processes(run, dict(enumerate(trials)), jobs))
+    return [simulated[i] for i in range(len(trials))]
 
 
 def _simulate(

@@ -116,7 +116,8 @@ def simulate_recording(
         start: float or None. Seconds; None is where all of it has begun.
         end: float or None. Seconds; None is where some of it ends.
         paths: str. `exact` or `polynomial` muscle paths; see `simulate`.
-        solver: str. `static`, `opensim`, `moco` or `cmc`; see `simulate`.
+        solver: str. `static`, `opensim`, `moco` or `cmc`; see `simulate`. OpenSim's own are given
+            the loads themselves where there are any.
         stages: callable or None. Opens a progress bar for each step.
 
     Raises:
@@ -155,6 +156,7 @@ def simulate_recording(
         activity = simulate(
             leg, motion, moments,
             start=start, end=end, paths=paths, solver=solver, progress=progress,
+            loads=None if solver == "static" else recording.loads,
         )  # fmt: skip
     if recording.loads is not None:
         _tell_unsupported(moments.loc[activity.index[0] : activity.index[-1]], leg, recording.loads)

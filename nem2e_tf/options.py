@@ -1,0 +1,72 @@
+"""Options that several commands share."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Side(StrEnum):
+    """A leg."""
+
+    right = "r"
+    left = "l"
+
+
+class PathKind(StrEnum):
+    """Muscle paths."""
+
+    exact = "exact"
+    polynomial = "polynomial"
+
+
+class Solver(StrEnum):
+    """What shares joint moments among muscles: ours, or one of OpenSim's to compare with."""
+
+    static = "static"
+    opensim = "opensim"
+    moco = "moco"
+    cmc = "cmc"
+
+
+class Backend(StrEnum):
+    """Where processes run."""
+
+    local = "local"
+    dask = "dask"
+
+
+Model = Annotated[Path, typer.Option(help="OpenSim model (.osim).")]
+Motion = Annotated[
+    Path | None, typer.Option(help="Joint motion (.mot, .sto), from inverse kinematics.")
+]
+Markers = Annotated[
+    Path | None, typer.Option(help="Marker positions (.trc, .c3d), in place of --motion.")
+]
+Moments = Annotated[Path | None, typer.Option(help="Joint moments (.sto), from inverse dynamics.")]
+Loads = Annotated[
+    Path | None, typer.Option(help="OpenSim ExternalLoads (.xml), in place of --moments.")
+]
+IKTasks = Annotated[
+    Path | None,
+    typer.Option("--ik-tasks", help="OpenSim IKTaskSet (.xml); equal weights if left out."),
+]
+Up = Annotated[str | None, typer.Option(help="Axis of a .c3d that points up, as in +z.")]
+RefinerName = Annotated[str, typer.Option(help="Name of a shipped refiner, or a refiner's folder.")]
+Output = Annotated[Path, typer.Option("--output", "-o", help="Storage file to write (.sto).")]
+Start = Annotated[float | None, typer.Option(help="First second to use.")]
+End = Annotated[float | None, typer.Option(help="Last second to use.")]
+OneSide = Annotated[Side, typer.Option(help="Leg: r or l.")]
+AnySide = Annotated[
+    Side | None, typer.Option(help="Leg: r or l; found from the columns if left out.")
+]
+SolverName = Annotated[
+    Solver, typer.Option("--solver", help="static, or one of OpenSim's own: opensim, moco, cmc.")
+]
+Paths = Annotated[
+    PathKind, typer.Option("--paths", help="The model's own muscle paths, or polynomials fitted.")
+]
+Jobs = Annotated[int, typer.Option(help="Processes; -1 is one for every processor.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Plot = Annotated[Path | None, typer.Option(help="Picture to write (.png, .pdf, .svg).")]
