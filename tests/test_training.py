@@ -205,7 +205,7 @@ def test_the_commands_fit_and_score_a_refiner_from_real_trials(data: Path, tmp_p
     text = (CONFIGS / "walking.yaml").read_text()
     trials = (REPOSITORY / "training" / "trials.csv").read_text().replace("59.03", "20")
     (tmp_path / "trials.csv").write_text(trials)
-    for change in (("../trials.csv", "trials.csv"), ("epochs: 80", "epochs: 3"),
+    for change in (("../trials.csv", "trials.csv"), ("epochs: 100", "epochs: 3"),
                    ("name: walking", "name: test-of-the-commands")):  # fmt: skip
         text = text.replace(*change)
     config.write_text(text)

@@ -69,7 +69,8 @@ class Experiment(BaseModel):
         hop: seconds from one training window to the next.
         batch: windows of a training step.
         epochs: passes over the data, at most.
-        patience: passes without a better `stop` block before fitting ends.
+        patience: passes without a better `stop` block before fitting ends, counted once the
+            decoder has no teacher.
         free_running_from: the pass from which the decoder has no teacher.
         learning_rate: at the start; falls to zero along a cosine.
         seed: of weights, dropout and the order of windows.

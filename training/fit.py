@@ -71,7 +71,12 @@ def fit(experiment: Experiment, shards: Shards, work: Path) -> Refiner:
             keras.callbacks.ModelCheckpoint(
                 best, save_best_only=True, save_weights_only=True, initial_value_threshold=before
             ),
-            keras.callbacks.EarlyStopping(patience=experiment.patience, baseline=before),
+            # Weaning sets the network back for a while: patience begins after it.
+            keras.callbacks.EarlyStopping(
+                patience=experiment.patience,
+                baseline=before,
+                start_from_epoch=experiment.free_running_from,
+            ),
             keras.callbacks.CSVLogger(log, append=before is not None),
         ],
     )
