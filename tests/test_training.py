@@ -110,6 +110,20 @@ def test_the_test_block_does_not_change_the_fit(
         np.testing.assert_array_equal(a, b)
 
 
+def test_augmentation_changes_what_is_fitted_on_and_repeats_under_its_seed(
+    experiment: Experiment, recording: Pair, tmp_path: Path
+) -> None:
+    shards = shards_of(recording, tmp_path / "shards")
+    changed = Experiment.model_validate(
+        experiment.model_dump() | {"epochs": 1, "augmentation": {"gain": 0.3, "time_warp": 0.1}}
+    )
+    plain = fit(experiment.model_copy(update={"epochs": 1}), shards, tmp_path / "plain")
+    one, again = (fit(changed, shards, tmp_path / name) for name in ("one", "again"))
+    before, after, repeated = (r.model.get_weights()[0] for r in (plain, one, again))
+    assert np.abs(after - before).max() > 1e-4
+    np.testing.assert_array_equal(after, repeated)
+
+
 def test_an_interrupted_fit_goes_on_where_it_stopped(
     experiment: Experiment, recording: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from nem2e_tf.dataset import Augmentation
 from nem2e_tf.errors import InputError, nearest
 from nem2e_tf.files import check_input
 from nem2e_tf.preparation import Settings, prepare
@@ -75,6 +76,7 @@ class Experiment(BaseModel):
         learning_rate: at the start; falls to zero along a cosine.
         seed: of weights, dropout and the order of windows.
         network: arguments of `nem2e_tf.stdr_net.stdr_net`.
+        augmentation: random changes of the windows that are fitted on, and of no others.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -95,6 +97,7 @@ class Experiment(BaseModel):
     learning_rate: PositiveFloat
     seed: int
     network: dict[str, Any] = {}
+    augmentation: Augmentation | None = None
 
     def prepare(self, data: Path | None, config: Path) -> Shards:
         """Simulate the trials and pair them with their EMG, or find that done.

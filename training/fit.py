@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from nem2e_tf import terminal
-from nem2e_tf.dataset import maxima, windows
+from nem2e_tf.dataset import Augmentation, maxima, windows
 from nem2e_tf.files import check_folder, replacing
 from nem2e_tf.muscles import MuscleMap
 from nem2e_tf.refiner import CARD, WEIGHTS, Card, Refiner, versions
@@ -43,14 +43,16 @@ def fit(experiment: Experiment, shards: Shards, work: Path) -> Refiner:
     input_maximum = maxima([r.simulated for r in fitted])
     output_maximum = maxima([r.measured for r in fitted])
 
-    def teaching(block: tuple[float, float], seed: int | None) -> Any:
+    def teaching(block: tuple[float, float], seed: int | None, changes: Augmentation | None) -> Any:
         dataset = windows(
             shards, input_maximum, output_maximum, block=block, seed=seed, batch=experiment.batch,
             frames=round(experiment.window * RATE), hop=round(experiment.hop * RATE),
+            augmentation=changes,
         )  # fmt: skip
         return dataset.map(lambda x, y, mask: ({"simulated": x, "measured": y}, y, mask))
 
-    training, stopping = teaching(blocks.fit, experiment.seed), teaching(blocks.stop, None)
+    training = teaching(blocks.fit, experiment.seed, experiment.augmentation)
+    stopping = teaching(blocks.stop, None, None)
     network = stdr_net(len(input_maximum), len(output_maximum), **experiment.network)
     trainer = with_teacher(network)
     decay = keras.optimizers.schedules.CosineDecay(
