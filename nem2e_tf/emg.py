@@ -26,8 +26,8 @@ ISEK's standards for reporting (Merletti 1999) for 5 to 500 Hz. 450 Hz is what
 CUTOFF = 6.0
 """Hz. Low-pass of the rectified signal. ISEK asks that it be told; 3-10 Hz are usual in gait."""
 
-LEAST_RATE, FAIR_RATE = 200.0, 1000.0
-"""Samples a second: refused below the first; below the second, part of the band is lost."""
+LEAST_RATE = 200.0
+"""Samples a second: refused below."""
 
 RAW_SUFFIXES = (*STORAGE_SUFFIXES, ".c3d", ".csv")
 log = logging.getLogger(__name__)

@@ -13,7 +13,6 @@ METRES = {"mm": 0.001, "cm": 0.01, "dm": 0.1, "m": 1.0}
 """Length of a unit as files name it."""
 
 AXES = ("x", "y", "z")
-MARKER_SUFFIXES = (".trc", ".c3d")
 
 
 def read_markers(path: str | os.PathLike[str], up: str | None = None) -> pd.DataFrame:

@@ -54,13 +54,11 @@ class Strides:
         moments: `(frames, coordinates)`, N m, columns `<coordinate>_moment`.
         strikes: `(strides + 3,)`, seconds of the right foot's strikes. One stride before and one
             after those asked for let filters and delays settle.
-        toe_offs: `(strides + 2,)`, seconds.
     """
 
     motion: pd.DataFrame
     moments: pd.DataFrame
     strikes: np.ndarray
-    toe_offs: np.ndarray
 
     @property
     def start(self) -> float:
@@ -111,7 +109,6 @@ def walk_or_run(subject: Subject, task: str, strides: int) -> Strides:
         pd.DataFrame(angles, index=index),
         pd.DataFrame(moments, index=index),
         strikes,
-        strikes[:-1] + typical.stance * times,
     )
 
 
