@@ -1,13 +1,13 @@
 """Prepared recordings as windows for `tf.data`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from nem2e_tf.shards import Shards
+from nem2e_tf.shards import Pair, Shards
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -23,12 +23,16 @@ class Augmentation:
     Args:
         time_warp: largest local change of speed, as a share: both sides are stretched alike.
         gain: largest change of a simulated channel's amplitude, as a share.
+        strength: the same, of all simulated channels together, as by a stronger or weaker model.
+        noise: standard deviation of what is added to every simulated frame, 1 being the maximum.
         shift: largest delay or advance of the simulated side against the measured, in frames.
         dropout: probability that a simulated channel is silent in a window.
     """
 
     time_warp: float = 0.0
     gain: float = 0.0
+    strength: float = 0.0
+    noise: float = 0.0
     shift: float = 0.0
     dropout: float = 0.0
 
@@ -61,8 +65,11 @@ class Augmentation:
         x = _at(x, warped + draw((), 3, -self.shift, self.shift))
         y = _at(y, warped)
         factor = 1.0 + draw((1, simulated), 4, -self.gain, self.gain)
+        factor *= 1.0 + draw((), 6, -self.strength, self.strength)
         factor *= tf.cast(draw((1, simulated), 5, 0.0, 1.0) >= self.dropout, x.dtype)
         x *= tf.concat([factor, tf.ones((1, inputs - simulated))], axis=1)
+        blur = self.noise * tf.random.stateless_normal((frames, simulated), seed + 7)
+        x += tf.pad(blur, [[0, 0], [0, inputs - simulated]])
         return tf.where(mask[:, None] > 0, x, PADDING), y, mask
 
 
@@ -97,15 +104,27 @@ def maxima(frames: Sequence[pd.DataFrame]) -> dict[str, float]:
     return {str(channel): float(value) for channel, value in highest.items()}
 
 
+def subject_maxima(pairs: Iterable[Pair]) -> dict[str, dict[str, float]]:
+    """The largest measured value of every channel, by subject: what each one's envelopes call 1.
+
+    Amplitudes of EMG do not compare between people or laboratories; shares of a person's own
+    maximum do.
+    """
+    of: dict[str, list[pd.DataFrame]] = {}
+    for pair in pairs:
+        of.setdefault(pair.subject, []).append(pair.measured)
+    return {subject: maxima(frames) for subject, frames in of.items()}
+
+
 def windows(
     shards: Shards,
     input_maximum: Mapping[str, float],
-    output_maximum: Mapping[str, float],
+    output_maximum: Mapping[str, Mapping[str, float]],
     *,
     block: tuple[float, float] = (0.0, 1.0),
     frames: int,
     hop: int,
-    batch: int,
+    batch: int | None,
     angles: bool = False,
     seed: int | None = None,
     augmentation: Augmentation | None = None,
@@ -118,11 +137,11 @@ def windows(
     Args:
         shards: Shards. Split by subject or task with `Shards.where`, by time with `block`.
         input_maximum: what each simulated channel is divided by.
-        output_maximum: what each measured channel is divided by.
+        output_maximum: by subject, what each measured channel is divided by.
         block: shares of each recording's length to use, (0-1).
         frames: int. Frames of a window.
         hop: int. Frames from the start of one window to that of the next.
-        batch: int. Windows of a batch.
+        batch: int or None. Windows of a batch; None gives them one by one.
         angles: bool. Joint angles in radians as further inputs, after the simulated channels.
         seed: int or None. Shuffles the windows anew in every pass; None keeps their order.
         augmentation: Augmentation or None. For training; needs a seed.
@@ -137,10 +156,13 @@ def windows(
 
     manifest = shards.manifest
     scale_in = np.array([input_maximum[c] for c in manifest.simulated], np.float32)
-    scale_out = np.array([output_maximum[c] for c in manifest.measured], np.float32)
+    scale_out = np.array(
+        [[output_maximum[s.subject][c] for c in manifest.measured] for s in shards.chosen],
+        np.float32,
+    )
     inputs = len(scale_in) + (len(manifest.angles) if angles else 0)
 
-    def cut(series: dict[str, Any]) -> Any:
+    def cut(series: dict[str, Any], maximum: Any) -> Any:
         whole = tf.shape(series["simulated"])[0]
         low, high = (
             tf.cast(tf.round(share * tf.cast(whole, tf.float64)), tf.int32) for share in block
@@ -148,7 +170,7 @@ def windows(
         x = series["simulated"][low:high] / scale_in
         if angles:
             x = tf.concat([x, series["angles"][low:high]], axis=1)
-        y = series["measured"][low:high] / scale_out
+        y = series["measured"][low:high] / maximum
         length = high - low
         lacking = tf.maximum(0, frames - length)
         rows = [[0, lacking], [0, 0]]
@@ -161,12 +183,13 @@ def windows(
 
         def window(start: Any) -> tuple[Any, Any, Any]:
             one = tf.ensure_shape(x[start : start + frames], (frames, inputs))
-            other = tf.ensure_shape(y[start : start + frames], (frames, len(scale_out)))
+            other = tf.ensure_shape(y[start : start + frames], (frames, scale_out.shape[1]))
             return one, other, mask
 
         return tf.data.Dataset.from_tensor_slices(starts).map(window)
 
-    dataset = shards.series().flat_map(cut)
+    scales = tf.data.Dataset.from_tensor_slices(scale_out)
+    dataset = tf.data.Dataset.zip(shards.series(), scales).flat_map(cut)
     dataset = dataset.apply(
         tf.data.experimental.assert_cardinality(_count(shards, block, frames, hop))
     )
@@ -180,4 +203,6 @@ def windows(
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         )
-    return dataset.batch(batch).prefetch(tf.data.AUTOTUNE)
+    if batch is not None:
+        dataset = dataset.batch(batch)
+    return dataset.prefetch(tf.data.AUTOTUNE)

@@ -7,9 +7,13 @@ Bioengineering and Biotechnology, doi 10.3389/fbioe.2025.1611414.
 The attention is the additive one of Bahdanau, Cho and Bengio (2015), "Neural machine translation
 by jointly learning to align and translate", arXiv 1409.0473. Departures from it: LSTM cells in
 place of GRUs (embedded runtimes have a kernel for them), a sigmoid head in place of the maxout
-output layer, and the envelope itself, not an embedded word, fed back.
+output layer, and the envelope itself, not an embedded word, fed back. Encoder and decoder go in
+steps of several frames, as Wang et al. (2017), "Tacotron", arXiv 1703.10135, let a decoder do:
+envelopes change slower than their frames. Attention looks as far as a `reach` to either side, the
+local attention of Luong, Pham and Manning (2015), arXiv 1508.04025, around the frame itself.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -29,11 +33,68 @@ class PaddingMask(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("nem2e_tf")
-class AttentionDecoder(keras.layers.Layer):
-    """Recurrent decoder that asks, at every frame, where in the encoded motion to look.
+class Fold(keras.layers.Layer):
+    """`(batch, time, channels)` to `(batch, steps, frames * channels)`: some frames in each step.
 
-    At frame `i`, with the hidden state `s` and the output `y` of the frame before and the encoded
-    frames `h_j` (Bahdanau, Cho and Bengio 2015, appendix A.1.2):
+    The last step is filled up with `PADDING`.
+
+    Args:
+        frames: int. Frames in a step.
+    """
+
+    def __init__(self, frames: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.frames = frames
+
+    def call(self, series: Any) -> Any:
+        """See the class."""
+        channels = series.shape[-1]
+        time = series.shape[1] or tf.shape(series)[1]
+        filled = tf.pad(series, [[0, 0], [0, -time % self.frames], [0, 0]], constant_values=PADDING)
+        return tf.reshape(
+            filled, (tf.shape(series)[0], -(-time // self.frames), self.frames * channels)
+        )
+
+    def compute_output_shape(self, shape: Any) -> Any:
+        """Shape of the folded series."""
+        batch, time, channels = shape
+        return batch, None if time is None else -(-time // self.frames), self.frames * channels
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that make this layer again."""
+        return super().get_config() | {"frames": self.frames}
+
+
+@keras.saving.register_keras_serializable("nem2e_tf")
+class Unfold(keras.layers.Layer):
+    """Steps back to frames: undoes `Fold`, to the length of the series that it is shown."""
+
+    def __init__(self, frames: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.frames = frames
+        self.supports_masking = True
+
+    def call(self, steps: Any, series: Any) -> Any:
+        """See the class."""
+        channels = steps.shape[-1] // self.frames
+        time = series.shape[1] or tf.shape(series)[1]
+        return tf.reshape(steps, (tf.shape(steps)[0], -1, channels))[:, :time]
+
+    def compute_output_shape(self, steps_shape: Any, series_shape: Any) -> Any:
+        """Shape of the series."""
+        return *series_shape[:2], steps_shape[-1] // self.frames
+
+    def get_config(self) -> dict[str, Any]:
+        """Arguments that make this layer again."""
+        return super().get_config() | {"frames": self.frames}
+
+
+@keras.saving.register_keras_serializable("nem2e_tf")
+class AttentionDecoder(keras.layers.Layer):
+    """Recurrent decoder that asks, at every step, where in the encoded motion to look.
+
+    At step `i`, with the hidden state `s` and the output `y` of the step before and the encoded
+    steps `h_j`, `|j - i| <= reach` (Bahdanau, Cho and Bengio 2015, appendix A.1.2):
 
         e_ij = v · tanh(W s_{i-1} + U h_j + b)      energy
         a_ij = softmax_j(e_ij)                      alignment, zero on padding
@@ -45,27 +106,36 @@ class AttentionDecoder(keras.layers.Layer):
 
     Args:
         units: int. Size of the cell's hidden state.
-        attention_units: int. Size of the space in which state and encoded frames are compared.
-        outputs: int. Muscles.
+        attention_units: int. Size of the space in which state and encoded steps are compared.
+        outputs: int. Muscles, times the frames of a step.
+        reach: int or None. Steps before and after its own that a step looks at; None: all.
 
     Call arguments:
-        encoded: `(batch, time, features)`.
-        measured: `(batch, time, outputs)`, optional. The true activity. In training the frame
+        encoded: `(batch, steps, features)`.
+        measured: `(batch, steps, outputs)`, optional. The true activity. In training the step
             before is taken from it with probability `teacher_forcing` (a variable that training
-            does not change, drawn for every window and frame), else from the decoder's own
+            does not change, drawn for every window and step), else from the decoder's own
             output: scheduled sampling, Bengio et al. (2015), arXiv 1506.03099.
-        mask: `(batch, time)` bool, optional. False on padding.
+        mask: `(batch, steps)` bool, optional. False on padding.
 
     Returns:
-        `(batch, time, outputs)` activity and `(batch, time, time)` alignment: row `i` says which
-        encoded frames output frame `i` was read from, and adds up to one.
+        `(batch, steps, outputs)` activity and `(batch, steps, steps)` alignment: row `i` says which
+        encoded steps output step `i` was read from, and adds up to one.
     """
 
-    def __init__(self, units: int, attention_units: int, outputs: int, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        units: int,
+        attention_units: int,
+        outputs: int,
+        reach: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.units = units
         self.attention_units = attention_units
         self.outputs = outputs
+        self.reach = reach
         self.first_state = keras.layers.Dense(units, activation="tanh", name="first_state")
         self.query = keras.layers.Dense(attention_units, use_bias=False, name="query")
         self.key = keras.layers.Dense(attention_units, name="key")
@@ -78,7 +148,7 @@ class AttentionDecoder(keras.layers.Layer):
         self.supports_jit = False
 
     def build(self, encoded_shape: Any, *_: Any) -> None:
-        """Make the weights for encoded frames of this shape."""
+        """Make the weights for encoded steps of this shape."""
         features = encoded_shape[-1]
         self.first_state.build((None, features))
         self.query.build((None, self.units))
@@ -92,17 +162,17 @@ class AttentionDecoder(keras.layers.Layer):
         self.built = True
 
     def step(self, encoded: Any, keys: Any, mask: Any, previous: Any, state: Any) -> Any:
-        """Decode one frame.
+        """Decode one step, from the encoded steps within its reach.
 
         Args:
-            encoded: `(batch, time, features)`.
-            keys: `(batch, time, attention_units)`, U h_j + b, the same for every frame.
-            mask: `(batch, time)` bool or None.
-            previous: `(batch, outputs)`, the output of the frame before.
-            state: `(batch, units)` twice, hidden and carry of the frame before.
+            encoded: `(batch, seen, features)`.
+            keys: `(batch, seen, attention_units)`, U h_j + b.
+            mask: `(batch, seen)` bool or None.
+            previous: `(batch, outputs)`, the output of the step before.
+            state: `(batch, units)` twice, hidden and carry of the step before.
 
         Returns:
-            `(batch, outputs)` output, `(batch, time)` alignment and the state.
+            `(batch, outputs)` output, `(batch, seen)` alignment and the state.
         """
         energy = self.energy(keras.ops.tanh(keys + self.query(state[0])[:, None, :]))[..., 0]
         if mask is not None:
@@ -119,7 +189,9 @@ class AttentionDecoder(keras.layers.Layer):
         """See the class."""
         batch = encoded.shape[0] or tf.shape(encoded)[0]
         time = encoded.shape[1] or tf.shape(encoded)[1]
-        keys = self.key(encoded)
+        if mask is None and self.reach is not None:
+            mask = tf.ones(tf.shape(encoded)[:2], tf.bool)
+        seen = [self._seen(x, time) for x in (encoded, self.key(encoded), mask)]
         hidden = self.first_state(encoded[:, 0])
         forced = bool(training) and measured is not None
         if forced:
@@ -129,11 +201,12 @@ class AttentionDecoder(keras.layers.Layer):
 
         def body(i: Any, previous: Any, hidden: Any, carry: Any, out: Any, rows: Any) -> Any:
             output, alignment, (hidden, carry) = self.step(
-                encoded, keys, mask, previous, [hidden, carry]
+                *(at(i) for at in seen), previous, [hidden, carry]
             )
             following = tf.where(teach[i], truth[i], output) if forced else output
             return i + 1, following, hidden, carry, out.write(i, output), rows.write(i, alignment)
 
+        width = encoded.shape[1] if self.reach is None else 2 * self.reach + 1
         results = tf.while_loop(
             lambda i, *_: i < time,
             body,
@@ -143,12 +216,24 @@ class AttentionDecoder(keras.layers.Layer):
                 hidden,
                 tf.zeros_like(hidden),
                 tf.TensorArray(encoded.dtype, time, element_shape=(None, self.outputs)),
-                tf.TensorArray(encoded.dtype, time, element_shape=(None, encoded.shape[1])),
+                tf.TensorArray(encoded.dtype, time, element_shape=(None, width)),
             ),
             maximum_iterations=time,
         )
         activity, alignment = (tf.transpose(r.stack(), (1, 0, 2)) for r in results[-2:])
-        return activity, alignment
+        return activity, alignment if self.reach is None else _placed(alignment, self.reach)
+
+    def _seen(self, series: Any, time: Any) -> Callable[[Any], Any]:
+        """A function of the step that gives what of `(batch, steps, ...)` is within its reach."""
+        if self.reach is None or series is None:
+            return lambda i: series
+        # One array entry a step: the gradient of a slice would touch the whole series at each.
+        padding = [[0, 0], [self.reach, self.reach], *([[0, 0]] * (len(series.shape) - 2))]
+        places = tf.range(time)[:, None] + tf.range(2 * self.reach + 1)
+        entries = tf.gather(tf.pad(series, padding), places, axis=1)
+        entries = tf.transpose(entries, (1, 0, *range(2, len(series.shape) + 1)))
+        array = tf.TensorArray(series.dtype, time, element_shape=entries.shape[1:])
+        return array.unstack(entries).read
 
     def compute_output_spec(self, encoded: Any, *_: Any, **__: Any) -> tuple[Any, Any]:
         """Shapes of activity and alignment, for building a graph."""
@@ -164,7 +249,17 @@ class AttentionDecoder(keras.layers.Layer):
             "units": self.units,
             "attention_units": self.attention_units,
             "outputs": self.outputs,
+            "reach": self.reach,
         }
+
+
+def _placed(alignment: Any, reach: int) -> Any:
+    """Alignments by what lies around each step, `(batch, steps, 2 reach + 1)`, as a square."""
+    batch, steps, width = (tf.shape(alignment)[i] for i in range(3))
+    # Rows one longer than the square's shift by one place each when they are cut anew.
+    flat = tf.reshape(tf.pad(alignment, [[0, 0], [0, 0], [0, steps]]), (batch, -1))
+    rows = tf.reshape(flat[:, : steps * (steps + width - 1)], (batch, steps, steps + width - 1))
+    return rows[:, :, reach : reach + steps]
 
 
 def stdr_net(
@@ -175,6 +270,8 @@ def stdr_net(
     decoder_units: int = 48,
     attention_units: int = 32,
     dropout: float = 0.1,
+    frames: int = 4,
+    reach: int | None = 10,
 ) -> keras.Model:
     """Build STDR-Net as one functional Keras model that runs freely on its own output.
 
@@ -185,6 +282,8 @@ def stdr_net(
         decoder_units: int. Hidden state of the decoder's LSTM.
         attention_units: int. Size of the attention's comparison space.
         dropout: float. Share of the encoded features that a training step leaves out.
+        frames: int. Frames that encoder and decoder take in one step.
+        reach: int or None. Steps to either side that attention looks at; None: all.
 
     Returns:
         Model of `(batch, time, inputs)`, simulated activity with each channel divided by its
@@ -200,19 +299,23 @@ def stdr_net(
         envelopes = model.predict(simulated)
     """
     # Layers
+    fold, unfold = Fold(frames, name="steps"), Unfold(frames, name="frames")
     padding_mask = PaddingMask(name="mask")
     encoder = keras.layers.Bidirectional(
         keras.layers.LSTM(encoder_units, return_sequences=True), name="encoder"
     )
     thin_out = keras.layers.Dropout(dropout, name="encoded")
-    decoder = AttentionDecoder(decoder_units, attention_units, outputs, name="decoder")
+    decoder = AttentionDecoder(
+        decoder_units, attention_units, outputs * frames, reach, name="decoder"
+    )
 
     # Graph
     simulated = keras.Input((None, inputs), name="simulated")
-    mask = padding_mask(simulated)
-    encoded = thin_out(encoder(simulated, mask=mask))
+    steps = fold(simulated)
+    mask = padding_mask(steps)
+    encoded = thin_out(encoder(steps, mask=mask))
     activity, _ = decoder(encoded, mask=mask)
-    return keras.Model(simulated, activity, name="stdr_net")
+    return keras.Model(simulated, unfold(activity, simulated), name="stdr_net")
 
 
 def with_teacher(model: keras.Model) -> keras.Model:
@@ -225,19 +328,23 @@ def with_teacher(model: keras.Model) -> keras.Model:
         Model of `{"simulated": (batch, time, inputs), "measured": (batch, time, outputs)}` to
         `(batch, time, outputs)`. In `evaluate` and `predict` the teacher is not asked.
     """
-    decoder = model.get_layer("decoder")
-    measured = keras.Input((None, decoder.outputs), name="measured")
+    fold, unfold, decoder = (model.get_layer(name) for name in ("steps", "frames", "decoder"))
+    measured = keras.Input((None, model.output_shape[-1]), name="measured")
     activity, _ = decoder(
-        model.get_layer("encoded").output, measured, mask=model.get_layer("mask").output
+        model.get_layer("encoded").output, fold(measured), mask=model.get_layer("mask").output
     )
     inputs = {"simulated": model.input, "measured": measured}
-    return keras.Model(inputs, activity, name="stdr_net_with_teacher")
+    return keras.Model(inputs, unfold(activity, measured), name="stdr_net_with_teacher")
 
 
 def with_alignment(model: keras.Model) -> keras.Model:
-    """The same layers, giving `(activity, alignment)`; see `AttentionDecoder`."""
-    activity, alignment = model.get_layer("decoder").output
-    return keras.Model(model.input, [activity, alignment], name="stdr_net_with_alignment")
+    """The same layers, giving `(activity, alignment)`.
+
+    Activity is `(batch, time, outputs)`; the alignment `(batch, steps, steps)`, in steps of the
+    network's `frames`; see `AttentionDecoder`.
+    """
+    _, alignment = model.get_layer("decoder").output
+    return keras.Model(model.input, [model.output, alignment], name="stdr_net_with_alignment")
 
 
 class ScheduledSampling(keras.callbacks.Callback):

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nem2e_tf.dataset import Augmentation, maxima, windows
+from nem2e_tf.dataset import Augmentation, maxima, subject_maxima, windows
 from nem2e_tf.shards import Manifest, Pair, Shards, describe, write_shard
 from nem2e_tf.stdr_net import PADDING
 
 Written = Callable[..., Shards]
-ONES = {"a": 1.0, "b": 1.0}, {"c": 1.0}
+ONES = {"a": 1.0, "b": 1.0}, {"s1": {"c": 1.0}, "s2": {"c": 1.0}}
 
 
 def made_up(frames: int, subject: str = "s1", task: str = "walking") -> Pair:
@@ -172,6 +172,24 @@ def test_augmentation_leaves_padding_alone(written: Written) -> None:
 
 def test_maxima_are_taken_over_all_recordings() -> None:
     assert maxima([made_up(10).simulated, made_up(30).simulated]) == {"a": 30.0, "b": 60.0}
+
+
+def test_every_subject_has_a_scale_of_its_own(written: Written) -> None:
+    shards = written(made_up(30), made_up(60, "s2"), made_up(40, task="running"))
+    scale = subject_maxima(shards.pairs())
+    assert scale == {"s1": {"c": 40.0}, "s2": {"c": 60.0}}
+    dataset = windows(shards, ONES[0], scale, frames=20, hop=10, batch=None)
+    y = np.stack([measured for _, measured, _ in dataset.as_numpy_iterator()])
+    assert y[:2].max() == pytest.approx(30 / 40) and y[2:7].max() == pytest.approx(1.0)
+
+
+def test_strength_changes_all_channels_alike_and_noise_every_frame(written: Written) -> None:
+    x, y, _ = cut(written(made_up(400)), seed=1, augmentation=Augmentation(strength=0.4))
+    factor = x / np.concatenate([y, 2 * y], axis=-1)
+    np.testing.assert_allclose(factor, factor[:, :1, :1] + 0 * factor, rtol=1e-5)
+    assert factor.min() < 0.75 and factor.max() > 1.25
+    x, y, _ = cut(written(made_up(2000)), seed=1, augmentation=Augmentation(noise=0.1))
+    assert np.std(x[..., 0] - y[..., 0]) == pytest.approx(0.1, rel=0.1)
 
 
 def test_blocks_of_a_recording_share_no_frame() -> None:

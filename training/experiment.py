@@ -1,7 +1,11 @@
 """An experiment: one small YAML file that says what a refiner is fitted on, and how."""
 
+import hashlib
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any
 
 import yaml
@@ -9,20 +13,22 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     ValidationError,
     model_validator,
 )
 
+from nem2e_tf import cohort
+from nem2e_tf.cohort.making import LIST, Recipe, make_cohort
 from nem2e_tf.dataset import Augmentation
 from nem2e_tf.errors import InputError, nearest
 from nem2e_tf.files import check_input
 from nem2e_tf.preparation import Settings, prepare
-from nem2e_tf.refiner import Source
 from nem2e_tf.shards import Pair, Shards
 from nem2e_tf.terminal import progress_bar
-from nem2e_tf.trials import read_trials
+from nem2e_tf.trials import Trial, read_trials
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CONFIGS = REPOSITORY / "training" / "configs"
@@ -32,27 +38,62 @@ RUNS = REPOSITORY / "runs"
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
+@dataclass(frozen=True)
+class Part:
+    """Recordings, or a block of time of each, and how much of the teaching they do.
+
+    Args:
+        shards: Shards. Any split by subject or task is a choice among them.
+        block: shares (0-1) of every recording's length, in time order.
+        weight: of its windows among those of all parts.
+    """
+
+    shards: Shards
+    block: tuple[float, float] = (0.0, 1.0)
+    weight: float = 1.0
+
+    def pairs(self) -> list[Pair]:
+        """What is in it."""
+        return [pair.block(*self.block) for pair in self.shards.pairs()]
+
+
 class Blocks(BaseModel):
-    """Shares of every trial's length, in time order, so that no window lies in two of them.
+    """Shares of every recorded trial's length, in time order, so that no window lies in both.
 
     Args:
         fit: what the weights are fitted on.
-        stop: what tells when to stop, and how strong the ridge regression's penalty is.
         test: what is scored, seen by nothing before.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     fit: tuple[Share, Share]
-    stop: tuple[Share, Share]
     test: tuple[Share, Share]
 
     @model_validator(mode="after")
     def _apart(self) -> "Blocks":
-        edges = [*self.fit, *self.stop, *self.test]
-        if edges != sorted(edges) or any(a >= b for a, b in (self.fit, self.stop, self.test)):
-            raise ValueError("fit, stop and test must follow in this order without overlap")
+        edges = [*self.fit, *self.test]
+        if edges != sorted(edges) or any(a >= b for a, b in (self.fit, self.test)):
+            raise ValueError("fit and test must follow in this order without overlap")
         return self
+
+
+class VirtualPeople(BaseModel):
+    """A cohort that teaches beside the recorded people; all of it is synthetic.
+
+    Args:
+        subjects: how many.
+        seed: of `nem2e cohort`.
+        strides: of each task.
+        share: of the windows that teach; the rest are recorded ones.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    subjects: PositiveInt
+    seed: NonNegativeInt
+    strides: PositiveInt = 30
+    share: Share
 
 
 class Experiment(BaseModel):
@@ -62,17 +103,16 @@ class Experiment(BaseModel):
         name: of the refiner.
         summary: what the refiner is for, and its limits; goes onto its card.
         unit: what an envelope of 1 means; goes onto its card.
-        trials: list of trials, a CSV beside this file's folder.
-        task: the trials of that list to use.
-        synthetic: whether the recordings are of virtual people.
+        trials: list of recorded trials, a CSV beside this file's folder.
+        tasks: the trials of that list to use.
+        cohort: virtual people who teach too, or None.
         blocks: see `Blocks`.
         window: seconds that the network sees at once.
         hop: seconds from one training window to the next.
         batch: windows of a training step.
-        epochs: passes over the data, at most.
-        patience: passes without a better `stop` block before fitting ends, counted once the
-            decoder has no teacher.
-        free_running_from: the pass from which the decoder has no teacher.
+        steps: training steps of an epoch.
+        epochs: how many.
+        free_running_from: the epoch from which the decoder has no teacher.
         learning_rate: at the start; falls to zero along a cosine.
         seed: of weights, dropout and the order of windows.
         network: arguments of `nem2e_tf.stdr_net.stdr_net`.
@@ -85,48 +125,74 @@ class Experiment(BaseModel):
     summary: str
     unit: str
     trials: str
-    task: str
-    synthetic: bool
+    tasks: list[str]
+    cohort: VirtualPeople | None = None
     blocks: Blocks
     window: PositiveFloat
     hop: PositiveFloat
     batch: PositiveInt
+    steps: PositiveInt
     epochs: PositiveInt
-    patience: PositiveInt
-    free_running_from: PositiveInt
+    free_running_from: NonNegativeInt
     learning_rate: PositiveFloat
     seed: int
     network: dict[str, Any] = {}
     augmentation: Augmentation | None = None
 
-    def prepare(self, data: Path | None, config: Path) -> Shards:
-        """Simulate the trials and pair them with their EMG, or find that done.
+    def recorded(self, data: Path | None, config: Path) -> Shards:
+        """Simulate the recorded trials and pair them with their EMG, or find that done.
 
         Raises:
             InputError: there is no such trial, or one of them cannot be prepared.
         """
         trials = read_trials(config.parent / self.trials, data or data_folder())
-        chosen = [trial for trial in trials if trial.task == self.task]
-        if not chosen:
-            closest = nearest(self.task, [trial.task for trial in trials])
-            raise InputError(f"{config}: no trial with the task '{self.task}'; {closest}")
-        with progress_bar("simulating trials") as progress:
-            prepared = prepare(chosen, RUNS / "shards", Settings.standard(), progress=progress)
-        for trial, fault in prepared.failed.items():
-            raise InputError(f"{trial}: {fault}")
-        return prepared.shards
+        for task in self.tasks:
+            if task not in (known := [trial.task for trial in trials]):
+                raise InputError(f"{config}: no trial with the task '{task}'; {nearest(task, known)}")
+        return _prepared([t for t in trials if t.task in self.tasks], "recorded trials")
 
-    def sources(self, pairs: list[Pair]) -> list[Source]:
-        """What of the pairs the fit has seen, for the card."""
-        seen = [r.block(self.blocks.fit[0], self.blocks.stop[1]) for r in pairs]
-        return [
-            Source(
-                subject=r.subject, task=r.task, synthetic=self.synthetic,
-                start=round(float(r.simulated.index[0]), 3),
-                end=round(float(r.simulated.index[-1]), 3),
-            )
-            for r in seen
-        ]  # fmt: skip
+    def virtual(self) -> Shards | None:
+        """Make the virtual people and prepare their trials, or find that done."""
+        if self.cohort is None:
+            return None
+        return virtual_people(self.cohort.subjects, self.cohort.seed, self.cohort.strides).where(
+            lambda shard: shard.task in self.tasks
+        )
+
+    def teaching(self, recorded: Shards, virtual: Shards | None) -> list[Part]:
+        """What the shipped refiner is fitted on."""
+        parts = [Part(recorded, self.blocks.fit)]
+        if virtual is not None and self.cohort is not None:
+            parts = [
+                replace(parts[0], weight=1.0 - self.cohort.share),
+                Part(virtual, weight=self.cohort.share),
+            ]
+        return parts
+
+
+def virtual_people(subjects: int, seed: int, strides: int = 30) -> Shards:
+    """A cohort's walking and running, made and prepared now or found."""
+    folder = RUNS / f"cohort-{seed}-{subjects}-{strides}-{_code(cohort)}"
+    if not (folder / LIST).exists():
+        with progress_bar("making virtual people") as progress:
+            make_cohort(folder, subjects, Recipe(seed, strides=strides), progress=progress)
+    return _prepared(read_trials(folder / LIST, folder), "virtual people's trials")
+
+
+def _prepared(trials: Sequence[Trial], what: str) -> Shards:
+    with progress_bar(f"simulating {what}") as progress:
+        prepared = prepare(trials, RUNS / "shards", Settings.standard(), progress=progress)
+    for trial, fault in prepared.failed.items():
+        raise InputError(f"{trial}: {fault}")
+    return prepared.shards
+
+
+def _code(package: ModuleType) -> str:
+    """A few letters that change with a package's files."""
+    content = hashlib.sha256()
+    for file in sorted(Path(str(package.__file__)).parent.glob("*.*")):
+        content.update(file.read_bytes())
+    return content.hexdigest()[:8]
 
 
 def read_experiment(path: str | os.PathLike[str]) -> Experiment:

@@ -1,104 +1,132 @@
 """Fit a refiner: `python -m training.fit training/configs/walking.yaml`."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from nem2e_tf import terminal
-from nem2e_tf.dataset import Augmentation, maxima, windows
+from nem2e_tf.dataset import maxima, subject_maxima, windows
 from nem2e_tf.files import check_folder, replacing
 from nem2e_tf.muscles import MuscleMap
-from nem2e_tf.refiner import CARD, WEIGHTS, Card, Refiner, versions
-from nem2e_tf.shards import Pair, Shards
+from nem2e_tf.refiner import CARD, WEIGHTS, Card, Refiner, Source, versions
 from nem2e_tf.signals import RATE
-from training.evaluate import Scored, score
-from training.experiment import REPOSITORY, RUNS, Experiment, read_experiment
+from training.experiment import REPOSITORY, RUNS, Experiment, Part, read_experiment
+
+WEIGHT_DECAY = 1e-4
+AVERAGING = 0.99
+"""Momentum of the running average of weights that a refiner keeps."""
 
 app = terminal.application("Fit a refiner on recorded trials.")
 
 
-def fit(experiment: Experiment, shards: Shards, work: Path) -> Refiner:
-    """Fit STDR-Net on the experiment's `fit` block, stopping by its `stop` block.
+def fit(
+    experiment: Experiment,
+    teaching: Sequence[Part],
+    work: Path,
+    *,
+    network: Callable[..., Any] | None = None,
+    judging: Part | None = None,
+) -> Refiner:
+    """Fit a network on parts of recordings.
 
     Interrupted, it goes on from the last whole epoch when it is called again with the same `work`.
 
     Args:
         experiment: Experiment.
-        shards: Shards, whole trials.
-        work: path. Folder for the checkpoint, the best weights so far and `log.csv`.
+        teaching: what the weights are fitted on. The first part gives the card's maxima.
+        work: path. Folder for the checkpoint and `log.csv`.
+        network: function of inputs and outputs that builds another network than STDR-Net.
+        judging: what the log's `val_loss` is of. It changes nothing.
 
     Returns:
-        Refiner, with the weights of the best `stop` block, its card without scores.
+        Refiner, its weights averaged over the last steps, its card without scores.
     """
     import keras
+    import tensorflow as tf
 
     from nem2e_tf.stdr_net import ScheduledSampling, stdr_net, with_teacher
 
     work.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(experiment.seed)
-    blocks, pairs = experiment.blocks, list(shards.pairs())
-    # The largest value is of the fit block alone: the stop block judges, it does not teach.
-    fitted = [r.block(*blocks.fit) for r in pairs]
-    input_maximum = maxima([r.simulated for r in fitted])
-    output_maximum = maxima([r.measured for r in fitted])
+    pairs = [part.pairs() for part in teaching]
+    input_maximum = _median([maxima([p.simulated]) for part in pairs for p in part])
+    scales = subject_maxima(p for part in pairs for p in part)
 
-    def teaching(block: tuple[float, float], seed: int | None, changes: Augmentation | None) -> Any:
+    def cut(part: Part, scales: dict[str, dict[str, float]], **options: Any) -> Any:
         dataset = windows(
-            shards, input_maximum, output_maximum, block=block, seed=seed, batch=experiment.batch,
-            frames=round(experiment.window * RATE), hop=round(experiment.hop * RATE),
-            augmentation=changes,
+            part.shards, input_maximum, scales, block=part.block,
+            frames=round(experiment.window * RATE), hop=round(experiment.hop * RATE), **options,
         )  # fmt: skip
         return dataset.map(lambda x, y, mask: ({"simulated": x, "measured": y}, y, mask))
 
-    training = teaching(blocks.fit, experiment.seed, experiment.augmentation)
-    stopping = teaching(blocks.stop, None, None)
-    network = stdr_net(len(input_maximum), len(output_maximum), **experiment.network)
-    trainer = with_teacher(network)
+    taught = tf.data.Dataset.sample_from_datasets(
+        [
+            cut(part, scales, batch=None, seed=experiment.seed,
+                augmentation=experiment.augmentation).repeat()
+            for part in teaching
+        ],
+        [part.weight for part in teaching],
+        seed=experiment.seed,
+    )  # fmt: skip
+    taught = taught.batch(experiment.batch, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+    judged = None
+    if judging is not None:
+        judged = cut(judging, scales | subject_maxima(judging.pairs()), batch=experiment.batch)
+    build = network or partial(stdr_net, **experiment.network)
+    model = build(len(input_maximum), len(next(iter(scales.values()))))
+    trainer = with_teacher(model)
     decay = keras.optimizers.schedules.CosineDecay(
-        experiment.learning_rate, experiment.epochs * int(training.cardinality())
+        experiment.learning_rate, experiment.epochs * experiment.steps
     )
-    trainer.compile(keras.optimizers.Adam(decay, clipnorm=1.0), loss="mse")
-    best, log = work / "best.weights.h5", work / "log.csv"
-    before = _best_loss(log)
+    trainer.compile(
+        keras.optimizers.AdamW(
+            decay, weight_decay=WEIGHT_DECAY, clipnorm=1.0, use_ema=True, ema_momentum=AVERAGING
+        ),
+        loss="mse",
+    )
     trainer.fit(
-        training,
-        validation_data=stopping,
+        taught,
+        validation_data=judged,
         epochs=experiment.epochs,
+        steps_per_epoch=experiment.steps,
         verbose=2,  # a line an epoch
         shuffle=False,  # the dataset does
         callbacks=[
             keras.callbacks.BackupAndRestore(work / "backup"),
             ScheduledSampling(experiment.free_running_from),
-            keras.callbacks.ModelCheckpoint(
-                best, save_best_only=True, save_weights_only=True, initial_value_threshold=before
-            ),
-            # Weaning sets the network back for a while: patience begins after it.
-            keras.callbacks.EarlyStopping(
-                patience=experiment.patience,
-                baseline=before,
-                start_from_epoch=experiment.free_running_from,
-            ),
-            keras.callbacks.CSVLogger(log, append=before is not None),
+            keras.callbacks.CSVLogger(work / "log.csv", append=True),
         ],
     )
-    trainer.load_weights(best)
-    return Refiner(_card(experiment, pairs, input_maximum, output_maximum), network)
+    output_maximum = _median(list(subject_maxima(pairs[0]).values()))
+    return Refiner(_card(experiment, teaching, input_maximum, output_maximum), model)
 
 
-def _best_loss(log: Path) -> float | None:
-    """The least `val_loss` of a run that was interrupted, None if there is none."""
-    import pandas as pd
+def _median(tables: Sequence[dict[str, float]]) -> dict[str, float]:
+    """The usual one of several tables of maxima, channel by channel."""
+    return {channel: float(np.median([t[channel] for t in tables])) for channel in tables[0]}
 
-    if not log.exists() or log.stat().st_size == 0:
-        return None
-    losses = pd.read_csv(log)["val_loss"]
-    return None if losses.empty else float(losses.min())
+
+def _sources(teaching: Sequence[Part]) -> list[Source]:
+    """What the fit has seen, for the card; people of a cohort together."""
+    seen = []
+    for pair in (pair for part in teaching for pair in part.pairs()):
+        seen.append(
+            Source(
+                subject=pair.subject, task=pair.task, synthetic=pair.subject.startswith("virtual-"),
+                start=round(float(pair.simulated.index[0]), 3),
+                end=round(float(pair.simulated.index[-1]), 3),
+            )
+        )  # fmt: skip
+    return seen
 
 
 def _card(
     experiment: Experiment,
-    pairs: list[Pair],
+    teaching: Sequence[Part],
     input_maximum: dict[str, float],
     output_maximum: dict[str, float],
 ) -> Card:
@@ -114,14 +142,14 @@ def _card(
         input_maximum=input_maximum,
         output_maximum=output_maximum,
         unit=" ".join(experiment.unit.split()),
-        fitted_on=experiment.sources(pairs),
+        fitted_on=_sources(teaching),
         scores={},
         versions=versions(),
     )
 
 
-def save(refiner: Refiner, scored: Scored, folder: Path) -> None:
-    """Write a refiner's folder, the card with its scores last: a folder without one is none.
+def save(refiner: Refiner, folder: Path) -> None:
+    """Write a refiner's folder, the card last: a folder without one is none.
 
     Exports of a network that was there before are removed with it.
     """
@@ -131,7 +159,7 @@ def save(refiner: Refiner, scored: Scored, folder: Path) -> None:
         export.unlink()
     with replacing(folder / WEIGHTS) as temporary:
         refiner.model.save(temporary)
-    refiner.card.model_copy(update={"scores": scored.as_json()}).write(folder / CARD)
+    refiner.card.write(folder / CARD)
 
 
 @app.command()
@@ -144,20 +172,18 @@ def main(
         Path | None, typer.Option(help="Folder of the recordings; NEM2E_DATA otherwise.")
     ] = None,
 ) -> None:
-    """Simulate the trials, fit STDR-Net, score it and write a refiner folder."""
+    """Simulate the trials, fit STDR-Net and write a refiner folder."""
     import shutil
 
     experiment = read_experiment(config)
     folder = output or REPOSITORY / "saved_models" / experiment.name
     check_folder(folder)
     terminal.quiet_tensorflow()
-    shards = experiment.prepare(data, config)
+    recorded, virtual = experiment.recorded(data, config), experiment.virtual()
     work = RUNS / experiment.name
-    refiner = fit(experiment, shards, work)
-    scored = score(experiment, list(shards.pairs()), refiner)
-    save(refiner, scored, folder)
+    refiner = fit(experiment, experiment.teaching(recorded, virtual), work)
+    save(refiner, folder)
     shutil.rmtree(work)
-    terminal.screen.print(scored.as_rich())
     terminal.screen.print(f"wrote {folder}", soft_wrap=True)
 
 
