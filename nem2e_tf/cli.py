@@ -13,6 +13,7 @@ from nem2e_tf.options import (
     Backend,
     End,
     IKTasks,
+    Interval,
     Jobs,
     Json,
     Loads,
@@ -60,6 +61,7 @@ def estimate(
     side: OneSide = Side.right,
     solver: SolverName = Solver.static,
     paths: Paths = PathKind.exact,
+    interval: Interval = False,
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
@@ -75,15 +77,15 @@ def estimate(
     trained = _load(refiner)
     trained.columns(leg.muscles, side, str(model))
     simulation = _simulate(leg, recording, start, end, solver, paths)
-    refined = trained.refine(simulation.activity, side)
+    refined, bounds, unlike = _refine(trained, simulation.activity, side, interval)
     title = f"{recording.name}, refined by {trained.card.name}"
-    write_storage(refined, output, f"EMG envelopes of {title}")
+    write_storage(refined.join(bounds), output, f"EMG envelopes of {title}")
     if plot is not None:
-        _plot(simulation.activity, refined, plot, title)
+        _plot(simulation.activity, refined, plot, title, bounds=bounds)
     written = {"output": output, "plot": plot}
     _conclude(
         simulation, written, as_json, model=model, solver=solver, paths=paths,
-        refiner=trained.card.name,
+        refiner=trained.card.name, unlike=unlike,
     )  # fmt: skip
 
 
@@ -121,6 +123,7 @@ def refine(
     refiner: RefinerName,
     output: Output,
     side: AnySide = None,
+    interval: Interval = False,
     plot: Plot = None,
 ) -> None:
     """Refine simulated muscle activity into EMG envelopes."""
@@ -129,10 +132,11 @@ def refine(
         check_output(plot, PLOTS, (simulated,))
     activity = read_storage(simulated)
     trained = _load(refiner)
-    refined = trained.refine(activity, side)
-    _write(refined, output, f"EMG envelopes refined by {trained.card.name}")
+    refined, bounds, _ = _refine(trained, activity, side, interval)
+    _write(refined.join(bounds), output, f"EMG envelopes refined by {trained.card.name}")
     if plot is not None:
-        _plot(activity, refined, plot, f"{simulated.name}, refined by {trained.card.name}")
+        title = f"{simulated.name}, refined by {trained.card.name}"
+        _plot(activity, refined, plot, title, bounds=bounds)
         terminal.print_lines([f"wrote {plot}"])
 
 
@@ -334,6 +338,17 @@ def _load(refiner: str) -> "Refiner":
         return load(refiner)
 
 
+def _refine(
+    trained: "Refiner", activity: "pd.DataFrame", side: str | None, interval: bool
+) -> "tuple[pd.DataFrame, pd.DataFrame, list[str]]":
+    """Envelopes, their interval (no columns if not asked for), and what was warned of."""
+    refined = trained.refine(activity, side)
+    bounds = trained.interval(refined) if interval else refined[[]]
+    unlike = trained.unlike(activity, side)
+    terminal.print_warnings(unlike)
+    return refined, bounds, unlike
+
+
 def _simulate(
     leg: "LegModel",
     recording: "Recording",
@@ -378,10 +393,11 @@ def _plot(
     path: Path,
     title: str,
     measured: "pd.DataFrame | None" = None,
+    bounds: "pd.DataFrame | None" = None,
 ) -> None:
     from nem2e_tf.plots import plot_activity
 
-    plot_activity(simulated, refined, path, title, measured)
+    plot_activity(simulated, refined, path, title, measured, bounds)
 
 
 def main() -> None:

@@ -9,8 +9,16 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, PositiveFloat, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    FiniteFloat,
+    PositiveFloat,
+    ValidationError,
+    model_validator,
+)
 
+from nem2e_tf import familiarity, intervals
 from nem2e_tf.errors import InputError, nearest
 from nem2e_tf.files import replacing
 from nem2e_tf.muscles import MuscleMap, Weights, combine
@@ -50,6 +58,10 @@ class Card(BaseModel):
         fitted_on: the data.
         scores: by channel, errors on data that the fit never saw.
         versions: the packages that made it.
+        interval: by output, how far measured envelopes of people unseen in fitting were from
+            refined ones, both as shares of the channel's maximum; None if that is not known.
+        familiar: ranges of the simulated activity that it was fitted on, as
+            `nem2e_tf.familiarity.learn` gives them; None if they are not known.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -68,6 +80,8 @@ class Card(BaseModel):
     fitted_on: list[Source]
     scores: dict[str, Any]
     versions: dict[str, str]
+    interval: dict[str, intervals.Offsets] | None = None
+    familiar: dict[str, tuple[FiniteFloat, FiniteFloat]] | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> "Card":
@@ -81,6 +95,13 @@ class Card(BaseModel):
             raise ValueError("no inputs or no outputs")
         if self.window * self.rate < 2:
             raise ValueError("the window is shorter than two frames")
+        if self.interval is not None and set(self.interval) != set(self.outputs):
+            raise ValueError("interval does not list the outputs")
+        if self.familiar is not None:
+            if list(self.familiar) != familiarity.names(self.inputs):
+                raise ValueError("familiar does not describe the inputs")
+            if any(low >= high for low, high in self.familiar.values()):
+                raise ValueError("a range of familiar is empty")
         return self
 
     @classmethod
@@ -156,18 +177,67 @@ class Refiner:
         Raises:
             InputError: a muscle is missing, or activity is not 0-1.
         """
-        what = str(frame.attrs.get("path", "simulated activity"))
         side = side or self.muscles.side_of(self.card.inputs, frame.columns)
-        columns = self.columns(frame.columns, side, what)
-        used = frame[sorted({column for weights in columns.values() for column in weights})]
-        _check_activity(used, what)
-        channels = combine(at_rate(used, self.card.rate, what), columns)
+        channels = self.channels(frame, side)
         scale = np.array([self.card.input_maximum[c] for c in self.card.inputs])
         refined = self._network(channels.to_numpy() / scale)
         found = self.muscles.columns(frame.columns, side)
         names = [next(iter(found.get(c, {c: 1.0}))) for c in self.card.outputs]
         maximum = np.array([self.card.output_maximum[c] for c in self.card.outputs])
         return pd.DataFrame(refined * maximum, index=channels.index, columns=names)
+
+    def interval(self, refined: pd.DataFrame) -> pd.DataFrame:
+        """Where the measured envelopes of a person unlike those fitted on are to be expected.
+
+        Args:
+            refined: `(frames, outputs)`, as `refine` gives it.
+
+        Returns:
+            `(frames, 2 * outputs)`, for every column of `refined` one that ends in `_lower` and one
+            that ends in `_upper`: bounds that hold 90 % of the samples of people like those that
+            the refiner was calibrated on, on average over them.
+
+        Raises:
+            InputError: the card has no interval.
+        """
+        if self.card.interval is None:
+            raise InputError(f"{self.card.name}: this refiner's card has no prediction interval")
+        tables = [self.card.interval[c] for c in self.card.outputs]
+        maximum = np.array([self.card.output_maximum[c] for c in self.card.outputs])
+        lower, upper = intervals.interval(tables, refined.to_numpy() / maximum)
+        bounds = {}
+        for i, name in enumerate(refined.columns):
+            bounds[f"{name}_lower"] = lower[:, i] * maximum[i]
+            bounds[f"{name}_upper"] = upper[:, i] * maximum[i]
+        return pd.DataFrame(bounds, index=refined.index)
+
+    def unlike(self, frame: pd.DataFrame, side: str | None = None) -> list[str]:
+        """What of simulated activity is unlike all that the refiner was fitted on.
+
+        Args:
+            frame: as for `refine`.
+            side: as for `refine`.
+
+        Returns:
+            A line a finding, the most unusual first. Empty if nothing is, or if the card does not
+            say what is familiar.
+        """
+        if self.card.familiar is None:
+            return []
+        side = side or self.muscles.side_of(self.card.inputs, frame.columns)
+        channels = self.channels(frame, side)
+        found = familiarity.unusual(
+            channels.to_numpy(), self.card.familiar, self.card.rate, float(channels.index[0])
+        )
+        return familiarity.told(found)
+
+    def channels(self, frame: pd.DataFrame, side: str) -> pd.DataFrame:
+        """The input channels, at the card's rate, of activity as `refine` takes it."""
+        what = str(frame.attrs.get("path", "simulated activity"))
+        columns = self.columns(frame.columns, side, what)
+        used = frame[sorted({column for weights in columns.values() for column in weights})]
+        _check_activity(used, what)
+        return combine(at_rate(used, self.card.rate, what), columns)
 
     def _network(self, inputs: np.ndarray) -> np.ndarray:
         """`(frames, inputs)` to `(frames, outputs)`, both scaled, in cross-faded windows."""
