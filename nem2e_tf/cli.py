@@ -74,7 +74,7 @@ def estimate(
     if plot is not None:
         check_output(plot, PLOTS, inputs)
     leg = load_leg(model, side)
-    trained = _load(refiner)
+    trained = _load(refiner, interval)
     trained.columns(leg.muscles, side, str(model))
     simulation = _simulate(leg, recording, start, end, solver, paths)
     refined, bounds, unlike = _refine(trained, simulation.activity, side, interval)
@@ -131,13 +131,43 @@ def refine(
     if plot is not None:
         check_output(plot, PLOTS, (simulated,))
     activity = read_storage(simulated)
-    trained = _load(refiner)
+    trained = _load(refiner, interval)
     refined, bounds, _ = _refine(trained, activity, side, interval)
     _write(refined.join(bounds), output, f"EMG envelopes refined by {trained.card.name}")
     if plot is not None:
         title = f"{simulated.name}, refined by {trained.card.name}"
         _plot(activity, refined, plot, title, bounds=bounds)
         terminal.print_lines([f"wrote {plot}"])
+
+
+@app.command()
+def distortion(
+    simulated: Annotated[Path, typer.Argument(help="Simulated activity of some cycles (.sto).")],
+    refiner: RefinerName,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Picture to write (.png, .pdf, .svg).")
+    ],
+    truth: Annotated[
+        Path | None, typer.Option(help="Measured EMG or true excitation to set beside (.sto).")
+    ] = None,
+    side: AnySide = None,
+    as_json: Json = False,
+) -> None:
+    """Draw what a refiner does to timing: its attention, and how late each muscle was simulated."""
+    from nem2e_tf.distortion import distortion as find
+    from nem2e_tf.distortion_plot import plot_distortion
+
+    files = [path for path in (simulated, truth) if path is not None]
+    check_output(output, PLOTS, files)
+    activity, *compared = (read_storage(path) for path in files)
+    trained = _load(refiner)
+    found = find(trained, activity, side, *compared)
+    terminal.print_warnings(trained.unlike(activity, side))
+    plot_distortion(found, output, f"{simulated.name}, refined by {trained.card.name}")
+    if as_json:
+        terminal.print_json({"output": str(output), **found.as_json()})
+    else:
+        terminal.print_lines([*found.lines(), f"wrote {output}"])
 
 
 @app.command()
@@ -330,12 +360,15 @@ def _names(listed: str) -> list[str]:
     return [name.strip() for name in listed.split(",") if name.strip()]
 
 
-def _load(refiner: str) -> "Refiner":
+def _load(refiner: str, interval: bool = False) -> "Refiner":
     from nem2e_tf.refiner import load
 
     with terminal.console.status("loading the refiner"):
         terminal.quiet_tensorflow()
-        return load(refiner)
+        trained = load(refiner)
+    if interval:
+        trained.offsets()  # refused here, before anything is simulated
+    return trained
 
 
 def _refine(

@@ -197,14 +197,14 @@ def describe(activity: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]
             [
                 *np.log(np.maximum(window.mean(axis=0), _QUIETEST)),
                 *np.log(np.maximum(window.max(axis=0), _QUIETEST)),
-                np.log(_cadence(np.nan_to_num(shape), rate)),
+                np.log(cadence(np.nan_to_num(shape), rate)),
                 *(shape.T @ shape / length)[upper],
             ]
         )
     return starts / rate, np.array(rows)
 
 
-def _cadence(shape: np.ndarray, rate: float) -> float:
+def cadence(shape: np.ndarray, rate: float) -> float:
     """Cycles a second of standardised channels `(frames, channels)`, by their autocorrelation."""
     frames = len(shape)
     spectrum = np.fft.rfft(shape, 2 * frames, axis=0)

@@ -200,16 +200,19 @@ class Refiner:
         Raises:
             InputError: the card has no interval.
         """
-        if self.card.interval is None:
-            raise InputError(f"{self.card.name}: this refiner's card has no prediction interval")
-        tables = [self.card.interval[c] for c in self.card.outputs]
         maximum = np.array([self.card.output_maximum[c] for c in self.card.outputs])
-        lower, upper = intervals.interval(tables, refined.to_numpy() / maximum)
+        lower, upper = intervals.interval(self.offsets(), refined.to_numpy() / maximum)
         bounds = {}
         for i, name in enumerate(refined.columns):
             bounds[f"{name}_lower"] = lower[:, i] * maximum[i]
             bounds[f"{name}_upper"] = upper[:, i] * maximum[i]
         return pd.DataFrame(bounds, index=refined.index)
+
+    def offsets(self) -> list[intervals.Offsets]:
+        """What the intervals are made of, by output; `InputError` if the card has none."""
+        if self.card.interval is None:
+            raise InputError(f"{self.card.name}: this refiner's card has no prediction interval")
+        return [self.card.interval[c] for c in self.card.outputs]
 
     def unlike(self, frame: pd.DataFrame, side: str | None = None) -> list[str]:
         """What of simulated activity is unlike all that the refiner was fitted on.

@@ -47,8 +47,7 @@ def coverage(refiner: Refiner, pairs: Sequence[Pair]) -> pd.DataFrame:
     Returns:
         `(muscles, subjects)`, 0-1.
     """
-    assert refiner.card.interval is not None
-    tables = [refiner.card.interval[c] for c in refiner.card.outputs]
+    tables = refiner.offsets()
     refined, measured = _shares(refiner, pairs)
     held = {}
     for subject, parts in measured.items():
