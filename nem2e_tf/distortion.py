@@ -27,6 +27,8 @@ PART = 0.1
 """Standard deviation, in cycles, of the bell through which a part of the cycle is seen."""
 LEAST_ALIKE = 0.8
 """Correlation of that part below which a delay is not told."""
+LEAST_TOLD = 0.25
+"""Share of a muscle's activity of which a delay must be told for a mean of it to be."""
 LEAST_CHANGE = 0.05
 """Change within that part, as a share of the range over the cycle, below which it is not told."""
 
@@ -60,7 +62,7 @@ class Distortion:
         """Delay of every muscle, ms: the mean over the cycle, each part weighing as its activity.
 
         Returns:
-            Columns `delay` and, if there is a truth, `true_delay`; NaN where it is not told.
+            Columns `delay` and, if there is a truth, `true_delay`; NaN where too little is told.
         """
         of = {"delay": _weighted(self.delays, self.refined)}
         if not self.truth.empty:
@@ -266,5 +268,7 @@ def attention(refiner: Refiner, channels: pd.DataFrame, starts: np.ndarray) -> p
 
 def _weighted(delay: pd.DataFrame, activity: pd.DataFrame) -> pd.Series:
     """Mean delay, a part of the cycle weighing as what the muscle does there above its least."""
-    weight = (activity - activity.min())[delay.columns].where(delay.notna())
-    return (delay * weight).sum() / weight.sum().where(weight.sum() > 0)
+    whole = (activity - activity.min())[delay.columns]
+    weight = whole.where(delay.notna()).sum()
+    mean = (delay * whole).sum() / weight.where(weight > 0)
+    return mean.where(weight >= LEAST_TOLD * whole.sum())

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +98,17 @@ def test_a_refiner_that_shifts_muscles_is_seen_to_do_that(refiner: Refiner) -> N
     assert found.lines()[0] == "soleus: simulated 40 ms late, in truth 50 ms late"
     assert found.cycle == pytest.approx(1.0, abs=0.002)
     assert found.as_json()["mean"]["soleus"]["delay"] == summary["delay"]["soleus"]
+
+
+def test_a_mean_is_not_told_of_a_muscle_most_of_whose_activity_has_no_delay(
+    refiner: Refiner,
+) -> None:
+    found = distortion(Shifting(refiner.card, refiner.model), activity(np.zeros(3)))
+    few = found.delays.copy()
+    few.loc[few.index != few.index[found.refined["soleus"].argmax()], "soleus"] = np.nan
+    summary = replace(found, delays=few).summary()["delay"]
+    assert np.isnan(summary["soleus"]) and np.isfinite(summary["tibialis_anterior"])
+    assert replace(found, delays=few).lines()[0] == "soleus: simulated at no certain delay"
 
 
 def test_attention_adds_up_to_one_within_the_reach_of_the_decoder(refiner: Refiner) -> None:
