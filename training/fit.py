@@ -111,7 +111,7 @@ def _median(tables: Sequence[dict[str, float]]) -> dict[str, float]:
 
 
 def _sources(teaching: Sequence[Part]) -> list[Source]:
-    """What the fit has seen, for the card; people of a cohort together."""
+    """What the fit has seen, for the card; a trial simulated with many models once."""
     seen = []
     for pair in (pair for part in teaching for pair in part.pairs()):
         seen.append(
@@ -121,7 +121,7 @@ def _sources(teaching: Sequence[Part]) -> list[Source]:
                 end=round(float(pair.simulated.index[-1]), 3),
             )
         )  # fmt: skip
-    return seen
+    return list(dict.fromkeys(seen))
 
 
 def _card(
@@ -179,7 +179,8 @@ def main(
     folder = output or REPOSITORY / "saved_models" / experiment.name
     check_folder(folder)
     terminal.quiet_tensorflow()
-    recorded, virtual = experiment.recorded(data, config), experiment.virtual()
+    recorded = experiment.recorded(data, config, experiment.models)
+    virtual = experiment.virtual()
     work = RUNS / experiment.name
     refiner = fit(experiment, experiment.teaching(recorded, virtual), work)
     save(refiner, folder)
