@@ -150,7 +150,9 @@ class Experiment(BaseModel):
         trials = read_trials(config.parent / self.trials, data or data_folder())
         for task in self.tasks:
             if task not in (known := [trial.task for trial in trials]):
-                raise InputError(f"{config}: no trial with the task '{task}'; {nearest(task, known)}")
+                raise InputError(
+                    f"{config}: no trial with the task '{task}'; {nearest(task, known)}"
+                )
         return _prepared([t for t in trials if t.task in self.tasks], "recorded trials")
 
     def virtual(self) -> Shards | None:

@@ -1,8 +1,8 @@
 """Networks that STDR-Net is measured against, fitted in the same way on the same windows.
 
 Each takes `(batch, time, inputs)`, simulated activity with every channel divided by its training
-maximum, to `(batch, time, outputs)`, envelopes in 0-1, as `nem2e_tf.stdr_net.stdr_net` does. Frames that are padding, which only
-recordings shorter than a window have, are not hidden from them.
+maximum, to `(batch, time, outputs)`, envelopes in 0-1, as `nem2e_tf.stdr_net.stdr_net` does.
+Frames that are padding, which only recordings shorter than a window have, are not hidden from them.
 """
 
 from collections.abc import Callable
@@ -43,37 +43,41 @@ def temporal_convolution(
     inputs: int,
     outputs: int,
     *,
-    channels: int = 42,
+    features: int = 48,
     kernel: int = 3,
-    dilations: tuple[int, ...] = (1, 2, 4, 8, 16),
+    dilations: tuple[int, ...] = (1, 2, 4, 8),
     dropout: float = 0.1,
+    frames: int = 4,
 ) -> keras.Model:
     """A temporal convolutional network: residual blocks of dilated convolutions.
 
     Bai, Kolter and Koltun (2018), arXiv 1803.01271, with convolutions that look to both sides and
-    layer in place of weight normalisation. An output frame sees 62 frames to either side.
+    layer in place of weight normalisation. A step sees 30 steps to either side.
 
     Args:
         inputs: int. Simulated channels.
         outputs: int. Muscles.
-        channels: int. Of every hidden layer.
-        kernel: int. Frames of a convolution.
-        dilations: frames between the taps, a residual block each.
+        features: int. Of every step.
+        kernel: int. Steps of a convolution.
+        dilations: steps between those of a convolution, a residual block of two each.
         dropout: float. Share of the features that a training step leaves out, in each block.
+        frames: int. Frames in a step.
     """
     simulated = keras.Input((None, inputs), name="simulated")
-    hidden = keras.layers.Conv1D(channels, 1)(simulated)
+    steps = Fold(frames, name="steps")(simulated)
+    hidden = keras.layers.Dense(features)(steps)
     for dilation in dilations:
         found = hidden
         for _ in range(2):
-            found = keras.layers.Conv1D(channels, kernel, padding="same", dilation_rate=dilation)(
-                found
+            convolution = keras.layers.Conv1D(
+                features, kernel, padding="same", dilation_rate=dilation
             )
-            found = keras.layers.LayerNormalization()(found)
+            found = keras.layers.LayerNormalization()(convolution(found))
             found = keras.layers.Activation("relu")(found)
         hidden = keras.layers.Add()([hidden, keras.layers.Dropout(dropout)(found)])
-    activity = keras.layers.Dense(outputs, activation="sigmoid", name="head")(hidden)
-    return keras.Model(simulated, activity, name="temporal_convolution")
+    activity = keras.layers.Dense(outputs * frames, activation="sigmoid", name="head")(hidden)
+    unfolded = Unfold(frames)(activity, simulated)
+    return keras.Model(simulated, unfolded, name="temporal_convolution")
 
 
 def transformer(
