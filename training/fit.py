@@ -112,7 +112,8 @@ def _with_teacher(model: Any, free_running_from: int) -> tuple[Any, list[Any]]:
     from nem2e_tf.stdr_net import ScheduledSampling, with_teacher
 
     if all(layer.name != "decoder" for layer in model.layers):
-        return keras.Model({"simulated": model.input}, model.output), []
+        unused = keras.Input((None, model.output_shape[-1]), name="measured")
+        return keras.Model({"simulated": model.input, "measured": unused}, model.output), []
     return with_teacher(model), [ScheduledSampling(free_running_from)]
 
 

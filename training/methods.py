@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -161,5 +162,7 @@ def key(method: str, experiment: Experiment, teaching: Sequence[Part]) -> str:
     return f"{method}-{hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]}"
 
 
+@lru_cache(maxsize=1024)
 def _digest(file: Path) -> str:
+    # Read once, so that code edited while it runs does not name what it has not fitted.
     return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -91,7 +91,7 @@ def _block(material: Material) -> Iterator[Fold]:
     experiment = material.experiment
     first, last = (f"{100 * share:g}" for share in experiment.blocks.test)
     for task in experiment.tasks:
-        recorded = material.recorded.where(lambda shard, task=task: shard.task == task)
+        recorded = _of(material.recorded, task)
         test = Part(recorded, experiment.blocks.test).pairs()
         section = f"{task}, the {first}-{last} % of the time"
         yield Fold(section, task, REAL, _taught(material, recorded, task), test, True)
@@ -102,25 +102,24 @@ def _taught(material: Material, recorded: Shards, task: str) -> list[Part]:
     cohort = material.experiment.cohort
     virtual = material.virtual if cohort is not None and cohort.share > 0.0 else None
     if virtual is not None:
-        virtual = virtual.where(lambda shard: shard.task == task)
+        virtual = _of(virtual, task)
     return material.experiment.teaching(recorded, virtual)
 
 
 def _task(material: Material) -> Iterator[Fold]:
     """One task of the real person teaches, the other is tested."""
     for task in material.experiment.tasks:
-        teaching = material.recorded.where(lambda shard, task=task: shard.task == task)
-        others = material.recorded.where(lambda shard, task=task: shard.task != task)
-        for pair in others.pairs():
+        teaching = Part(_of(material.recorded, task))
+        for pair in (p for p in material.recorded.pairs() if p.task != task):
             section = f"taught {task}, tested {pair.task}"
-            yield Fold(section, section, REAL, [Part(teaching)], [pair])
+            yield Fold(section, section, REAL, [teaching], [pair])
 
 
 def _speed(material: Material) -> Iterator[Fold]:
     """The slower half of the cohort teaches, the faster is tested, and the other way round."""
     speeds = speeds_of(material.experiment)
     for task in material.experiment.tasks:
-        people = material.cohort.where(lambda shard, task=task: shard.task == task)
+        people = _of(material.cohort, task)
         slow, fast = halves(people, {s: of[task] for s, of in speeds.items()})
         for teaching, tested, which in (
             (slow, fast, "slower people teach, faster are tested"),
@@ -156,12 +155,23 @@ def halves(people: Shards, speeds: Mapping[str, float]) -> tuple[Shards, Shards]
 def _subject(material: Material, groups: int) -> Iterator[Fold]:
     """A group of virtual people is tested, all others teach, until each has been tested."""
     for task in material.experiment.tasks:
-        people = material.cohort.where(lambda shard, task=task: shard.task == task)
+        people = _of(material.cohort, task)
         for i, group in enumerate(grouped([s.subject for s in people.chosen], groups), start=1):
-            teaching = people.where(lambda shard, group=group: shard.subject not in group)
-            tested = people.where(lambda shard, group=group: shard.subject in group)
+            teaching, tested = without(people, group)
             name = f"{task}, {group[0] if len(group) == 1 else f'group {i}'}"
             yield Fold(task, name, VIRTUAL, [Part(teaching)], list(tested.pairs()))
+
+
+def _of(shards: Shards, task: str) -> Shards:
+    return shards.where(lambda shard: shard.task == task)
+
+
+def without(people: Shards, group: Sequence[str]) -> tuple[Shards, Shards]:
+    """Everybody but a group, and the group."""
+    return (
+        people.where(lambda shard: shard.subject not in group),
+        people.where(lambda shard: shard.subject in group),
+    )
 
 
 def grouped(subjects: Sequence[str], groups: int) -> list[list[str]]:

@@ -72,7 +72,7 @@ class Result:
                     "parameters": section.parameters[method],
                     "nine": self.nine.loc[method].round(4).to_dict(),
                     "five": self.five.loc[method].round(4).to_dict(),
-                    "muscles": muscles.loc[method].to_dict("index"),
+                    "muscles": pd.DataFrame(muscles.loc[method]).to_dict("index"),
                     "wilcoxon_p": self.p.loc[method].to_dict() if method in self.p.index else None,
                 }
                 for method in section.methods
@@ -85,7 +85,7 @@ def ablation_result(sections: Sequence[Section]) -> dict[str, Any]:
     """By section, STDR-Net's RMSE, its ratio to raw's, r and parameters."""
     found = {}
     for section in sections:
-        row = summary(scores(section), section.muscles).loc[REFINED]
+        row = summary(scores(section), section.muscles).to_dict("index")[REFINED]
         found[section.title] = {
             "data": section.data,
             "parameters": section.parameters[REFINED],

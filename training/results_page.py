@@ -20,6 +20,8 @@ PROTOCOLS = {
     "subject": "Another person",
 }
 
+Row = dict[str, float]
+
 
 def page(
     command: str,
@@ -79,7 +81,7 @@ def _glance(results: Sequence[Result]) -> str:
     for method in results[0].section.methods:
         row = [METHODS[method], _count(results[0].section.parameters[method])]
         for result in results:
-            nine, five = result.nine.loc[method], result.five.loc[method]
+            nine, five = _row(result.nine, method), _row(result.five, method)
             row.append(
                 f"{nine['to_raw']:.2f}"
                 if method == "raw"
@@ -101,7 +103,7 @@ def _section(result: Result, figures: Sequence[tuple[str, Path]]) -> list[str]:
     for which, table in (("All", result.nine), ("Default", result.five)):
         rows = []
         for method in section.methods:
-            row = table.loc[method]
+            row = _row(table, method)
             rows.append(
                 [
                     METHODS[method],
@@ -120,7 +122,7 @@ def _section(result: Result, figures: Sequence[tuple[str, Path]]) -> list[str]:
         header = [name, *(METHODS[method] for method in section.methods)]
         rows = [
             [_words(muscle), *(
-                _spread(muscles.loc[(method, muscle)], score, digits)
+                _spread(_row(muscles, (method, muscle)), score, digits)
                 + (_star(result.p, method, muscle) if score == "rmse" else "")
                 for method in section.methods
             )]
@@ -143,7 +145,7 @@ def _raw_and_refined(result: Result, muscles: pd.DataFrame) -> str:
     header += ["larger error at"]
     rows = []
     for muscle in result.section.muscles:
-        raw, refined = (muscles.loc[(method, muscle)] for method in ("raw", REFINED))
+        raw, refined = (_row(muscles, (method, muscle)) for method in ("raw", REFINED))
         scores = [
             f"{_number(raw[score], digits)} → {_number(refined[score], digits)}"
             for score, (_, digits) in told.items()
@@ -177,18 +179,23 @@ def _pictures(figures: Sequence[tuple[str, Path]], of: str) -> list[str]:
     return [f"![{what}]({path.name})" for what, path in figures if what == of]
 
 
+def _row(table: pd.DataFrame, key: str | tuple[str, str]) -> Row:
+    values = table.loc[[key]].to_numpy(dtype=float)[0]
+    return {str(name): float(value) for name, value in zip(table.columns, values, strict=True)}
+
+
 def _number(value: float, digits: int) -> str:
     return f"{value:.{digits}f}" if np.isfinite(value) else "–"
 
 
-def _spread(row: "pd.Series[Any]", score: str, digits: int) -> str:
+def _spread(row: Row, score: str, digits: int) -> str:
     """Mean ± standard deviation over people, where there are several."""
     spread = row[f"{score}_sd"]
     more = f" ± {spread:.{digits}f}" if np.isfinite(spread) else ""
     return _number(row[score], digits) + more
 
 
-def _cycle(row: "pd.Series[Any]", score: str, digits: int) -> str:
+def _cycle(row: Row, score: str, digits: int) -> str:
     """Mean ± standard deviation over a person's gait cycles."""
     if f"cycle_{score}" not in row or not np.isfinite(row[f"cycle_{score}"]):
         return "–"
@@ -196,9 +203,7 @@ def _cycle(row: "pd.Series[Any]", score: str, digits: int) -> str:
 
 
 def _star(p: pd.DataFrame, method: str, muscle: str) -> str:
-    if method not in p.index or not np.isfinite(p.loc[method, muscle]):
-        return ""
-    return " *" if float(p.loc[method, muscle]) < ALPHA else ""
+    return " *" if method in p.index and _row(p, method)[muscle] < ALPHA else ""
 
 
 def _intervals(found: Sequence[Interval]) -> str:
