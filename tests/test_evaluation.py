@@ -24,7 +24,7 @@ from training.results import Result, ablation_result, as_json
 from training.results_figures import draw
 from training.results_page import page
 from training.rivals import RIVALS
-from training.scoring import FIVE, Tested, scores, summary
+from training.scoring import FIVE, Estimated, scores, summary
 from training.statistics import holm, signed_rank, significant_intervals
 from training.warping import TimeWarping, aligned, starts_of
 
@@ -200,10 +200,10 @@ def test_cycles_part_alike_whichever_way_the_knee_bends() -> None:
 def test_own_maximum_takes_the_amplitude_out() -> None:
     pair = gait("a", "walking", 1)
     same = {"raw": lambda p: p.simulated, "gain": lambda p: 7.0 * p.simulated}
-    tested = Tested.of(pair, same, measured_unit=False)
+    tested = Estimated.of(pair, same, measured_unit=False)
     np.testing.assert_allclose(tested.estimates["raw"], tested.estimates["gain"])
     assert (tested.measured.max() == 1.0).all()
-    kept = Tested.of(pair, same, measured_unit=True)
+    kept = Estimated.of(pair, same, measured_unit=True)
     np.testing.assert_array_equal(kept.measured, pair.measured)
 
 
@@ -372,7 +372,7 @@ def scores_of_raw(pair: Pair) -> pd.DataFrame:
 def protocols_section(pair: Pair):  # type: ignore[no-untyped-def]
     from training.scoring import Section
 
-    tested = Tested.of(pair, {"raw": lambda p: p.simulated}, measured_unit=False)
+    tested = Estimated.of(pair, {"raw": lambda p: p.simulated}, measured_unit=False)
     return Section("subject", "one", protocols.REAL, False, [tested], {"raw": None})
 
 

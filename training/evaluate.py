@@ -25,7 +25,7 @@ from training.protocols import PROTOCOLS, Fold, Material, ablation_folds, folds
 from training.results import Result, ablation_result, as_json
 from training.results_figures import draw
 from training.results_page import page
-from training.scoring import Section, Tested
+from training.scoring import Estimated, Section
 
 Step = Callable[[str, str], None]
 """Told of a method and of the fold on which it has been fitted."""
@@ -65,7 +65,7 @@ def run(
             section.parameters[method] = fitted.parameters
             estimates[method] = fitted.estimate
             step(method, f"{protocol}, {fold.name}")
-        section.tested += [Tested.of(pair, estimates, fold.measured_unit) for pair in fold.test]
+        section.tested += [Estimated.of(pair, estimates, fold.measured_unit) for pair in fold.test]
     return list(sections.values())
 
 

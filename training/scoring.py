@@ -25,7 +25,7 @@ and vastus medialis."""
 
 
 @dataclass(frozen=True)
-class Tested:
+class Estimated:
     """A recording that was tested.
 
     Args:
@@ -46,7 +46,7 @@ class Tested:
         pair: Pair,
         estimates: dict[str, Callable[[Pair], pd.DataFrame]],
         measured_unit: bool,
-    ) -> "Tested":
+    ) -> "Estimated":
         """Estimate a pair by every method.
 
         Args:
@@ -77,7 +77,7 @@ class Section:
         protocol: of `training.protocols.PROTOCOLS`.
         title: what was taught and tested.
         data: real recordings or virtual people.
-        measured_unit: see `Tested.of`.
+        measured_unit: see `Estimated.of`.
         tested: the recordings.
         parameters: by method, of its network.
     """
@@ -86,7 +86,7 @@ class Section:
     title: str
     data: str
     measured_unit: bool
-    tested: list[Tested] = field(default_factory=list)
+    tested: list[Estimated] = field(default_factory=list)
     parameters: dict[str, int | None] = field(default_factory=dict)
 
     @property
@@ -141,7 +141,7 @@ def scores(section: Section) -> pd.DataFrame:
     return joined.groupby(level=["method", "subject", "muscle"], sort=False).mean()
 
 
-def _tables(tested: Tested, method: str) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
+def _tables(tested: Estimated, method: str) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
     """Of the whole recording, and of each of its cycles."""
     estimate, time = tested.estimates[method], tested.measured.index.to_numpy()
     each = []
@@ -188,7 +188,8 @@ def summary(table: pd.DataFrame, muscles: Sequence[str]) -> pd.DataFrame:
     for other in ("raw", "ridge"):
         known = result["rmse"].get(other, np.nan)
         result[f"to_{other}"] = result["rmse"] / known
-    result["better"] = (rmse < rmse.loc["raw"]).sum(axis=1)
+    # Equal but for rounding is not better.
+    result["better"] = (rmse < (1.0 - 1e-6) * rmse.loc["raw"]).sum(axis=1)
     result["of"] = rmse.shape[1]
     return result
 
