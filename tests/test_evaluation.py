@@ -291,6 +291,9 @@ def test_intervals_are_where_errors_differ() -> None:
     smaller, larger = significant_intervals(errors, baseline, tests=9)
     assert len(smaller) == 1 and not larger
     assert 30.0 < smaller[0][0] < 50.0 < smaller[0][1] < 70.0
+    both = errors + np.roll(burst, 51)
+    smaller, larger = significant_intervals(both, baseline, tests=9)
+    assert len(smaller) == 1 and len(larger) == 2  # across the end of the cycle
     assert significant_intervals(errors[:3], baseline[:3]) == ([], [])
 
 
@@ -385,9 +388,9 @@ def test_the_command_prints_one_json_object_and_writes_the_same(data: Path, tmp_
     (tmp_path / "trials.csv").write_text((training / "trials.csv").read_text())
     result = subprocess.run(
         [
-            sys.executable, "-m", "training.evaluate", "--config", str(config), "--protocol", "task",
-            "--methods", "ridge", "--methods", "gain_lag", "--data", str(data),
-            "-o", str(tmp_path / "results"), "--json",
+            sys.executable, "-m", "training.evaluate", "--config", str(config),
+            "--protocol", "task", "--methods", "ridge", "--methods", "gain_lag",
+            "--data", str(data), "-o", str(tmp_path / "results"), "--json",
         ],
         cwd=REPOSITORY, capture_output=True, text=True,
     )  # fmt: skip

@@ -62,7 +62,7 @@ def significant_intervals(
     """Where in the gait cycle errors are smaller, and where larger, than a baseline's.
 
     One-dimensional statistical parametric mapping, paired t over people (Pataky 2010, J. Biomech.
-    43:1976), two-sided at 0.05 divided by the number of tests. The cycle is a circle.
+    43:1976), two-sided at 0.05 divided by the number of tests.
 
     Args:
         errors: `(people, 101)`, absolute error over the cycle.
@@ -78,7 +78,7 @@ def significant_intervals(
     import spm1d
 
     result = spm1d.stats.ttest_paired(errors, baseline)
-    threshold = float(result.inference(ALPHA / tests, two_tailed=True, circular=True).zstar)
+    threshold = float(result.inference(ALPHA / tests, two_tailed=True).zstar)
     return _runs(result.z < -threshold), _runs(result.z > threshold)
 
 
