@@ -167,12 +167,13 @@ def main(
     terminal.quiet_tensorflow()
     kept = RUNS / "evaluation"
 
-    def material(of: Experiment) -> Material:
-        return Material(of, of.recorded(data, config), of.virtual(), data)
+    def material(of: Experiment, people: bool) -> Material:
+        people = people or (of.cohort is not None and of.cohort.share > 0.0)
+        return Material(of, of.recorded(data, config), of.virtual() if people else None, data)
 
-    whole = material(experiment)
+    whole = material(experiment, not {"speed", "subject"}.isdisjoint(chosen))
     splits = {name: folds(name, whole, groups) for name in chosen}
-    ablations = {name: (of, ablation_folds(material(of))) for name, of in changed.items()}
+    ablations = {name: (of, ablation_folds(material(of, True))) for name, of in changed.items()}
     tasks = [(f, m, experiment) for every in splits.values() for f in every for m in scored]
     tasks += [(f, m, of) for of, every in ablations.values() for f in every for m in _ABLATED]
     with _steps(tasks, kept) as step:
