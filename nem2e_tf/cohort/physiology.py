@@ -135,7 +135,7 @@ def true_activation(
     Returns:
         `(frames, muscles)` at 100 Hz.
     """
-    motion, moments = strides.motion, strides.moments
+    motion, moments = strides.true_motion, strides.true_moments
     if not physiology.feels_fast_motion:
         motion, moments = low_pass(motion, CUTOFF, "motion"), low_pass(moments, CUTOFF, "moments")
     torques = moments[[f"{name}_moment" for name in leg.coordinates]].to_numpy()
