@@ -50,7 +50,7 @@ def draw(results: Sequence[Result], output: Path) -> list[tuple[str, Path]]:
 
 
 def _ratios(results: Sequence[Result]) -> Figure:
-    """RMSE of each method relative to raw: each muscle a dot, their mean a bar."""
+    """RMSE of each method relative to raw: each muscle a dot, the mean RMSE of all a bar."""
     figure = Figure(figsize=(9.0, 1.2 + 2.1 * len(results)), layout="constrained")
     panels = np.atleast_1d(figure.subplots(len(results), 1, sharex=True))
     for axes, result in zip(panels, results, strict=True):
@@ -59,10 +59,9 @@ def _ratios(results: Sequence[Result]) -> Figure:
         for place, method in enumerate(section.methods):
             ratios = (rmse[method] / rmse["raw"]).to_numpy()
             colour = _REFINED if method == REFINED else "#9aa7b5"
-            axes.bar(place, ratios.mean(), color=colour, width=0.6)
+            axes.bar(place, result.nine.loc[method, "to_raw"], color=colour, width=0.6)
             axes.plot(np.full(len(ratios), place), ratios, ".", color=_MEASURED, ms=4)
         axes.axhline(1.0, color=_RAW, lw=1)
-        axes.set_ylim(0.0, min(2.0, axes.get_ylim()[1]))
         axes.set_title(f"{section.title}, {section.data}", fontsize=9)
         axes.set_ylabel("RMSE / raw", fontsize=8)
         names = [METHODS[method].replace(" ", "\n", 1) for method in section.methods]
@@ -116,11 +115,11 @@ def _intervals(result: Result) -> Figure:
         error = absolute_errors(section, of).mean(axis=0)
         for i, axes in enumerate(panels[: len(section.muscles)]):
             axes.plot(_PERCENT, error[:, i], color=colour, lw=1.3, label=name)
-            axes.set_ylim(bottom=0.0)
     for axes, muscle in zip(panels, section.muscles, strict=False):
         for spans, colour in ((result.smaller, _REFINED), (result.larger, _RAW)):
             for first, last in spans[muscle]:
                 axes.axvspan(first, last, color=colour, alpha=0.15, lw=0)
+        axes.set_ylim(bottom=0.0)
     panels[0].set_ylabel("absolute error", fontsize=8)
     panels[0].legend(fontsize=7)
     return figure
