@@ -116,6 +116,7 @@ class Experiment(BaseModel):
         epochs: how many.
         free_running_from: the epoch from which the decoder has no teacher.
         learning_rate: at the start; falls to zero along a cosine.
+        loss: what is made small, as Keras names it.
         seed: of weights, dropout and the order of windows.
         network: arguments of `nem2e_tf.stdr_net.stdr_net`.
         augmentation: random changes of the windows that are fitted on, and of no others.
@@ -138,6 +139,7 @@ class Experiment(BaseModel):
     epochs: PositiveInt
     free_running_from: NonNegativeInt
     learning_rate: PositiveFloat
+    loss: str = "mse"
     seed: int
     network: dict[str, Any] = {}
     augmentation: Augmentation | None = None
@@ -156,7 +158,9 @@ class Experiment(BaseModel):
         trials = read_trials(config.parent / self.trials, data or data_folder())
         for task in self.tasks:
             if task not in (known := [trial.task for trial in trials]):
-                raise InputError(f"{config}: no trial with the task '{task}'; {nearest(task, known)}")
+                raise InputError(
+                    f"{config}: no trial with the task '{task}'; {nearest(task, known)}"
+                )
         chosen = [trial for trial in trials if trial.task in self.tasks]
         shards = [_prepared(chosen, "recorded trials", model) for model in range(models + 1)]
         return replace(shards[0], chosen=tuple(shard for one in shards for shard in one.chosen))

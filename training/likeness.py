@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.signal import find_peaks
 
 from nem2e_tf import metrics
+from nem2e_tf.gait import PHASES, cycles, strides
 from nem2e_tf.signals import RATE, low_pass
 
-PHASES = np.linspace(0.0, 1.0, 101)
 JOINTS = ("hip_flexion_r", "hip_adduction_r", "hip_rotation_r", "knee_angle_r", "ankle_angle_r")
 CURVES = (*JOINTS, *(f"{joint}_moment" for joint in JOINTS))
 _SMOOTH = 6.0
@@ -129,25 +128,6 @@ def correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     b = other - other.mean(axis=-2, keepdims=True)
     found: np.ndarray = (a * b).sum(axis=-2) / np.sqrt((a**2).sum(axis=-2) * (b**2).sum(axis=-2))
     return found
-
-
-def strides(knee_flexion: pd.Series) -> np.ndarray:
-    """Times in seconds of the largest knee flexion of every stride."""
-    values, time = knee_flexion.to_numpy(), knee_flexion.index.to_numpy()
-    high = values.min() + 0.7 * np.ptp(values)
-    found, _ = find_peaks(values, height=high, distance=int(0.5 * RATE))
-    # A parabola through a peak and its neighbours tells it more finely than the frames do.
-    before, at, after = values[found - 1], values[found], values[found + 1]
-    shift = 0.5 * (before - after) / (before - 2.0 * at + after)
-    times: np.ndarray = time[found] + shift / RATE
-    return times
-
-
-def cycles(frame: pd.DataFrame, starts: np.ndarray) -> np.ndarray:
-    """Every cycle at the same phases: `(strides, 101, columns)`."""
-    time = frame.index.to_numpy()
-    at = starts[:-1, None] + np.diff(starts)[:, None] * PHASES
-    return np.stack([np.interp(at, time, frame[name].to_numpy()) for name in frame], axis=2)
 
 
 def centre_of_activity(cycle: np.ndarray) -> float:
