@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from nem2e_tf.cohort.causes import draw
 from nem2e_tf.cohort.effort import share_moments
@@ -70,6 +73,8 @@ class Physiology:
     weakening: float
     slowing: float
     shape: np.ndarray
+    habit: np.ndarray
+    habit_shift: np.ndarray
     feels_fast_motion: bool
 
     def as_json(self) -> dict[str, Any]:
@@ -117,12 +122,14 @@ def sample_physiology(
         weakening=one("fatigue", "weakening"),
         slowing=one("fatigue", "slowing"),
         shape=by_muscle("recruitment", "shape"),
+        habit=by_muscle("habit", "size"),
+        habit_shift=by_muscle("habit", "shift"),
         feels_fast_motion=bool(one("smoothing", "hidden")),
     )
 
 
 def true_activation(
-    leg: LegModel, strides: Strides, physiology: Physiology, speed: float
+    leg: LegModel, strides: Strides, physiology: Physiology, speed: float, task: str
 ) -> pd.DataFrame:
     """Activations with which the person's true muscles did what was done.
 
@@ -146,7 +153,10 @@ def true_activation(
     activation = share_moments(
         effect,
         torques,
-        _floor(leg, torques, physiology, speed),
+        np.minimum(
+            _floor(leg, torques, physiology, speed) + habits(leg.muscles, strides, physiology, task),
+            0.9,
+        ),
         physiology.weights,
         physiology.exponent,
     )
@@ -206,3 +216,37 @@ def _floor(leg: LegModel, torques: np.ndarray, physiology: Physiology, speed: fl
         for muscle in leg.muscles
     ]
     return np.clip(np.stack(floors, axis=1) * quicker, LEAST_ACTIVATION, _HIGHEST_FLOOR)
+
+
+def habits(
+    muscles: Sequence[str], strides: Strides, physiology: Physiology, task: str
+) -> np.ndarray:
+    """Activation by habit `(frames, muscles)`, late as muscles are after their EMG."""
+    time = strides.motion.index.to_numpy()
+    number = np.arange(len(strides.strikes), dtype=float)
+    out = np.zeros((len(time), len(muscles)))
+    table = _bursts()[task]
+    scale = _HABIT[task]
+    for i, muscle in enumerate(muscles):
+        bursts = table.get(muscle.removesuffix("_r"))
+        if bursts is None or physiology.habit[i] <= 0.0:
+            continue
+        late = physiology.delay[i] + 0.5 * (physiology.rise + physiology.fall)
+        phase = np.interp(time - late, strides.strikes, number) - physiology.habit_shift[i]
+        total = np.zeros(len(time))
+        for onset, peak, offset, size in bursts:
+            at = np.mod(phase - onset / 100.0, 1.0) * 100.0
+            up, down = peak - onset, offset - peak
+            rising = 0.5 - 0.5 * np.cos(np.pi * at / up)
+            falling = 0.5 + 0.5 * np.cos(np.pi * (at - up) / down)
+            total += size * np.where(at < up, rising, np.where(at < up + down, falling, 0.0))
+        out[:, i] = scale * physiology.habit[i] * total
+    return out
+
+
+_HABIT = {"walking": 1.0, "running": 2.0}
+
+
+@cache
+def _bursts():
+    return yaml.safe_load(files(__package__).joinpath("habit.yaml").read_text(encoding="utf-8"))
