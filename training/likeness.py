@@ -1,5 +1,6 @@
 """What of a recording tells whether it is like people: cycle shapes, bursts, lag, variability."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,6 +92,45 @@ def likeness(
     )
 
 
+def differences(people: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """How much people's mean cycles differ from one another.
+
+    `CV` and `variance ratio` are of cycles divided by their own mean, as in most of the literature:
+    the root mean square over the cycle of the deviation between people, over the mean (Winter 1984,
+    Hum Mov Sci 3:51), and the variance between people at equal phase over all variance, 0 where
+    people are alike and 1 where they have nothing in common (Hershler and Milner 1978, IEEE Trans
+    Biomed Eng 25:413). `with amplitude` is the latter of cycles as they are.
+
+    Args:
+        people: at least three mean cycles `(101, muscles)`, the last row the first of the next.
+
+    Returns:
+        By muscle: `r`, the mean over people of the correlation with the mean cycle of the others,
+        `CV`, `variance ratio` and `with amplitude`.
+    """
+    whole = np.stack([person.to_numpy()[:-1] for person in people])
+    shape = whole / whole.mean(axis=1, keepdims=True)
+    others = (shape.sum(axis=0) - shape) / (len(shape) - 1)
+    deviation = np.sqrt(shape.var(axis=0, ddof=1).mean(axis=0))
+    return pd.DataFrame(
+        {
+            "r": correlation(shape, others).mean(axis=0),
+            "CV": deviation / shape.mean(axis=(0, 1)),
+            "variance ratio": _variance_ratio(shape),
+            "with amplitude": _variance_ratio(whole),
+        },
+        index=people[0].columns,
+    )
+
+
+def correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Pearson's, over the phases of cycles `(..., phases, muscles)`."""
+    a = one - one.mean(axis=-2, keepdims=True)
+    b = other - other.mean(axis=-2, keepdims=True)
+    found: np.ndarray = (a * b).sum(axis=-2) / np.sqrt((a**2).sum(axis=-2) * (b**2).sum(axis=-2))
+    return found
+
+
 def strides(knee_flexion: pd.Series) -> np.ndarray:
     """Times in seconds of the largest knee flexion of every stride."""
     values, time = knee_flexion.to_numpy(), knee_flexion.index.to_numpy()
@@ -115,6 +155,11 @@ def centre_of_activity(cycle: np.ndarray) -> float:
     weight = cycle - cycle.min()
     turn = np.exp(2j * np.pi * np.arange(len(cycle)) / len(cycle))
     return float(100.0 * (np.angle((weight * turn).sum()) / (2.0 * np.pi) % 1.0))
+
+
+def _variance_ratio(cycles: np.ndarray) -> np.ndarray:
+    between: np.ndarray = cycles.var(axis=0, ddof=1).mean(axis=0)
+    return between / cycles.reshape(-1, cycles.shape[2]).var(axis=0, ddof=1)
 
 
 def _variation(curves: np.ndarray) -> float:

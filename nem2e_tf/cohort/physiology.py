@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from nem2e_tf.cohort.causes import draw
 from nem2e_tf.cohort.effort import share_moments
+from nem2e_tf.cohort.habit import habitual_activity
 from nem2e_tf.cohort.strides import Strides
 from nem2e_tf.cohort.subject import Subject
 from nem2e_tf.signals import RATE, low_pass
@@ -53,6 +51,8 @@ class Physiology:
         weakening: share of force lost by the end of a trial.
         slowing: share of the EMG's frequencies lost by then.
         shape: `(muscles,)`, of EMG amplitude against excitation.
+        habit: `(muscles,)`, activation at the peak of habitual bursts in walking.
+        habit_shift: `(muscles,)`, lateness of these bursts, share of the cycle.
         feels_fast_motion: whether the muscles carry what the laboratory's low-pass takes away.
     """
 
@@ -138,11 +138,12 @@ def true_activation(
         strides: what was done.
         physiology: whose muscles differ from the model's.
         speed: m/s.
+        task: `walking` or `running`.
 
     Returns:
         `(frames, muscles)` at 100 Hz.
     """
-    motion, moments = strides.motion, strides.moments
+    motion, moments = strides.true_motion, strides.true_moments
     if not physiology.feels_fast_motion:
         motion, moments = low_pass(motion, CUTOFF, "motion"), low_pass(moments, CUTOFF, "moments")
     torques = moments[[f"{name}_moment" for name in leg.coordinates]].to_numpy()
@@ -153,10 +154,7 @@ def true_activation(
     activation = share_moments(
         effect,
         torques,
-        np.minimum(
-            _floor(leg, torques, physiology, speed) + habits(leg.muscles, strides, physiology, task),
-            0.9,
-        ),
+        _floor(leg, torques, physiology, speed) + _habits(leg, strides, physiology, task),
         physiology.weights,
         physiology.exponent,
     )
@@ -218,35 +216,12 @@ def _floor(leg: LegModel, torques: np.ndarray, physiology: Physiology, speed: fl
     return np.clip(np.stack(floors, axis=1) * quicker, LEAST_ACTIVATION, _HIGHEST_FLOOR)
 
 
-def habits(
-    muscles: Sequence[str], strides: Strides, physiology: Physiology, task: str
-) -> np.ndarray:
-    """Activation by habit `(frames, muscles)`, late as muscles are after their EMG."""
+def _habits(leg: LegModel, strides: Strides, physiology: Physiology, task: str) -> np.ndarray:
+    """Least activation by habit `(frames, muscles)`, as late as muscles are after their EMG."""
     time = strides.motion.index.to_numpy()
-    number = np.arange(len(strides.strikes), dtype=float)
-    out = np.zeros((len(time), len(muscles)))
-    table = _bursts()[task]
-    scale = _HABIT[task]
-    for i, muscle in enumerate(muscles):
-        bursts = table.get(muscle.removesuffix("_r"))
-        if bursts is None or physiology.habit[i] <= 0.0:
-            continue
-        late = physiology.delay[i] + 0.5 * (physiology.rise + physiology.fall)
-        phase = np.interp(time - late, strides.strikes, number) - physiology.habit_shift[i]
-        total = np.zeros(len(time))
-        for onset, peak, offset, size in bursts:
-            at = np.mod(phase - onset / 100.0, 1.0) * 100.0
-            up, down = peak - onset, offset - peak
-            rising = 0.5 - 0.5 * np.cos(np.pi * at / up)
-            falling = 0.5 + 0.5 * np.cos(np.pi * (at - up) / down)
-            total += size * np.where(at < up, rising, np.where(at < up + down, falling, 0.0))
-        out[:, i] = scale * physiology.habit[i] * total
-    return out
-
-
-_HABIT = {"walking": 1.0, "running": 2.0}
-
-
-@cache
-def _bursts():
-    return yaml.safe_load(files(__package__).joinpath("habit.yaml").read_text(encoding="utf-8"))
+    late = physiology.delay + (physiology.rise + physiology.fall) / 2.0
+    strides_done = np.interp(
+        time[:, None] - late, strides.strikes, np.arange(len(strides.strikes), dtype=float)
+    )
+    phases = np.mod(strides_done - physiology.habit_shift, 1.0)
+    return physiology.habit * habitual_activity(task, leg.muscles, phases)
