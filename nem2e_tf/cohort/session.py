@@ -97,7 +97,7 @@ def session(
     envelopes = []
     for task in tasks:
         moved = walk_or_run(subject, task, strides, acting)
-        activation = true_activation(leg, moved, physiology, subject.speeds[task])
+        activation = true_activation(leg, moved, physiology, subject.speeds[task], task)
         drive = excitation(activation, physiology)
         drive = unsteady(drive, moved, subject, task, physiology)
         emg, raw = record(
