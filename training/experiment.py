@@ -105,6 +105,8 @@ class Experiment(BaseModel):
         unit: what an envelope of 1 means; goes onto its card.
         trials: list of recorded trials, a CSV beside this file's folder.
         tasks: the trials of that list to use.
+        models: how many other models of the leg the recorded trials are simulated with too, for
+            teaching; see `nem2e_tf.simulation.altered`.
         cohort: virtual people who teach too, or None.
         blocks: see `Blocks`.
         window: seconds that the network sees at once.
@@ -114,6 +116,7 @@ class Experiment(BaseModel):
         epochs: how many.
         free_running_from: the epoch from which the decoder has no teacher.
         learning_rate: at the start; falls to zero along a cosine.
+        loss: what is made small, as Keras names it.
         seed: of weights, dropout and the order of windows.
         network: arguments of `nem2e_tf.stdr_net.stdr_net`.
         augmentation: random changes of the windows that are fitted on, and of no others.
@@ -126,6 +129,7 @@ class Experiment(BaseModel):
     unit: str
     trials: str
     tasks: list[str]
+    models: NonNegativeInt = 0
     cohort: VirtualPeople | None = None
     blocks: Blocks
     window: PositiveFloat
@@ -135,12 +139,18 @@ class Experiment(BaseModel):
     epochs: PositiveInt
     free_running_from: NonNegativeInt
     learning_rate: PositiveFloat
+    loss: str = "mse"
     seed: int
     network: dict[str, Any] = {}
     augmentation: Augmentation | None = None
 
-    def recorded(self, data: Path | None, config: Path) -> Shards:
+    def recorded(self, data: Path | None, config: Path, models: int = 0) -> Shards:
         """Simulate the recorded trials and pair them with their EMG, or find that done.
+
+        Args:
+            data: path or None. Folder of the recordings.
+            config: path. This experiment's file.
+            models: int. How many other models of the leg to simulate them with, besides their own.
 
         Raises:
             InputError: there is no such trial, or one of them cannot be prepared.
@@ -148,8 +158,12 @@ class Experiment(BaseModel):
         trials = read_trials(config.parent / self.trials, data or data_folder())
         for task in self.tasks:
             if task not in (known := [trial.task for trial in trials]):
-                raise InputError(f"{config}: no trial with the task '{task}'; {nearest(task, known)}")
-        return _prepared([t for t in trials if t.task in self.tasks], "recorded trials")
+                raise InputError(
+                    f"{config}: no trial with the task '{task}'; {nearest(task, known)}"
+                )
+        chosen = [trial for trial in trials if trial.task in self.tasks]
+        shards = [_prepared(chosen, "recorded trials", model) for model in range(models + 1)]
+        return replace(shards[0], chosen=tuple(shard for one in shards for shard in one.chosen))
 
     def virtual(self) -> Shards | None:
         """Make the virtual people and prepare their trials, or find that done."""
@@ -179,9 +193,10 @@ def virtual_people(subjects: int, seed: int, strides: int = 30) -> Shards:
     return _prepared(read_trials(folder / LIST, folder), "virtual people's trials")
 
 
-def _prepared(trials: Sequence[Trial], what: str) -> Shards:
+def _prepared(trials: Sequence[Trial], what: str, model: int = 0) -> Shards:
+    settings = Settings.standard(model=model)
     with progress_bar(f"simulating {what}") as progress:
-        prepared = prepare(trials, RUNS / "shards", Settings.standard(), progress=progress)
+        prepared = prepare(trials, RUNS / "shards", settings, progress=progress)
     for trial, fault in prepared.failed.items():
         raise InputError(f"{trial}: {fault}")
     return prepared.shards

@@ -48,7 +48,7 @@ def fit(
     import keras
     import tensorflow as tf
 
-    from nem2e_tf.stdr_net import ScheduledSampling, stdr_net, with_teacher
+    from nem2e_tf.stdr_net import stdr_net
 
     work.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(experiment.seed)
@@ -78,7 +78,7 @@ def fit(
         judged = cut(judging, scales | subject_maxima(judging.pairs()), batch=experiment.batch)
     build = network or partial(stdr_net, **experiment.network)
     model = build(len(input_maximum), len(next(iter(scales.values()))))
-    trainer = with_teacher(model)
+    trainer, weaning = _with_teacher(model, experiment.free_running_from)
     decay = keras.optimizers.schedules.CosineDecay(
         experiment.learning_rate, experiment.epochs * experiment.steps
     )
@@ -86,7 +86,7 @@ def fit(
         keras.optimizers.AdamW(
             decay, weight_decay=WEIGHT_DECAY, clipnorm=1.0, use_ema=True, ema_momentum=AVERAGING
         ),
-        loss="mse",
+        loss=experiment.loss,
     )
     trainer.fit(
         taught,
@@ -97,12 +97,24 @@ def fit(
         shuffle=False,  # the dataset does
         callbacks=[
             keras.callbacks.BackupAndRestore(work / "backup"),
-            ScheduledSampling(experiment.free_running_from),
+            *weaning,
             keras.callbacks.CSVLogger(work / "log.csv", append=True),
         ],
     )
     output_maximum = _median(list(subject_maxima(pairs[0]).values()))
     return Refiner(_card(experiment, teaching, input_maximum, output_maximum), model)
+
+
+def _with_teacher(model: Any, free_running_from: int) -> tuple[Any, list[Any]]:
+    """The graph to fit and its callbacks; a network without a decoder has no use for a teacher."""
+    import keras
+
+    from nem2e_tf.stdr_net import ScheduledSampling, with_teacher
+
+    if all(layer.name != "decoder" for layer in model.layers):
+        unused = keras.Input((None, model.output_shape[-1]), name="measured")
+        return keras.Model({"simulated": model.input, "measured": unused}, model.output), []
+    return with_teacher(model), [ScheduledSampling(free_running_from)]
 
 
 def _median(tables: Sequence[dict[str, float]]) -> dict[str, float]:
@@ -111,7 +123,7 @@ def _median(tables: Sequence[dict[str, float]]) -> dict[str, float]:
 
 
 def _sources(teaching: Sequence[Part]) -> list[Source]:
-    """What the fit has seen, for the card; people of a cohort together."""
+    """What the fit has seen, for the card; a trial simulated with many models once."""
     seen = []
     for pair in (pair for part in teaching for pair in part.pairs()):
         seen.append(
@@ -121,7 +133,7 @@ def _sources(teaching: Sequence[Part]) -> list[Source]:
                 end=round(float(pair.simulated.index[-1]), 3),
             )
         )  # fmt: skip
-    return seen
+    return list(dict.fromkeys(seen))
 
 
 def _card(
@@ -179,7 +191,8 @@ def main(
     folder = output or REPOSITORY / "saved_models" / experiment.name
     check_folder(folder)
     terminal.quiet_tensorflow()
-    recorded, virtual = experiment.recorded(data, config), experiment.virtual()
+    recorded = experiment.recorded(data, config, experiment.models)
+    virtual = experiment.virtual()
     work = RUNS / experiment.name
     refiner = fit(experiment, experiment.teaching(recorded, virtual), work)
     save(refiner, folder)
