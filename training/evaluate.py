@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from nem2e_tf import terminal
 from nem2e_tf.errors import InputError, nearest
 from nem2e_tf.files import check_input, replacing
-from training.experiment import REPOSITORY, RUNS, Experiment, read_experiment
+from training.experiment import EVALUATION, REPOSITORY, RUNS, Experiment, read_experiment
 from training.methods import METHODS, NETWORKS, is_kept, network, simple
 from training.protocols import PROTOCOLS, Fold, Material, ablation_folds, folds
 from training.results import Result, ablation_result, as_json
@@ -142,9 +142,9 @@ def main(
     groups: Annotated[
         int, typer.Option("--folds", help="Groups of people in subject; as many as people: each.")
     ] = 20,
-    config: Annotated[Path, typer.Option(help="How networks are fitted, and on whom.")] = REPOSITORY
-    / "training"
-    / "evaluation.yaml",
+    config: Annotated[
+        Path, typer.Option(help="How networks are fitted, and on whom.")
+    ] = EVALUATION,
     ablate: Annotated[
         Path | None, typer.Option(help="Table of changes, each refitted and scored.")
     ] = None,

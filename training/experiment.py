@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from nem2e_tf import cohort
+from nem2e_tf.cohort import sample_subject
 from nem2e_tf.cohort.making import LIST, Recipe, make_cohort
 from nem2e_tf.dataset import Augmentation
 from nem2e_tf.errors import InputError, nearest
@@ -32,6 +33,8 @@ from nem2e_tf.trials import Trial, read_trials
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CONFIGS = REPOSITORY / "training" / "configs"
+EVALUATION = REPOSITORY / "training" / "evaluation.yaml"
+"""How networks are fitted to be compared, and on whom."""
 RUNS = REPOSITORY / "runs"
 """What training keeps between runs: simulations, checkpoints, logs."""
 
@@ -86,6 +89,7 @@ class VirtualPeople(BaseModel):
         seed: of `nem2e cohort`.
         strides: of each task.
         share: of the windows that teach; the rest are recorded ones.
+        held_out: how many of them, the last, do not teach but tell how wrong a refiner may be.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -94,6 +98,13 @@ class VirtualPeople(BaseModel):
     seed: NonNegativeInt
     strides: PositiveInt = 30
     share: Share
+    held_out: NonNegativeInt = 0
+
+    @model_validator(mode="after")
+    def _some_teach(self) -> "VirtualPeople":
+        if self.held_out >= self.subjects:
+            raise ValueError("all people are held out")
+        return self
 
 
 class Experiment(BaseModel):
@@ -166,11 +177,22 @@ class Experiment(BaseModel):
         return replace(shards[0], chosen=tuple(shard for one in shards for shard in one.chosen))
 
     def virtual(self) -> Shards | None:
-        """Make the virtual people and prepare their trials, or find that done."""
-        if self.cohort is None:
+        """Make the virtual people that teach and prepare their trials, or find that done."""
+        return self._people(lambda number, last: number <= last)
+
+    def held_out(self) -> Shards | None:
+        """The virtual people that do not teach."""
+        return self._people(lambda number, last: number > last)
+
+    def _people(self, among: Callable[[int, int], bool]) -> Shards | None:
+        cohort = self.cohort
+        if cohort is None:
             return None
-        return virtual_people(self.cohort.subjects, self.cohort.seed, self.cohort.strides).where(
-            lambda shard: shard.task in self.tasks
+        last = cohort.subjects - cohort.held_out
+        numbers = range(1, cohort.subjects + 1)
+        chosen = {sample_subject(cohort.seed, n).name for n in numbers if among(n, last)}
+        return virtual_people(cohort.subjects, cohort.seed, cohort.strides).where(
+            lambda shard: shard.task in self.tasks and shard.subject in chosen
         )
 
     def teaching(self, recorded: Shards, virtual: Shards | None) -> list[Part]:

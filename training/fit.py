@@ -14,7 +14,18 @@ from nem2e_tf.files import check_folder, replacing
 from nem2e_tf.muscles import MuscleMap
 from nem2e_tf.refiner import CARD, WEIGHTS, Card, Refiner, Source, versions
 from nem2e_tf.signals import RATE
-from training.experiment import REPOSITORY, RUNS, Experiment, Part, read_experiment
+from training.calibration import calibrated
+from training.experiment import (
+    EVALUATION,
+    REPOSITORY,
+    RUNS,
+    Experiment,
+    Part,
+    data_folder,
+    read_experiment,
+)
+from training.overground import overground
+from training.shipped import card_scores
 
 WEIGHT_DECAY = 1e-4
 AVERAGING = 0.99
@@ -160,6 +171,39 @@ def _card(
     )
 
 
+def judged(
+    refiner: Refiner,
+    experiment: Experiment,
+    teaching: Sequence[Part],
+    data: Path | None,
+    config: Path,
+) -> Refiner:
+    """The same refiner, its card saying how wrong it may be and how it does on unseen recordings.
+
+    Args:
+        refiner: Refiner, fitted.
+        experiment: Experiment.
+        teaching: what it was fitted on.
+        data: path or None. Folder of the recordings.
+        config: path. The experiment's file.
+    """
+    held_out = experiment.held_out()
+    if held_out is None or not held_out.chosen:
+        return refiner
+    taught = [pair for part in teaching for pair in part.pairs()]
+    refiner = calibrated(refiner, list(held_out.pairs()), taught)
+    strangers = read_experiment(EVALUATION).virtual()
+    assert strangers is not None
+    other = [overground(data or data_folder())] if "walking" in experiment.tasks else []
+    found = card_scores(
+        refiner,
+        Part(experiment.recorded(data, config), experiment.blocks.test).pairs(),
+        list(strangers.where(lambda shard: shard.task in experiment.tasks).pairs()),
+        other,
+    )
+    return Refiner(refiner.card.model_copy(update={"scores": found}), refiner.model)
+
+
 def save(refiner: Refiner, folder: Path) -> None:
     """Write a refiner's folder, the card last: a folder without one is none.
 
@@ -194,7 +238,8 @@ def main(
     recorded = experiment.recorded(data, config, experiment.models)
     virtual = experiment.virtual()
     work = RUNS / experiment.name
-    refiner = fit(experiment, experiment.teaching(recorded, virtual), work)
+    teaching = experiment.teaching(recorded, virtual)
+    refiner = judged(fit(experiment, teaching, work), experiment, teaching, data, config)
     save(refiner, folder)
     shutil.rmtree(work)
     terminal.screen.print(f"wrote {folder}", soft_wrap=True)

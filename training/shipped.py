@@ -1,0 +1,143 @@
+"""What a refiner's card says of it: how it does on recordings that its fit never saw."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import bootstrap
+
+from nem2e_tf import metrics, terminal
+from nem2e_tf.refiner import Refiner
+from nem2e_tf.shards import Pair
+from nem2e_tf.signals import RATE
+from training.calibration import coverage
+from training.protocols import REAL, VIRTUAL
+from training.scoring import FIVE, Estimated
+
+CONFIDENCE = 0.9
+
+
+def card_scores(
+    refiner: Refiner, block: Sequence[Pair], strangers: Sequence[Pair], other: Sequence[Pair]
+) -> dict[str, Any]:
+    """Scores of a refiner and of the raw simulation.
+
+    Args:
+        refiner: Refiner with intervals.
+        block: later time of the recorded trials that it was fitted on; scored in their unit.
+        strangers: virtual people that neither fit nor calibration saw.
+        other: recordings of real people of other laboratories. These and the strangers are scored
+            as shares of each channel's own maximum.
+
+    Returns:
+        By name of the test: `data`, `errors`, `seconds`, and of every task by muscle `rmse`, `r`
+        and `lag_ms`, with `rmse_90` and `r_90`, bootstrap intervals of their mean over gait cycles
+        or people, `raw_rmse`, `raw_r`, and `coverage` of the intervals.
+    """
+    tests = {
+        "later time of the same recordings": (block, REAL, True),
+        "virtual people never seen": (strangers, VIRTUAL, False),
+        "another person in another laboratory": (other, REAL, False),
+    }
+    return {
+        name: _scores(refiner, pairs, data, measured_unit)
+        for name, (pairs, data, measured_unit) in tests.items()
+        if pairs
+    }
+
+
+def _scores(
+    refiner: Refiner, pairs: Sequence[Pair], data: str, measured_unit: bool
+) -> dict[str, Any]:
+    estimates = {
+        "raw": lambda pair: pair.simulated,
+        "refined": lambda pair: refiner.refine(pair.simulated)
+        .set_axis(pair.simulated.index)
+        .set_axis(refiner.card.outputs, axis=1),
+    }
+    tasks = {}
+    for task in sorted({pair.task for pair in pairs}):
+        own = [pair for pair in pairs if pair.task == task]
+        tested = [Estimated.of(pair, estimates, measured_unit) for pair in own]
+        tasks[task] = _task(tested, _coverage(refiner, own))
+    return {
+        "data": data,
+        "errors": "measured unit" if measured_unit else "share of each channel's own maximum",
+        "people": len({pair.subject for pair in pairs}),
+        "seconds": round(sum(len(pair.measured) for pair in pairs) / RATE, 1),
+        "tasks": tasks,
+    }
+
+
+def _coverage(refiner: Refiner, pairs: Sequence[Pair]) -> "pd.Series[float]":
+    if set(pairs[0].measured.columns) != set(refiner.card.outputs):
+        return pd.Series(dtype=float)
+    return coverage(refiner, pairs).mean(axis=1)
+
+
+def _task(tested: Sequence[Estimated], covered: "pd.Series[float]") -> dict[str, Any]:
+    whole = {
+        method: pd.concat([metrics.table(t.measured, t.estimates[method], RATE) for t in tested])
+        .groupby(level=0, sort=False)
+        .mean()
+        for method in ("raw", "refined")
+    }
+    units = _units(tested)
+    muscles = {}
+    for muscle, row in whole["refined"].iterrows():
+        of = {
+            **{name: round(float(row[name]), 4) for name in ("rmse", "r", "lag_ms")},
+            **{f"{name}_90": _interval([u.loc[muscle, name] for u in units]) for name in _SHOWN},
+            **{f"raw_{name}": round(float(whole["raw"].loc[muscle, name]), 4) for name in _SHOWN},
+        }
+        if muscle in covered.index:
+            of["coverage"] = round(float(covered[muscle]), 3)
+        muscles[str(muscle)] = of
+    plain: dict[str, Any] = terminal.finite(
+        {
+            "muscles": muscles,
+            "mean": _mean(muscles, list(muscles)),
+            "mean_of_five": _mean(muscles, [m for m in FIVE if m in muscles]),
+        }
+    )
+    return plain
+
+
+_SHOWN = ("rmse", "r")
+
+
+def _units(tested: Sequence[Estimated]) -> list[pd.DataFrame]:
+    """Tables of each person, or of each gait cycle where there is one person."""
+    if len(tested) > 1:
+        return [metrics.table(t.measured, t.estimates["refined"], RATE) for t in tested]
+    (one,) = tested
+    time = one.measured.index.to_numpy()
+    inside = [
+        (time >= first) & (time < last)
+        for first, last in zip(one.starts[:-1], one.starts[1:], strict=True)
+    ]
+    return [
+        metrics.table(one.measured[part], one.estimates["refined"][part], RATE) for part in inside
+    ]
+
+
+def _interval(values: Sequence[float]) -> list[float] | None:
+    finite = np.array([v for v in values if np.isfinite(v)])
+    if len(finite) < 3:
+        return None
+    found = bootstrap(
+        (finite,), np.mean, confidence_level=CONFIDENCE, method="percentile", rng=0
+    ).confidence_interval
+    return [round(float(found.low), 4), round(float(found.high), 4)]
+
+
+def _mean(muscles: Mapping[str, Mapping[str, Any]], chosen: Sequence[str]) -> dict[str, Any]:
+    table = pd.DataFrame([muscles[m] for m in chosen])
+    names = [n for n in ("rmse", "r", "raw_rmse", "raw_r", "coverage") if n in table]
+    return {
+        **{name: round(float(table[name].mean()), 4) for name in names},
+        "muscles": len(chosen),
+        "better_rmse": int((table["rmse"] < table["raw_rmse"]).sum()),
+        "better_r": int((table["r"] > table["raw_r"]).sum()),
+    }
