@@ -80,6 +80,9 @@ class Unfold(keras.layers.Layer):
         time = series.shape[1] or tf.shape(series)[1]
         return tf.reshape(steps, (tf.shape(steps)[0], -1, channels))[:, :time]
 
+    def compute_mask(self, *_: Any) -> None:
+        """None: a mask of steps says nothing of frames; the loss takes sample weights."""
+
     def compute_output_shape(self, steps_shape: Any, series_shape: Any) -> Any:
         """Shape of the series."""
         return *series_shape[:2], steps_shape[-1] // self.frames
