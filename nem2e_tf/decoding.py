@@ -1,8 +1,10 @@
-"""The attention decoder's loop in training: fused kernels, and its gradient written out.
+"""The attention decoder's loop in training, with its gradient written out.
 
-TensorFlow differentiates a loop operation by operation, and keeps the result of each in every
-step. Here a step keeps its state, and the way back does in a loop only what one step hands to the
-one before; the gradients of weights and encoded steps come after it, for all steps at once.
+TensorFlow differentiates a loop operation by operation: it keeps the result of each in every step
+and undoes each in every step. Here a step keeps little, and the way back does in a loop only what
+one step hands to the one before; the gradients of the weights come after it, for all steps at once.
+
+Series are time first, so that what a step sees is one piece of memory.
 """
 
 from typing import Any, NamedTuple
@@ -14,7 +16,7 @@ UNSEEN = -1e9
 
 
 class Weights(NamedTuple):
-    """The decoder's weights; the cell's as Keras has them: input, forget, cell and output gate."""
+    """The decoder's weights; the cell's gates as Keras has them: input, forget, cell, output."""
 
     query: Any
     energy: Any
@@ -25,58 +27,20 @@ class Weights(NamedTuple):
     head_bias: Any
 
 
-def around(series: Any, reach: int | None, beyond: float = 0.0) -> Any:
-    """`(batch, steps, ...)` with as much of a constant at both ends as a step reaches."""
+def around(series: Any, reach: int | None, axis: int = 0) -> Any:
+    """A series with as many steps of zeros (or False) before and after as a step reaches."""
     if reach is None:
         return series
-    ends = [[0, 0], [reach, reach], *[[0, 0]] * (len(series.shape) - 2)]
-    return tf.pad(series, ends, constant_values=tf.cast(beyond, series.dtype))
+    ends = [[reach, reach] if i == axis else [0, 0] for i in range(len(series.shape))]
+    return tf.pad(series, ends)
 
 
-def seen(series: Any, step: Any, reach: int | None) -> Any:
+def seen(series: Any, step: Any, reach: int | None, axis: int = 0) -> Any:
     """What of the result of `around` a step sees."""
-    return series if reach is None else series[:, step : step + 2 * reach + 1]
-
-
-def _unseen(gradient: Any, reach: int | None) -> Any:
-    """Sum `(steps, batch, seen, features)` over the steps that saw the same: undoes `seen`."""
     if reach is None:
-        return tf.reduce_sum(gradient, 0)
-    width = 2 * reach + 1
-    parts = [
-        tf.pad(gradient[:, :, i], [[i, width - 1 - i], [0, 0], [0, 0]]) for i in range(width)
-    ]
-    steps = tf.shape(gradient)[0]
-    return tf.transpose(tf.add_n(parts)[reach : reach + steps], (1, 0, 2))
-
-
-def _sum_where_seen(alignment: Any, d_context: Any, reach: int | None) -> Any:
-    """The gradient of encoded steps, `(batch, steps, features)`, through the contexts."""
-    if reach is None:
-        return tf.einsum("tbs,tbf->bsf", alignment, d_context)
-    square = placed(tf.transpose(alignment, (1, 0, 2)), reach)
-    return tf.einsum("bts,tbf->bsf", square, d_context)
-
-
-def placed(alignment: Any, reach: int) -> Any:
-    """Alignments by what lies around each step, `(batch, steps, 2 reach + 1)`, as a square."""
-    batch, steps, width = (tf.shape(alignment)[i] for i in range(3))
-    # Rows one longer than the square's shift by one place each when they are cut anew.
-    flat = tf.reshape(tf.pad(alignment, [[0, 0], [0, 0], [0, steps]]), (batch, -1))
-    rows = tf.reshape(flat[:, : steps * (steps + width - 1)], (batch, steps, steps + width - 1))
-    return rows[:, :, reach : reach + steps]
-
-
-def _over_all(inputs: Any, d_outputs: Any) -> Any:
-    """The gradient of a matrix that took all these rows to those."""
-    rows = [tf.reshape(x, (-1, x.shape[-1])) for x in (inputs, d_outputs)]
-    return tf.matmul(*rows, transpose_a=True)
-
-
-def _block_order(gates: Any) -> Any:
-    """Columns of Keras's gates in the order of TensorFlow's fused cell, or back."""
-    enter, forget, cell, leave = tf.split(gates, 4, axis=-1)
-    return tf.concat([enter, cell, forget, leave], -1)
+        return series
+    window = slice(step, step + 2 * reach + 1)
+    return series[window] if axis == 0 else series[:, window]
 
 
 def decode(
@@ -93,114 +57,149 @@ def decode(
     """Decode all steps.
 
     Args:
-        encoded: `(batch, steps, features)`.
-        keys: `(batch, steps, attention_units)`.
+        encoded: `(steps, batch, features)`.
+        keys: `(steps, batch, attention_units)`.
         hidden: `(batch, units)`, the first state.
         weights: Weights.
-        mask: `(batch, steps)` bool. False on padding.
-        teach: `(steps, batch, 1)` bool: the next step is told `truth`.
+        mask: `(steps, batch)` bool. False on padding.
+        teach: `(steps, batch, 1)` bool: the step after is told `truth`.
         truth: `(steps, batch, outputs)`.
         reach: int or None. Steps to either side that a step sees; None: all.
 
     Returns:
-        `(batch, steps, outputs)` activity and `(batch, steps, seen)` alignment.
+        `(steps, batch, outputs)` activity and `(steps, seen, batch)` alignment.
     """
-    beyond = around(tf.where(mask, 0.0, UNSEEN), reach, UNSEEN)
+    beyond = tf.where(around(mask, reach), 0.0, UNSEEN)
 
     @tf.custom_gradient
     def run(
         encoded: Any, keys: Any, hidden: Any, query: Any, energy: Any, cell: Any, bias: Any,
         head: Any, head_bias: Any,
     ) -> Any:  # fmt: skip
-        batch, steps = tf.shape(encoded)[0], tf.shape(encoded)[1]
+        steps = encoded.shape[0] or tf.shape(encoded)[0]
         features, units, outputs = encoded.shape[-1], hidden.shape[-1], head.shape[-1]
+        sizes = [outputs, features, units]
         all_keys, all_encoded = around(keys, reach), around(encoded, reach)
-        none = tf.zeros(units, encoded.dtype)
-        peepholes = {"wci": none, "wcf": none, "wco": none}
-        nothing = tf.zeros((batch, outputs), encoded.dtype)
+        nothing = tf.zeros_like(truth[0])
 
-        def array() -> tf.TensorArray:
-            return tf.TensorArray(encoded.dtype, steps)
+        def rows(count: int) -> list[tf.TensorArray]:
+            return [
+                tf.TensorArray(encoded.dtype, steps, clear_after_read=False) for _ in range(count)
+            ]
 
-        def forwards(i: Any, previous: Any, hidden: Any, carry: Any, kept: Any, alikes: Any) -> Any:
-            alike = tf.tanh(seen(all_keys, i, reach) + tf.matmul(hidden, query)[:, None])
-            energies = tf.linalg.matvec(alike, energy) + seen(beyond, i, reach)
-            alignment = tf.nn.softmax(energies)
-            context = tf.linalg.matvec(seen(all_encoded, i, reach), alignment, transpose_a=True)
-            new = tf.raw_ops.LSTMBlockCell(
-                x=tf.concat([previous, context], 1), cs_prev=carry, h_prev=hidden, w=cell, b=bias,
-                forget_bias=0.0, cell_clip=-1.0, **peepholes,
-            )  # fmt: skip
-            output = tf.sigmoid(tf.matmul(tf.concat([new.h, context], 1), head) + head_bias)
-            state = tf.concat([previous, context, hidden, carry, *new, output, alignment], 1)
-            told = tf.where(teach[i], truth[i], output)
-            return i + 1, told, new.h, new.cs, kept.write(i, state), alikes.write(i, alike)
+        def forwards(i: Any, told: Any, hidden: Any, carry: Any, kept: Any) -> Any:
+            alike = tf.tanh(seen(all_keys, i, reach) + tf.matmul(hidden, query))
+            energies = tf.reduce_sum(alike * energy, 2) + seen(beyond, i, reach)
+            shares = tf.exp(energies - tf.reduce_max(energies, 0))
+            alignment = shares / tf.reduce_sum(shares, 0)
+            context = tf.reduce_sum(alignment[..., None] * seen(all_encoded, i, reach), 0)
+            inputs = tf.concat([told, context, hidden], 1)
+            gates = tf.nn.bias_add(tf.matmul(inputs, cell), bias)
+            open_, new = tf.sigmoid(gates[:, : 3 * units]), tf.tanh(gates[:, 3 * units :])
+            enter, forget, leave = tf.split(open_, 3, axis=1)
+            before, carry = carry, forget * carry + enter * new
+            shown = tf.tanh(carry)
+            hidden = leave * shown
+            read = tf.concat([hidden, context], 1)
+            output = tf.sigmoid(tf.nn.bias_add(tf.matmul(read, head), head_bias))
+            row = (alike, alignment, inputs, open_, new, before, shown, read, output)
+            kept = [array.write(i, value) for array, value in zip(kept, row, strict=True)]
+            return i + 1, tf.where(teach[i], truth[i], output), hidden, carry, kept
 
-        *_, kept, alikes = tf.while_loop(
-            lambda i, *_: i < steps,
-            forwards,
-            (0, nothing, hidden, tf.zeros_like(hidden), array(), array()),
-            maximum_iterations=steps,
+        start = 0, nothing, hidden, tf.zeros_like(hidden), rows(9)
+        *_, kept = tf.while_loop(
+            lambda i, *_: i < steps, forwards, start, maximum_iterations=steps
         )
-        kept, alike = kept.stack(), alikes.stack()
-        sizes = [outputs, features, *[units] * 9, outputs, tf.shape(alike)[2]]
-        _, context, before, *_, h, activity, alignment = tf.split(kept, sizes, axis=-1)
 
         def gradient(d_activity: Any, d_alignment: Any) -> Any:
-            def backwards(i: Any, d_told: Any, d_hidden: Any, d_carry: Any, found: Any) -> Any:
-                previous, context, hidden, carry, *new, h, output, alignment = tf.split(
-                    kept[i], sizes, axis=-1
+            def backwards(
+                i: Any, d_told: Any, d_hidden: Any, d_carry: Any, d_seen: Any, found: Any
+            ) -> Any:
+                alike, alignment, _, open_, new, before, shown, _, output = (
+                    array.read(i) for array in kept
                 )
+                enter, forget, leave = tf.split(open_, 3, axis=1)
                 d_output = d_activity[i] + tf.where(teach[i], 0.0, d_told)
-                d_head = tf.raw_ops.SigmoidGrad(y=output, dy=d_output)
-                d_h, d_context = tf.split(
-                    tf.matmul(d_head, head, transpose_b=True), [units, features], axis=1
+                d_head = d_output * output * (1.0 - output)
+                d_read, d_context = tf.split(
+                    tf.matmul(d_head, head, transpose_b=True), [units, features], 1
                 )
-                names = ("i", "cs", "f", "o", "ci", "co")
-                back = tf.raw_ops.LSTMBlockCellGrad(
-                    x=tf.concat([previous, context], 1), cs_prev=carry, h_prev=hidden, w=cell,
-                    b=bias, cs_grad=d_carry, h_grad=d_hidden + d_h, use_peephole=False,
-                    **peepholes, **dict(zip(names, new, strict=True)),
-                )  # fmt: skip
+                d_hidden += d_read
+                d_carry += d_hidden * leave * (1.0 - shown * shown)
+                d_open = tf.concat([d_carry * new, d_carry * before, d_hidden * shown], 1)
+                d_gates = tf.concat(
+                    [d_open * open_ * (1.0 - open_), d_carry * enter * (1.0 - new * new)], 1
+                )
                 d_told, through_cell, d_hidden = tf.split(
-                    tf.matmul(back.dicfo, cell, transpose_b=True), [outputs, features, units], 1
+                    tf.matmul(d_gates, cell, transpose_b=True), sizes, 1
                 )
                 d_context += through_cell
-                d_share = tf.linalg.matvec(seen(all_encoded, i, reach), d_context) + d_alignment[i]
-                d_energy = alignment * (
-                    d_share - tf.reduce_sum(alignment * d_share, 1, keepdims=True)
+                d_share = d_alignment[i] + tf.reduce_sum(
+                    d_context * seen(all_encoded, i, reach), 2
                 )
-                # That of tanh, 1 - tanh²; the 1 falls out, as these gradients add up to zero.
-                d_query = -energy * tf.linalg.matvec(tf.square(alike[i]), d_energy, True)
+                d_energy = alignment * (d_share - tf.reduce_sum(alignment * d_share, 0))
+                d_alike = d_energy[..., None] * (energy * (1.0 - alike * alike))
+                d_query = tf.reduce_sum(d_alike, 0)
                 d_hidden += tf.matmul(d_query, query, transpose_b=True)
-                row = tf.concat([back.dicfo, d_head, d_context, d_energy, d_query], 1)
-                return i - 1, d_told, d_hidden, back.cs_prev_grad, found.write(i, row)
+                d_seen += tf.concat([d_alike, alignment[..., None] * d_context], 2)
+                last = d_seen
+                if reach is not None:
+                    # No earlier step sees as far; what the others saw moves on by one.
+                    last = d_seen[-1]
+                    d_seen = tf.concat([tf.zeros_like(d_seen[:1]), d_seen[:-1]], 0)
+                row = (d_gates, d_head, d_energy, d_query, *([last] if reach is not None else []))
+                found = [array.write(i, value) for array, value in zip(found, row, strict=True)]
+                return i - 1, d_told, d_hidden, d_carry * forget, d_seen, found
 
-            start = (steps - 1, nothing, tf.zeros_like(hidden), tf.zeros_like(hidden), array())
-            _, _, d_first, _, found = tf.while_loop(
+            d_seen = tf.zeros_like(tf.concat([seen(x, 0, reach) for x in (all_keys, all_encoded)], 2))
+            zero = tf.zeros_like(hidden)
+            start = steps - 1, nothing, zero, zero, d_seen, rows(4 if reach is None else 5)
+            _, _, d_first, _, d_seen, found = tf.while_loop(
                 lambda i, *_: i >= 0, backwards, start, maximum_iterations=steps
             )
-            d_gates, d_head, d_context, d_energy, d_query = tf.split(
-                found.stack(), [4 * units, outputs, features, sizes[-1], query.shape[-1]], axis=-1
-            )
-            d_alike = d_energy[..., None] * (energy * (1.0 - tf.square(alike)))
+            if reach is not None:
+                # Step i ended what is seen at i + reach; the first ones are still under way.
+                d_seen = tf.concat([d_seen[1 + reach :], found[4].stack()], 0)[:steps]
+            d_keys, d_encoded = tf.split(d_seen, [keys.shape[-1], features], 2)
+            alike, inputs, read = (kept[place].stack() for place in (0, 2, 7))
+            d_gates, d_head, d_energy, d_query = (array.stack() for array in found[:4])
             return (
-                _sum_where_seen(alignment, d_context, reach),
-                _unseen(d_alike, reach),
+                d_encoded,
+                d_keys,
                 d_first,
-                _over_all(before, d_query),
+                _over_all(inputs[..., -units:], d_query),
                 _over_all(alike, d_energy[..., None])[:, 0],
-                _over_all(kept[..., : cell.shape[0]], d_gates),
+                _over_all(inputs, d_gates),
                 tf.reduce_sum(d_gates, (0, 1)),
-                _over_all(tf.concat([h, context], -1), d_head),
+                _over_all(read, d_head),
                 tf.reduce_sum(d_head, (0, 1)),
             )
 
-        return (activity, alignment), gradient
+        return (kept[8].stack(), kept[1].stack()), gradient
 
-    cell = _block_order(tf.concat([weights.cell, weights.recurrent], 0))
-    activity, alignment = run(
+    cell = _sigmoids_first(tf.concat([weights.cell, weights.recurrent], 0))
+    return run(
         encoded, keys, hidden, weights.query, weights.energy, cell,
-        _block_order(weights.cell_bias), weights.head, weights.head_bias,
+        _sigmoids_first(weights.cell_bias), weights.head, weights.head_bias,
     )  # fmt: skip
-    return tf.transpose(activity, (1, 0, 2)), tf.transpose(alignment, (1, 0, 2))
+
+
+def _sigmoids_first(gates: Any) -> Any:
+    """Columns of Keras's gates with the cell's last."""
+    enter, forget, cell, leave = tf.split(gates, 4, axis=-1)
+    return tf.concat([enter, forget, leave, cell], -1)
+
+
+def _over_all(inputs: Any, d_outputs: Any) -> Any:
+    """The gradient of a matrix that took all rows of inputs to outputs."""
+    rows = [tf.reshape(x, (-1, x.shape[-1])) for x in (inputs, d_outputs)]
+    return tf.matmul(*rows, transpose_a=True)
+
+
+def placed(alignment: Any, reach: int) -> Any:
+    """Alignments by what lies around each step, `(batch, steps, 2 reach + 1)`, as a square."""
+    batch, steps, width = (tf.shape(alignment)[i] for i in range(3))
+    # Rows one longer than the square's shift by one place each when they are cut anew.
+    flat = tf.reshape(tf.pad(alignment, [[0, 0], [0, 0], [0, steps]]), (batch, -1))
+    rows = tf.reshape(flat[:, : steps * (steps + width - 1)], (batch, steps, steps + width - 1))
+    return rows[:, :, reach : reach + steps]

@@ -203,9 +203,12 @@ class AttentionDecoder(keras.layers.Layer):
                 coin = keras.random.uniform((steps, batch, 1), seed=self.seed)
                 teach, truth = coin < self.teacher_forcing, tf.transpose(measured, (1, 0, 2))
             activity, alignment = decode(
-                encoded, keys, hidden, self._weights(),
-                mask=mask, teach=teach, truth=truth, reach=self.reach,
+                tf.transpose(encoded, (1, 0, 2)), tf.transpose(keys, (1, 0, 2)), hidden,
+                self._weights(),
+                mask=tf.transpose(mask), teach=teach, truth=truth, reach=self.reach,
             )  # fmt: skip
+            activity = tf.transpose(activity, (1, 0, 2))
+            alignment = tf.transpose(alignment, (2, 0, 1))
         else:
             activity, alignment = self._run_freely(encoded, keys, mask, hidden)
         return activity, alignment if self.reach is None else placed(alignment, self.reach)
@@ -213,10 +216,10 @@ class AttentionDecoder(keras.layers.Layer):
     def _run_freely(self, encoded: Any, keys: Any, mask: Any, hidden: Any) -> tuple[Any, Any]:
         """All steps of `step`, from its own output on."""
         batch, steps = tf.shape(encoded)[0], tf.shape(encoded)[1]
-        series = [around(x, self.reach) for x in (encoded, keys, mask)]
+        series = [around(x, self.reach, axis=1) for x in (encoded, keys, mask)]
 
         def body(i: Any, previous: Any, hidden: Any, carry: Any, out: Any, rows: Any) -> Any:
-            encoded, keys, mask = (seen(x, i, self.reach) for x in series)
+            encoded, keys, mask = (seen(x, i, self.reach, axis=1) for x in series)
             output, alignment, (hidden, carry) = self.step(
                 encoded, keys, mask, previous, [hidden, carry]
             )
