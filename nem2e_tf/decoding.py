@@ -107,13 +107,17 @@ def decode(
             return i + 1, tf.where(teach[i], truth[i], output), hidden, carry, kept
 
         start = 0, nothing, hidden, tf.zeros_like(hidden), rows(9)
-        *_, kept = tf.while_loop(
-            lambda i, *_: i < steps, forwards, start, maximum_iterations=steps
-        )
+        *_, kept = tf.while_loop(lambda i, *_: i < steps, forwards, start, maximum_iterations=steps)
 
         def gradient(d_activity: Any, d_alignment: Any) -> Any:
             def backwards(
-                i: Any, d_told: Any, d_hidden: Any, d_carry: Any, d_seen: Any, found: Any
+                i: Any,
+                d_told: Any,
+                d_hidden: Any,
+                d_carry: Any,
+                d_keys: Any,
+                d_weight: Any,
+                found: Any,
             ) -> Any:
                 alike, alignment, _, open_, new, before, shown, _, output = (
                     array.read(i) for array in kept
@@ -134,41 +138,38 @@ def decode(
                     tf.matmul(d_gates, cell, transpose_b=True), sizes, 1
                 )
                 d_context += through_cell
-                d_share = d_alignment[i] + tf.reduce_sum(
-                    d_context * seen(all_encoded, i, reach), 2
-                )
+                d_share = d_alignment[i] + tf.reduce_sum(d_context * seen(all_encoded, i, reach), 2)
                 d_energy = alignment * (d_share - tf.reduce_sum(alignment * d_share, 0))
-                d_alike = d_energy[..., None] * (energy * (1.0 - alike * alike))
+                d_alike = tf.raw_ops.TanhGrad(y=alike, dy=d_energy[..., None] * energy)
                 d_query = tf.reduce_sum(d_alike, 0)
+                d_weight += _over_all(alike, d_energy[..., None])
                 d_hidden += tf.matmul(d_query, query, transpose_b=True)
-                d_seen += tf.concat([d_alike, alignment[..., None] * d_context], 2)
-                last = d_seen
+                d_keys += d_alike
+                last = d_keys[-1]
                 if reach is not None:
                     # No earlier step sees as far; what the others saw moves on by one.
-                    last = d_seen[-1]
-                    d_seen = tf.concat([tf.zeros_like(d_seen[:1]), d_seen[:-1]], 0)
-                row = (d_gates, d_head, d_energy, d_query, *([last] if reach is not None else []))
+                    d_keys = tf.concat([nowhere, d_keys[:-1]], 0)
+                row = d_gates, d_head, d_query, d_context, last
                 found = [array.write(i, value) for array, value in zip(found, row, strict=True)]
-                return i - 1, d_told, d_hidden, d_carry * forget, d_seen, found
+                return i - 1, d_told, d_hidden, d_carry * forget, d_keys, d_weight, found
 
-            d_seen = tf.zeros_like(tf.concat([seen(x, 0, reach) for x in (all_keys, all_encoded)], 2))
-            zero = tf.zeros_like(hidden)
-            start = steps - 1, nothing, zero, zero, d_seen, rows(4 if reach is None else 5)
-            _, _, d_first, _, d_seen, found = tf.while_loop(
+            d_keys = tf.zeros_like(seen(all_keys, 0, reach))
+            nowhere, zero = d_keys[:1], tf.zeros_like(hidden)
+            start = steps - 1, nothing, zero, zero, d_keys, tf.zeros_like(energy[:, None]), rows(5)
+            _, _, d_first, _, d_keys, d_weight, found = tf.while_loop(
                 lambda i, *_: i >= 0, backwards, start, maximum_iterations=steps
             )
+            d_gates, d_head, d_query, d_context, last = (x.stack() for x in found)
             if reach is not None:
-                # Step i ended what is seen at i + reach; the first ones are still under way.
-                d_seen = tf.concat([d_seen[1 + reach :], found[4].stack()], 0)[:steps]
-            d_keys, d_encoded = tf.split(d_seen, [keys.shape[-1], features], 2)
-            alike, inputs, read = (kept[place].stack() for place in (0, 2, 7))
-            d_gates, d_head, d_energy, d_query = (array.stack() for array in found[:4])
+                # Step i was the last to see i + reach; the first ones are still under way.
+                d_keys = tf.concat([d_keys[1 + reach :], last], 0)[:steps]
+            alignment, inputs, read = (kept[place].stack() for place in (1, 2, 7))
             return (
-                d_encoded,
+                _where_seen(alignment, d_context, reach),
                 d_keys,
                 d_first,
                 _over_all(inputs[..., -units:], d_query),
-                _over_all(alike, d_energy[..., None])[:, 0],
+                d_weight[:, 0],
                 _over_all(inputs, d_gates),
                 tf.reduce_sum(d_gates, (0, 1)),
                 _over_all(read, d_head),
@@ -196,8 +197,16 @@ def _over_all(inputs: Any, d_outputs: Any) -> Any:
     return tf.matmul(*rows, transpose_a=True)
 
 
-def placed(alignment: Any, reach: int) -> Any:
-    """Alignments by what lies around each step, `(batch, steps, 2 reach + 1)`, as a square."""
+def _where_seen(alignment: Any, d_context: Any, reach: int | None) -> Any:
+    """The gradient of encoded steps, `(steps, batch, features)`, through the contexts."""
+    square = placed(tf.transpose(alignment, (2, 0, 1)), reach)
+    return tf.einsum("bts,tbf->sbf", square, d_context)
+
+
+def placed(alignment: Any, reach: int | None) -> Any:
+    """Alignments by what each step sees, `(batch, steps, seen)`, as `(batch, steps, steps)`."""
+    if reach is None:
+        return alignment
     batch, steps, width = (tf.shape(alignment)[i] for i in range(3))
     # Rows one longer than the square's shift by one place each when they are cut anew.
     flat = tf.reshape(tf.pad(alignment, [[0, 0], [0, 0], [0, steps]]), (batch, -1))

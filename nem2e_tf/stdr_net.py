@@ -211,7 +211,7 @@ class AttentionDecoder(keras.layers.Layer):
             alignment = tf.transpose(alignment, (2, 0, 1))
         else:
             activity, alignment = self._run_freely(encoded, keys, mask, hidden)
-        return activity, alignment if self.reach is None else placed(alignment, self.reach)
+        return activity, placed(alignment, self.reach)
 
     def _run_freely(self, encoded: Any, keys: Any, mask: Any, hidden: Any) -> tuple[Any, Any]:
         """All steps of `step`, from its own output on."""
