@@ -100,17 +100,10 @@ def fit(
     with strategy.scope():
         model = build(len(input_maximum), len(next(iter(scales.values()))))
     trainer = Trainer.of(with_teacher(model))
-    decay = keras.optimizers.schedules.CosineDecay(
-        experiment.learning_rate, experiment.epochs * experiment.steps
-    )
     log = [keras.callbacks.CSVLogger(work / "log.csv", append=True)] if is_chief(strategy) else []
     with strategy.scope():
-        optimizer = keras.optimizers.AdamW(
-            decay, weight_decay=WEIGHT_DECAY, clipnorm=1.0 / strategy.num_replicas_in_sync,
-            use_ema=True, ema_momentum=AVERAGING,
-        )  # fmt: skip
-        trainer.compile(optimizer, loss="mse")
-        optimizer.build(trainer.trainable_variables)
+        trainer.compile(optimizer(experiment, strategy.num_replicas_in_sync), loss="mse")
+        trainer.optimizer.build(trainer.trainable_variables)
         trainer.fit(
             split_by_batch(taught),
             validation_data=judged,
@@ -122,6 +115,22 @@ def fit(
         )
     output_maximum = _median(list(subject_maxima(pairs[0]).values()))
     return Refiner(_card(experiment, teaching, input_maximum, output_maximum), model)
+
+
+def optimizer(experiment: Experiment, replicas: int = 1) -> Any:
+    """What moves the weights; each replica of a batch is clipped by itself."""
+    import keras
+
+    decay = keras.optimizers.schedules.CosineDecay(
+        experiment.learning_rate, experiment.epochs * experiment.steps
+    )
+    return keras.optimizers.AdamW(
+        decay,
+        weight_decay=WEIGHT_DECAY,
+        clipnorm=1.0 / replicas,
+        use_ema=True,
+        ema_momentum=AVERAGING,
+    )
 
 
 def _median(tables: Sequence[dict[str, float]]) -> dict[str, float]:

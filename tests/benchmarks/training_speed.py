@@ -2,13 +2,14 @@
 
     python -m tests.benchmarks.training_speed
 
-Both networks have the same layers and weights and give the same output; `fit` runs both, on the
-same synthetic windows. Plain is what a Keras user writes first: the decoder a cell under
-`keras.layers.RNN` that attends over the captured encoder outputs, Adam, batches of 32.
+All run through `fit` on the same synthetic windows. Ours is what `training.fit` compiles, at its
+batch. Plain is what a Keras user writes first: the decoder a cell under `keras.layers.RNN` that
+attends over the captured encoder outputs, Adam, batches of 32; once as the same network, which
+gives the same output for the same weights, and once with every frame a step and attention over the
+whole window.
 """
 
-from functools import partial
-from pathlib import Path
+from collections.abc import Callable
 from statistics import median
 from time import perf_counter
 from typing import Annotated, Any
@@ -19,11 +20,12 @@ import tensorflow as tf
 import typer
 
 from nem2e_tf import terminal
+from nem2e_tf.signals import RATE
 from nem2e_tf.stdr_net import Fold, PaddingMask, Unfold, stdr_net, with_teacher
 from training.experiment import CONFIGS, read_experiment
-# from training.fit import trainer_of
+from training.fit import optimizer
 
-CHANNELS, FRAMES, PLAIN_BATCH = 9, 100, 32
+CHANNELS, PLAIN_BATCH = 9, 32
 
 
 class AttentionCell(keras.layers.Layer):
@@ -37,7 +39,7 @@ class AttentionCell(keras.layers.Layer):
         self, units: int, attention_units: int, outputs: int, reach: int | None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.reach = reach
+        self.units, self.attention_units, self.reach = units, attention_units, reach
         self.query = keras.layers.Dense(attention_units, use_bias=False)
         self.energy = keras.layers.Dense(1, use_bias=False)
         self.cell = keras.layers.LSTMCell(units)
@@ -45,6 +47,14 @@ class AttentionCell(keras.layers.Layer):
         self.state_size = [units, units, outputs, 1]
         self.output_size = outputs
         self.over: tuple[Any, Any, Any] = (None, None, None)
+
+    def build(self, inputs_shape: Any) -> None:
+        """Make the weights; `over` is set."""
+        outputs, features = inputs_shape[-1] - 1, self.over[0].shape[-1]
+        self.query.build((None, self.units))
+        self.energy.build((None, None, self.attention_units))
+        self.cell.build((None, outputs + features))
+        self.head.build((None, self.units + features))
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> tuple[Any, list[Any]]:
         """Output and states of the step."""
@@ -79,6 +89,7 @@ class PlainDecoder(keras.layers.Layer):
         self.rnn = keras.layers.RNN(self.attention_cell, return_sequences=True)
         self.seed = keras.random.SeedGenerator(0)
         self.teacher_forcing = self.add_weight(shape=(), initializer="ones", trainable=False)
+        self.supports_masking = True
 
     def call(self, encoded: Any, measured: Any, mask: Any, training: bool = False) -> Any:
         """`(batch, steps, outputs)`."""
@@ -116,16 +127,93 @@ def plain_net(
     )
 
 
+def shared(network: keras.Model) -> list[Any]:
+    """The weights to fit of either network, in one order."""
+    by_kind = {type(layer).__name__: layer for layer in network.layers}
+    decoder = by_kind.get("AttentionDecoder") or by_kind["PlainDecoder"]
+    within = getattr(decoder, "attention_cell", decoder)
+    layers = [
+        by_kind["Bidirectional"], decoder.first_state, decoder.key,
+        within.query, within.energy, within.cell, within.head,
+    ]  # fmt: skip
+    return [weight for layer in layers for weight in layer.trainable_weights]
+
+
 def copy_weights(model: keras.Model, plain: keras.Model) -> None:
     """Give a plain network the weights of `stdr_net`'s."""
-    ours, its = model.get_layer("decoder"), plain.layers
-    theirs = next(layer for layer in its if isinstance(layer, PlainDecoder))
-    cell = theirs.attention_cell
-    pairs = [
-        (ours.first_state, theirs.first_state), (ours.key, theirs.key), (ours.query, cell.query),
-        (ours.energy, cell.energy), (ours.cell, cell.cell), (ours.head, cell.head),
-        (model.get_layer("encoder"), next(x for x in its if isinstance(x, keras.layers.Bidirectional))),
-    ]  # fmt: skip
-    for one, other in pairs:
-        other.set_weights(one.get_weights())
-    theirs.teacher_forcing.assign(ours.teacher_forcing)
+    for one, other in zip(shared(model), shared(plain), strict=True):
+        other.assign(one)
+    forcing = model.get_layer("decoder").teacher_forcing
+    next(x for x in plain.layers if isinstance(x, PlainDecoder)).teacher_forcing.assign(forcing)
+
+
+def training(network: keras.Model, batch: int, frames: int, steps: int) -> Callable[[], float]:
+    """A function that fits for so many steps and gives windows a second."""
+    values = np.random.default_rng(0).random((2, 4 * batch, frames, CHANNELS), dtype=np.float32)
+    x, y = ({"simulated": values[0], "measured": values[1]}, values[1])
+    ones = np.ones(values.shape[1:3], np.float32)
+    dataset = tf.data.Dataset.from_tensor_slices((x, y, ones)).cache().repeat()
+    dataset = dataset.batch(batch, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+
+    def run(steps: int = steps) -> float:
+        begun = perf_counter()
+        network.fit(dataset, steps_per_epoch=steps, verbose=0, shuffle=False)
+        return steps * batch / (perf_counter() - begun)
+
+    run(3)  # compiles
+    return run
+
+
+def main(
+    repeats: Annotated[int, typer.Option(help="Times that each is measured, in turn.")] = 7,
+    steps: Annotated[int, typer.Option(help="Training steps a time.")] = 60,
+    seconds: Annotated[float, typer.Option(help="Length of a window.")] = 1.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Measure all in one run."""
+    terminal.quiet_tensorflow()
+    experiment = read_experiment(CONFIGS / "walking.yaml")
+    frames = round(seconds * RATE)
+    network = stdr_net(CHANNELS, CHANNELS, **experiment.network)
+    same = plain_net(CHANNELS, CHANNELS, **experiment.network)
+    per_frame = plain_net(CHANNELS, CHANNELS, **experiment.network | {"frames": 1, "reach": None})
+    copy_weights(network, same)
+    x = np.random.default_rng(1).random((4, frames, CHANNELS), dtype=np.float32)
+    outputs = network(x), same({"simulated": x, "measured": x})
+    difference = float(np.abs(np.subtract(*outputs)).max())
+    ours = with_teacher(network)
+    ours.compile(optimizer(experiment), loss="mse")
+    for plain in (same, per_frame):
+        plain.compile("adam", "mse")
+    runs = {
+        "ours": training(ours, experiment.batch, frames, steps),
+        "plain": training(same, PLAIN_BATCH, frames, steps),
+        "plain_every_frame": training(per_frame, PLAIN_BATCH, frames, steps),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(repeats):
+        for name, run in runs.items():
+            rates[name].append(run())
+    result = {
+        "frames": frames,
+        "batch": {"ours": experiment.batch, "plain": PLAIN_BATCH},
+        "parameters": {"ours": network.count_params(), "plain": same.count_params(),
+                       "plain_every_frame": per_frame.count_params()},
+        "largest_difference_of_outputs": difference,
+        "windows_per_second": {name: median(values) for name, values in rates.items()},
+        "ratio": {
+            name: median(a / b for a, b in zip(rates["ours"], rates[name], strict=True))
+            for name in ("plain", "plain_every_frame")
+        },
+    }  # fmt: skip
+    if as_json:
+        terminal.print_json(result)
+    else:
+        for name, value in result.items():
+            terminal.screen.print(f"{name}: {value}")
+
+
+if __name__ == "__main__":
+    app = terminal.application("Training beside plain Keras.")
+    app.command()(main)
+    terminal.run(app)
