@@ -13,11 +13,12 @@ envelopes change slower than their frames. Attention looks as far as a `reach` t
 local attention of Luong, Pham and Manning (2015), arXiv 1508.04025, around the frame itself.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
+
+from nem2e_tf.decoding import UNSEEN, Weights, around, decode, placed, seen
 
 PADDING = -1.0
 """What all input channels hold in a frame that is padding. Activity is never negative."""
@@ -179,7 +180,7 @@ class AttentionDecoder(keras.layers.Layer):
         """
         energy = self.energy(keras.ops.tanh(keys + self.query(state[0])[:, None, :]))[..., 0]
         if mask is not None:
-            energy = keras.ops.where(mask, energy, -1e9)
+            energy = keras.ops.where(mask, energy, UNSEEN)
         alignment = keras.ops.softmax(energy)
         context = keras.ops.einsum("bt,btf->bf", alignment, encoded)
         hidden, state = self.cell(keras.ops.concatenate([previous, context], axis=-1), state)
@@ -191,52 +192,62 @@ class AttentionDecoder(keras.layers.Layer):
     ) -> tuple[Any, Any]:
         """See the class."""
         batch = encoded.shape[0] or tf.shape(encoded)[0]
-        time = encoded.shape[1] or tf.shape(encoded)[1]
-        if mask is None and self.reach is not None:
-            mask = tf.ones(tf.shape(encoded)[:2], tf.bool)
-        seen = [self._seen(x, time) for x in (encoded, self.key(encoded), mask)]
-        hidden = self.first_state(encoded[:, 0])
-        forced = bool(training) and measured is not None
-        if forced:
-            coin = keras.random.uniform((time, batch, 1), seed=self.seed)
-            teach = coin < self.teacher_forcing
-            truth = tf.transpose(measured, (1, 0, 2))
+        steps = encoded.shape[1] or tf.shape(encoded)[1]
+        if mask is None:
+            mask = tf.ones((batch, steps), tf.bool)
+        keys, hidden = self.key(encoded), self.first_state(encoded[:, 0])
+        if training:
+            teach = tf.zeros((steps, batch, 1), tf.bool)
+            truth = tf.zeros((steps, batch, self.outputs), encoded.dtype)
+            if measured is not None:
+                coin = keras.random.uniform((steps, batch, 1), seed=self.seed)
+                teach, truth = coin < self.teacher_forcing, tf.transpose(measured, (1, 0, 2))
+            activity, alignment = decode(
+                tf.transpose(encoded, (1, 0, 2)), tf.transpose(keys, (1, 0, 2)), hidden,
+                self._weights(),
+                mask=tf.transpose(mask), teach=teach, truth=truth, reach=self.reach,
+            )  # fmt: skip
+            activity = tf.transpose(activity, (1, 0, 2))
+            alignment = tf.transpose(alignment, (2, 0, 1))
+        else:
+            activity, alignment = self._run_freely(encoded, keys, mask, hidden)
+        return activity, placed(alignment, self.reach)
+
+    def _run_freely(self, encoded: Any, keys: Any, mask: Any, hidden: Any) -> tuple[Any, Any]:
+        """All steps of `step`, from its own output on."""
+        batch, steps = tf.shape(encoded)[0], tf.shape(encoded)[1]
+        series = [around(x, self.reach, axis=1) for x in (encoded, keys, mask)]
 
         def body(i: Any, previous: Any, hidden: Any, carry: Any, out: Any, rows: Any) -> Any:
+            encoded, keys, mask = (seen(x, i, self.reach, axis=1) for x in series)
             output, alignment, (hidden, carry) = self.step(
-                *(at(i) for at in seen), previous, [hidden, carry]
+                encoded, keys, mask, previous, [hidden, carry]
             )
-            following = tf.where(teach[i], truth[i], output) if forced else output
-            return i + 1, following, hidden, carry, out.write(i, output), rows.write(i, alignment)
+            return i + 1, output, hidden, carry, out.write(i, output), rows.write(i, alignment)
 
         width = encoded.shape[1] if self.reach is None else 2 * self.reach + 1
-        results = tf.while_loop(
-            lambda i, *_: i < time,
+        *_, out, rows = tf.while_loop(
+            lambda i, *_: i < steps,
             body,
             (
                 0,
                 tf.zeros((batch, self.outputs), encoded.dtype),
                 hidden,
                 tf.zeros_like(hidden),
-                tf.TensorArray(encoded.dtype, time, element_shape=(None, self.outputs)),
-                tf.TensorArray(encoded.dtype, time, element_shape=(None, width)),
+                tf.TensorArray(encoded.dtype, steps, element_shape=(None, self.outputs)),
+                tf.TensorArray(encoded.dtype, steps, element_shape=(None, width)),
             ),
-            maximum_iterations=time,
+            maximum_iterations=steps,
         )
-        activity, alignment = (tf.transpose(r.stack(), (1, 0, 2)) for r in results[-2:])
-        return activity, alignment if self.reach is None else _placed(alignment, self.reach)
+        activity, alignment = (tf.transpose(r.stack(), (1, 0, 2)) for r in (out, rows))
+        return activity, alignment
 
-    def _seen(self, series: Any, time: Any) -> Callable[[Any], Any]:
-        """A function of the step that gives what of `(batch, steps, ...)` is within its reach."""
-        if self.reach is None or series is None:
-            return lambda i: series
-        # One array entry a step: the gradient of a slice would touch the whole series at each.
-        padding = [[0, 0], [self.reach, self.reach], *([[0, 0]] * (len(series.shape) - 2))]
-        places = tf.range(time)[:, None] + tf.range(2 * self.reach + 1)
-        entries = tf.gather(tf.pad(series, padding), places, axis=1)
-        entries = tf.transpose(entries, (1, 0, *range(2, len(series.shape) + 1)))
-        array = tf.TensorArray(series.dtype, time, element_shape=entries.shape[1:])
-        return array.unstack(entries).read
+    def _weights(self) -> Weights:
+        layers = self.query, self.energy, self.cell, self.head
+        query, energy, cell, recurrent, cell_bias, head, head_bias = (
+            tf.convert_to_tensor(w) for layer in layers for w in layer.trainable_weights
+        )
+        return Weights(query, energy[:, 0], cell, recurrent, cell_bias, head, head_bias)
 
     def compute_output_spec(self, encoded: Any, *_: Any, **__: Any) -> tuple[Any, Any]:
         """Shapes of activity and alignment, for building a graph."""
@@ -256,15 +267,6 @@ class AttentionDecoder(keras.layers.Layer):
         }
 
 
-def _placed(alignment: Any, reach: int) -> Any:
-    """Alignments by what lies around each step, `(batch, steps, 2 reach + 1)`, as a square."""
-    batch, steps, width = (tf.shape(alignment)[i] for i in range(3))
-    # Rows one longer than the square's shift by one place each when they are cut anew.
-    flat = tf.reshape(tf.pad(alignment, [[0, 0], [0, 0], [0, steps]]), (batch, -1))
-    rows = tf.reshape(flat[:, : steps * (steps + width - 1)], (batch, steps, steps + width - 1))
-    return rows[:, :, reach : reach + steps]
-
-
 def stdr_net(
     inputs: int,
     outputs: int,
@@ -274,7 +276,7 @@ def stdr_net(
     attention_units: int = 32,
     dropout: float = 0.1,
     frames: int = 4,
-    reach: int | None = 10,
+    reach: int | None = 20,
 ) -> keras.Model:
     """Build STDR-Net as one functional Keras model that runs freely on its own output.
 

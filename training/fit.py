@@ -1,9 +1,10 @@
 """Fit a refiner: `python -m training.fit training/configs/walking.yaml`."""
 
 from collections.abc import Callable, Sequence
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
@@ -27,9 +28,20 @@ from training.experiment import (
 from training.overground import overground
 from training.shipped import card_scores
 
+if TYPE_CHECKING:
+    import tensorflow as tf
+
 WEIGHT_DECAY = 1e-4
 AVERAGING = 0.99
 """Momentum of the running average of weights that a refiner keeps."""
+
+
+class Spread(StrEnum):
+    """Over what `tf.distribute` spreads a fit."""
+
+    mirrored = "mirrored"
+    multiworker = "multiworker"
+
 
 app = terminal.application("Fit a refiner on recorded trials.")
 
@@ -41,10 +53,12 @@ def fit(
     *,
     network: Callable[..., Any] | None = None,
     judging: Part | None = None,
+    strategy: "tf.distribute.Strategy | None" = None,
 ) -> Refiner:
     """Fit a network on parts of recordings.
 
-    Interrupted, it goes on from the last whole epoch when it is called again with the same `work`.
+    Interrupted, it goes on from the last whole epoch when it is called again with the same `work`,
+    and ends with the weights that it would have had.
 
     Args:
         experiment: Experiment.
@@ -52,6 +66,7 @@ def fit(
         work: path. Folder for the checkpoint and `log.csv`.
         network: function of inputs and outputs that builds another network than STDR-Net.
         judging: what the log's `val_loss` is of. It changes nothing.
+        strategy: tf.distribute.Strategy or None. A batch is shared among its replicas.
 
     Returns:
         Refiner, its weights averaged over the last steps, its card without scores.
@@ -60,7 +75,9 @@ def fit(
     import tensorflow as tf
 
     from nem2e_tf.stdr_net import stdr_net
+    from training.strategy import Backup, Trainer, is_chief, split_by_batch
 
+    strategy = strategy or tf.distribute.get_strategy()
     work.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(experiment.seed)
     pairs = [part.pairs() for part in teaching]
@@ -83,37 +100,51 @@ def fit(
         [part.weight for part in teaching],
         seed=experiment.seed,
     )  # fmt: skip
+    # An interrupted fit goes on with the windows that would have come.
+    backup = Backup(work / "backup", strategy)
+    taught = taught.skip(backup.epochs * experiment.steps * experiment.batch)
     taught = taught.batch(experiment.batch, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
     judged = None
     if judging is not None:
         judged = cut(judging, scales | subject_maxima(judging.pairs()), batch=experiment.batch)
     build = network or partial(stdr_net, **experiment.network)
-    model = build(len(input_maximum), len(next(iter(scales.values()))))
-    trainer, weaning = _with_teacher(model, experiment.free_running_from)
+    with strategy.scope():
+        model = build(len(input_maximum), len(next(iter(scales.values()))))
+    taught_model, weaning = _with_teacher(model, experiment.free_running_from)
+    trainer = Trainer.of(taught_model)
+    log = [keras.callbacks.CSVLogger(work / "log.csv", append=True)] if is_chief(strategy) else []
+    with strategy.scope():
+        trainer.compile(
+            optimizer(experiment, strategy.num_replicas_in_sync), loss=experiment.loss
+        )
+        trainer.optimizer.build(trainer.trainable_variables)
+        trainer.fit(
+            split_by_batch(taught),
+            validation_data=judged,
+            epochs=experiment.epochs,
+            steps_per_epoch=experiment.steps,
+            verbose=2,  # a line an epoch
+            shuffle=False,  # the dataset does
+            callbacks=[backup, *weaning, *log],
+        )
+    output_maximum = _median(list(subject_maxima(pairs[0]).values()))
+    return Refiner(_card(experiment, teaching, input_maximum, output_maximum), model)
+
+
+def optimizer(experiment: Experiment, replicas: int = 1) -> Any:
+    """What moves the weights; each replica of a batch is clipped by itself."""
+    import keras
+
     decay = keras.optimizers.schedules.CosineDecay(
         experiment.learning_rate, experiment.epochs * experiment.steps
     )
-    trainer.compile(
-        keras.optimizers.AdamW(
-            decay, weight_decay=WEIGHT_DECAY, clipnorm=1.0, use_ema=True, ema_momentum=AVERAGING
-        ),
-        loss=experiment.loss,
+    return keras.optimizers.AdamW(
+        decay,
+        weight_decay=WEIGHT_DECAY,
+        clipnorm=1.0 / replicas,
+        use_ema=True,
+        ema_momentum=AVERAGING,
     )
-    trainer.fit(
-        taught,
-        validation_data=judged,
-        epochs=experiment.epochs,
-        steps_per_epoch=experiment.steps,
-        verbose=2,  # a line an epoch
-        shuffle=False,  # the dataset does
-        callbacks=[
-            keras.callbacks.BackupAndRestore(work / "backup"),
-            *weaning,
-            keras.callbacks.CSVLogger(work / "log.csv", append=True),
-        ],
-    )
-    output_maximum = _median(list(subject_maxima(pairs[0]).values()))
-    return Refiner(_card(experiment, teaching, input_maximum, output_maximum), model)
 
 
 def _with_teacher(model: Any, free_running_from: int) -> tuple[Any, list[Any]]:
@@ -227,6 +258,13 @@ def main(
     data: Annotated[
         Path | None, typer.Option(help="Folder of the recordings; NEM2E_DATA otherwise.")
     ] = None,
+    strategy: Annotated[
+        Spread | None,
+        typer.Option(
+            help="Share every batch among the devices of this machine, or among the workers of"
+            " TF_CONFIG, each of which runs this command."
+        ),
+    ] = None,
 ) -> None:
     """Simulate the trials, fit STDR-Net and write a refiner folder."""
     import shutil
@@ -235,14 +273,20 @@ def main(
     folder = output or REPOSITORY / "saved_models" / experiment.name
     check_folder(folder)
     terminal.quiet_tensorflow()
-    recorded = experiment.recorded(data, config, experiment.models)
-    virtual = experiment.virtual()
+    from training.strategy import chief_first, is_chief, make_strategy
+
+    spread = make_strategy(strategy) if strategy else None
+    recorded, virtual = chief_first(
+        spread,
+        lambda: (experiment.recorded(data, config, experiment.models), experiment.virtual()),
+    )
     work = RUNS / experiment.name
     teaching = experiment.teaching(recorded, virtual)
-    refiner = judged(fit(experiment, teaching, work), experiment, teaching, data, config)
-    save(refiner, folder)
-    shutil.rmtree(work)
-    terminal.screen.print(f"wrote {folder}", soft_wrap=True)
+    refiner = fit(experiment, teaching, work, strategy=spread)
+    if is_chief(spread):
+        save(judged(refiner, experiment, teaching, data, config), folder)
+        shutil.rmtree(work)
+        terminal.screen.print(f"wrote {folder}", soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -11,14 +11,14 @@ import numpy as np
 from nem2e_tf.simulation.geometry import MuscleGeometry
 
 _STRENGTH, _STRENGTHS = 0.2, 0.3
-"""Standard deviations of the logarithm of force, of the whole leg and of each muscle: cross-sections
+"""Standard deviations of the logarithm of force, of the whole leg and of each muscle: areas
 of one muscle differ by 14-41 % between people (Narici MV, Landoni L, Minetti AE 1992, Eur J Appl
 Physiol 65:438-444), and generic models by a factor of 1.5 to 2.7 (Rajagopal et al. 2016)."""
 _MOMENT_ARM = 0.1
 """Standard deviation of a muscle's moment arms, as a share; Ackland DC, Lin YC, Pandy MG (2012), J
 Biomech 45:1463-1471, alter them by such amounts."""
 _MOMENT, _OFFSET = 0.1, 3.0
-"""Standard deviation of a joint moment's scale, as a share, and of a constant error, N m; chosen."""
+"""Standard deviations of a joint moment's scale, as a share, and of an error in N m; chosen."""
 
 
 def altered(
