@@ -52,9 +52,11 @@ def _scores(
 ) -> dict[str, Any]:
     estimates = {
         "raw": lambda pair: pair.simulated,
-        "refined": lambda pair: refiner.refine(pair.simulated)
-        .set_axis(pair.simulated.index)
-        .set_axis(refiner.card.outputs, axis=1),
+        "refined": lambda pair: (
+            refiner.refine(pair.simulated)
+            .set_axis(pair.simulated.index)
+            .set_axis(refiner.card.outputs, axis=1)
+        ),
     }
     tasks = {}
     for task in sorted({pair.task for pair in pairs}):
