@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 from nem2e_tf.baselines import gain
-from nem2e_tf.dataset import Augmentation, windows
+from nem2e_tf.dataset import Augmentation, maxima, windows
 from nem2e_tf.errors import InputError, nearest
 from nem2e_tf.files import read_storage
 from nem2e_tf.preparation import Settings, prepare
@@ -30,7 +30,7 @@ Progress = Callable[[int, int], None]
 
 LEAST = 1.0
 """Seconds of measured EMG below which there is nothing to learn from."""
-WINDOW, HOP = 1.0, 0.1
+WINDOW, HOP = 2.0, 0.1
 """Seconds of a window, and from one to the next. Short windows halve the time of a step."""
 STEPS, BATCH = 600, 16
 LEARNING_RATE = 3e-3
@@ -38,8 +38,8 @@ LEARNING_RATE = 3e-3
 ANCHOR = 1e-3
 """Weight of the anchor against the mean squared error over one second."""
 AUGMENTATION = Augmentation(time_warp=0.1, gain=0.1, noise=0.02)
-SMALLEST_GAIN = 0.01
-"""A silent muscle keeps this share of its maximum: a network's channels have a positive scale."""
+SILENT = 1e-3
+"""The least scale of a muscle: a network's channels have a positive one."""
 
 
 def personalise(
@@ -65,15 +65,11 @@ def personalise(
     """
     _check(refiner.card, pairs)
     estimates = [_estimate(refiner, pair) for pair in pairs]
-    taught = [_completed(pair, estimate) for pair, estimate in zip(pairs, estimates, strict=True)]
-    factors = gain(
-        pd.concat(estimates).to_numpy(), pd.concat([pair.measured for pair in taught]).to_numpy()
-    )
-    scale = {c: refiner.card.output_maximum[c] for c in refiner.card.outputs}
-    maximum = {
-        channel: before * max(SMALLEST_GAIN, float(factor))
-        for (channel, before), factor in zip(scale.items(), factors, strict=True)
-    }
+    taught = [
+        replace(pair, measured=estimate.assign(**{str(c): pair.measured[c] for c in pair.measured}))
+        for pair, estimate in zip(pairs, estimates, strict=True)
+    ]
+    maximum = _maxima(refiner.card, estimates, [pair.measured for pair in taught])
     model = _fit(refiner, taught, maximum, seed, progress)
     return Refiner(_card(refiner.card, pairs, maximum), model)
 
@@ -153,11 +149,17 @@ def _estimate(refiner: Refiner, pair: Pair) -> pd.DataFrame:
     return estimate.set_axis(pair.measured.index)
 
 
-def _completed(pair: Pair, estimate: pd.DataFrame) -> Pair:
-    """The pair with the estimate of every muscle that was not measured, so that it stays."""
-    return replace(
-        pair, measured=estimate.assign(**{str(c): pair.measured[c] for c in pair.measured})
-    )
+def _maxima(
+    card: Card, estimates: Sequence[pd.DataFrame], measured: Sequence[pd.DataFrame]
+) -> dict[str, float]:
+    """What the network's 1 is for the person: the refiner's maxima times each muscle's gain."""
+    largest = maxima(measured)
+    factors = gain(pd.concat(estimates).to_numpy(), pd.concat(measured).to_numpy())
+    return {
+        # The network says at most 1: a gain below the largest measured would cut peaks off.
+        channel: max(card.output_maximum[channel] * float(factor), largest[channel], SILENT)
+        for channel, factor in zip(card.outputs, factors, strict=True)
+    }
 
 
 def _fit(

@@ -90,6 +90,7 @@ def test_one_cycle_sets_the_level_of_every_muscle(general: Refiner, hurried: Non
     for channel in CHANNELS:
         levels = [refiner.card.output_maximum[channel] for refiner in (quiet, loud)]
         assert levels[0] == pytest.approx(levels[1] / 3)
+        assert levels[0] >= 0.3 * 0.5
 
 
 def test_a_person_like_everyone_is_left_as_everyone(general: Refiner) -> None:
@@ -103,7 +104,7 @@ def test_a_muscle_that_was_not_measured_stays_as_it_was(general: Refiner) -> Non
     adapted = personalise(general, [some])
     before, after = (r.refine(anna.simulated).to_numpy() for r in (general, adapted))
     assert np.abs(after - before)[:, :2].max() > 0.2
-    assert np.sqrt(np.mean((after - before)[:, 2] ** 2)) < 0.02
+    assert np.sqrt(np.mean((after - before)[:, 2] ** 2)) < 0.05 * 0.6
     assert adapted.card.output_maximum["rectus_femoris"] == pytest.approx(0.6)
     assert "left as they were: rectus femoris" in adapted.card.summary
     assert "the usual maximum" in adapted.card.unit
