@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nem2e_tf import terminal
-from nem2e_tf.files import check_folder, check_output, read_storage, write_storage
+from nem2e_tf.files import check_folder, check_new_folder, check_output, read_storage, write_storage
 from nem2e_tf.options import (
     AnySide,
     Backend,
+    DataFolder,
     End,
     IKTasks,
     Interval,
@@ -208,9 +209,7 @@ def evaluate(
 def prepare(
     trials: Annotated[Path, typer.Argument(help="List of trials (.csv).")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write into.")],
-    data: Annotated[
-        Path | None, typer.Option(help="Folder of the recordings; the list's own otherwise.")
-    ] = None,
+    data: DataFolder = None,
     paths: Paths = PathKind.exact,
     jobs: Jobs = -1,
     backend: Annotated[Backend, typer.Option(help="Where the processes run.")] = Backend.local,
@@ -249,6 +248,31 @@ def prepare(
         )
     if prepared.failed:
         raise typer.Exit(1)
+
+
+@app.command()
+def personalise(
+    trials: Annotated[Path, typer.Option(help="List of one person's trials with EMG (.csv).")],
+    refiner: RefinerName,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Refiner folder to write.")],
+    data: DataFolder = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the order of what is learnt.")] = 0,
+    jobs: Jobs = -1,
+) -> None:
+    """Adapt a refiner to one person, from a few measured cycles."""
+    from nem2e_tf import personalise as personal
+    from nem2e_tf.refiner import save
+    from nem2e_tf.trials import read_trials
+
+    check_new_folder(output)
+    listed = read_trials(trials, data)
+    trained = _load(refiner)
+    with terminal.progress_bar("preparing trials") as progress:
+        pairs = personal.record(listed, trained, jobs=jobs, progress=progress)
+    with terminal.progress_bar("adapting") as progress:
+        adapted = personal.personalise(trained, pairs, seed=seed, progress=progress)
+    save(adapted, output)
+    terminal.print_lines([f"wrote {output}: {adapted.card.summary}"])
 
 
 @app.command()

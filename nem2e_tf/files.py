@@ -66,6 +66,17 @@ def check_folder(path: str | os.PathLike[str]) -> Path:
     return path
 
 
+def check_new_folder(path: str | os.PathLike[str]) -> Path:
+    """The path, or an `InputError` if a folder cannot be made there or holds something already."""
+    path = Path(path).absolute()
+    if path.is_dir() and any(path.iterdir()):
+        raise InputError(f"{path}: is there already; name a new folder, or remove it first")
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path}: is a file; name a folder to write")
+    check_folder(path.parent)
+    return path
+
+
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary file beside `path`, renamed to it if the block ends well, removed if not."""

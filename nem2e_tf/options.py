@@ -67,6 +67,10 @@ SolverName = Annotated[
 Paths = Annotated[
     PathKind, typer.Option("--paths", help="The model's own muscle paths, or polynomials fitted.")
 ]
+DataFolder = Annotated[
+    Path | None,
+    typer.Option("--data", help="Folder of the recordings; the list's own otherwise."),
+]
 Jobs = Annotated[int, typer.Option(help="Processes; -1 is one for every processor.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Plot = Annotated[Path | None, typer.Option(help="Picture to write (.png, .pdf, .svg).")]

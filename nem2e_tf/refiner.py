@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
@@ -20,7 +21,7 @@ from pydantic import (
 
 from nem2e_tf import familiarity, intervals
 from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.files import replacing
+from nem2e_tf.files import check_new_folder, replacing
 from nem2e_tf.muscles import MuscleMap, Weights, combine
 from nem2e_tf.signals import at_rate
 
@@ -290,6 +291,21 @@ def load(refiner: str | os.PathLike[str]) -> Refiner:
         detail = " ".join(str(error).split())[:200]
         raise InputError(f"{folder / WEIGHTS}: Keras cannot load this network: {detail}") from None
     return Refiner(card, model, folder)
+
+
+def save(refiner: Refiner, folder: str | os.PathLike[str]) -> None:
+    """Write a refiner's folder, whole or not at all.
+
+    Raises:
+        InputError: something is there already, or the folder around it cannot be written to.
+    """
+    folder = check_new_folder(folder)
+    with TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as around:
+        whole = Path(around) / folder.name
+        whole.mkdir()
+        refiner.model.save(whole / WEIGHTS)
+        refiner.card.write(whole / CARD)
+        whole.rename(folder)
 
 
 def shipped() -> dict[str, Path]:

@@ -1,6 +1,6 @@
 """Pairs of simulated and measured activity on disk: TFRecord shards and their manifest."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from nem2e_tf.errors import InputError
 from nem2e_tf.files import replacing
+from nem2e_tf.signals import RATE
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -131,6 +132,23 @@ def write_shard(pair: Pair, path: Path) -> None:
     example = tf.train.Example(features=tf.train.Features(feature=features))
     with replacing(path) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
         writer.write(example.SerializeToString(deterministic=True))
+
+
+def write_pairs(pairs: Sequence[Pair], folder: Path) -> "Shards":
+    """Write pairs of the same channels into a folder, as `nem2e prepare` would."""
+    simulated, measured, angles = (list(getattr(pairs[0], s).columns) for s in SERIES)
+    shards = []
+    for i, pair in enumerate(pairs):
+        path = folder / f"{i}.tfrecord"
+        write_shard(pair, path)
+        shard = describe(path)
+        assert shard is not None
+        shards.append(shard)
+    manifest = Manifest(
+        rate=RATE, simulated=simulated, measured=measured, angles=angles, shards=shards
+    )
+    manifest.write(folder)
+    return Shards.open(folder)
 
 
 def describe(path: Path) -> Shard | None:

@@ -499,7 +499,9 @@ def test_a_file_that_is_no_simulation_cannot_be_refined(
 def test_help_is_quick_and_names_every_command(run: Run) -> None:
     result = run("--help")
     assert result.returncode == 0
-    commands = "cohort demo distortion emg estimate evaluate prepare refine scale simulate"
+    commands = (
+        "cohort demo distortion emg estimate evaluate personalise prepare refine scale simulate"
+    )
     for command in commands.split():
         assert command in result.stdout
 
