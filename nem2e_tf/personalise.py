@@ -30,8 +30,8 @@ Progress = Callable[[int, int], None]
 
 LEAST = 1.0
 """Seconds of measured EMG below which there is nothing to learn from."""
-WINDOW, HOP = 2.0, 0.1
-"""Seconds of a window, and from one to the next. Short windows halve the time of a step."""
+HOP = 0.1
+"""Seconds from one window to the next."""
 STEPS, BATCH = 600, 16
 LEARNING_RATE = 3e-3
 """At the start; falls to zero along a cosine."""
@@ -117,6 +117,8 @@ def record(
 def _check(card: Card, pairs: Sequence[Pair]) -> None:
     if not pairs:
         raise InputError("no recordings to adapt the refiner to")
+    if card.rate != RATE:
+        raise InputError(f"{card.name}: works at {card.rate:g} Hz; only {RATE:g} Hz is adapted")
     _check_one_person([pair.subject for pair in pairs])
     measured = list(pairs[0].measured.columns)
     for pair in pairs:
@@ -209,7 +211,7 @@ def _batches(
             write_pairs(pairs, Path(folder)),
             card.input_maximum,
             {pairs[0].subject: maximum},
-            frames=min(round(WINDOW * RATE), longest),
+            frames=min(round(card.window * RATE), longest),
             hop=round(HOP * RATE),
             batch=None,
             seed=seed,

@@ -22,9 +22,9 @@ from nem2e_tf.personalise import personalise
 from nem2e_tf.refiner import Card, Refiner, save, versions
 from nem2e_tf.shards import Pair
 from nem2e_tf.trials import read_trials
+from training.personal_curve import METHODS, as_rich, curve, draw, first_cycles, summary
 
 Refused = Callable[..., AbstractContextManager[None]]
-Run = Callable[..., subprocess.CompletedProcess[str]]
 
 CHANNELS = ["soleus", "tibialis_anterior", "rectus_femoris"]
 NEM2E = "from nem2e_tf.cli import main; main()"
@@ -185,29 +185,26 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def run(people: Path, general: Refiner, tmp_path: Path) -> Run:
-    """`nem2e personalise` in a folder with the refiner `general`, on a changed list of trials."""
-    save(general, tmp_path / "general")
+def command(folder: Path, people: Path) -> subprocess.CompletedProcess[str]:
+    """`nem2e personalise` in a folder with a refiner `general` and a list of trials `mine.csv`."""
+    return subprocess.run(
+        [sys.executable, "-c", NEM2E, "personalise", "--trials", "mine.csv", "--refiner",
+         "general", "--data", str(people), "-o", "mine", "--jobs", "1"],
+        cwd=folder, capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
 
-    def nem2e(change: Callable[[pd.DataFrame], object]) -> subprocess.CompletedProcess[str]:
-        table = pd.read_csv(people / "trials.csv", dtype=str, keep_default_na=False)
-        changed = change(table.iloc[:1].copy())
-        table = changed if isinstance(changed, pd.DataFrame) else table
-        table.to_csv(tmp_path / "mine.csv", index=False)
-        return subprocess.run(
-            [sys.executable, "-c", NEM2E, "personalise", "--trials", "mine.csv", "--refiner",
-             "general", "--data", str(people), "-o", "mine", "--jobs", "1"],
-            cwd=tmp_path, capture_output=True, text=True, timeout=300,
-        )  # fmt: skip
 
-    return nem2e
+def listed(people: Path) -> pd.DataFrame:
+    """The list of trials, its first person alone."""
+    return pd.read_csv(people / "trials.csv", dtype=str, keep_default_na=False).iloc[:1]
 
 
 def test_the_command_writes_a_refiner_that_knows_the_person(
-    run: Run, people: Path, general: Refiner, tmp_path: Path
+    people: Path, general: Refiner, tmp_path: Path
 ) -> None:
-    result = run(lambda table: table)
+    save(general, tmp_path / "general")
+    listed(people).to_csv(tmp_path / "mine.csv", index=False)
+    result = command(tmp_path, people)
     assert result.returncode == 0, result.stderr
     assert "wrote mine" in result.stdout and "virtual-" in result.stdout
     assert sorted(p.name for p in tmp_path.iterdir()) == ["general", "mine", "mine.csv"]
@@ -218,28 +215,37 @@ def test_the_command_writes_a_refiner_that_knows_the_person(
     assert error(mine, pair).mean() < error(general, pair).mean()
 
 
+def test_the_command_refuses_in_one_line_and_leaves_nothing(
+    people: Path, general: Refiner, tmp_path: Path
+) -> None:
+    save(general, tmp_path / "general")
+    listed(people).assign(emg="").to_csv(tmp_path / "mine.csv", index=False)
+    result = command(tmp_path, people)
+    assert (result.returncode, result.stdout) == (2, "")
+    (line,) = (line for line in result.stderr.splitlines() if line.strip())
+    assert line.startswith("error: ") and "no emg" in line
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["general", "mine.csv"]
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         (lambda t: t.assign(emg=""), ["walking", "no emg"]),
+        (lambda t: t.assign(moments=""), ["walking", "no moments"]),
         (lambda t: t.assign(end=str(float(t["start"].iloc[0]) + 0.9)), ["0.9", "less than 1 s"]),
         (lambda t: pd.concat([t, t.assign(subject="ben")]), ["two subjects", "'ben'"]),
-        (lambda t: t.assign(emg=t["motion"]), ["no muscle"]),
+        (lambda t: t.assign(emg=t["moments"]), ["no muscle"]),
         (lambda t: t.assign(end="900"), ["900 s", "outside"]),
     ],
-    ids=["no-emg", "short", "two-people", "no-channel", "range"],
+    ids=["no-emg", "no-moments", "short", "two-people", "no-channel", "range"],
 )
-def test_a_list_that_cannot_be_learnt_from_is_refused_in_one_line(
-    run: Run, tmp_path: Path, change: Callable[[pd.DataFrame], object], words: list[str]
-) -> None:
-    result = run(change)
-    assert result.returncode == 2, result.stderr
-    assert result.stdout == ""
-    (line,) = (line for line in result.stderr.splitlines() if line.strip())
-    assert line.startswith("error: ")
-    for word in words:
-        assert word in line
-    assert not (tmp_path / "mine").exists()
+def test_trials_that_cannot_be_learnt_from_are_refused(
+    people: Path, general: Refiner, tmp_path: Path, refused: Refused,
+    change: Callable[[pd.DataFrame], pd.DataFrame], words: list[str],
+) -> None:  # fmt: skip
+    change(listed(people)).to_csv(tmp_path / "mine.csv", index=False)
+    with refused(*words):
+        personal.record(read_trials(tmp_path / "mine.csv", people), general, jobs=1)
 
 
 def test_trials_may_measure_fewer_muscles_than_the_refiner_knows(
@@ -255,3 +261,33 @@ def test_trials_may_measure_fewer_muscles_than_the_refiner_knows(
     with pytest.raises(InputError, match="no muscle"):
         write_storage(envelopes[["soleus_r"]].set_axis(["x"], axis=1), tmp_path / "x.sto", "none")
         personal.record([replace(trial, emg=tmp_path / "x.sto")], general, jobs=1)
+
+
+def test_cycles_go_from_one_largest_knee_flexion_to_another_and_end_before_what_is_scored() -> None:
+    walk = person(20.0)
+    two = first_cycles(walk, 2)
+    assert two is not None
+    assert len(two.measured) == pytest.approx(201, abs=1)
+    assert two.angles["knee_angle"].iloc[0] == pytest.approx(-1.0, abs=0.01)
+    most = first_cycles(walk, 11)
+    assert most is not None and most.measured.index[-1] <= 12.0
+    assert first_cycles(walk, 12) is None
+
+
+def test_a_delay_and_a_scale_are_found_by_gain_and_lag_and_by_ridge(
+    general: Refiner,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr(personal, "STEPS", 2)
+    table = curve({"walking": general}, [person(12.0, delay=0.1, scale=0.4)], (0, 1, 3, 50))
+    mean = table.set_index(["cycles", "method"])["rmse"]
+    assert sorted(mean.index) == sorted(
+        [(0, "refiner"), *((count, method) for count in (1, 3) for method in METHODS)]
+    )
+    assert mean[3, "gain_and_lag"] < 0.25 * mean[0, "refiner"]
+    assert mean[3, "ridge"] < 0.25 * mean[0, "refiner"]
+    draw(table, tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").read_bytes()[:4] == b"\x89PNG"
+    assert as_rich(table, "test").row_count == 3
+    assert summary(table).to_dict()["rmse", "mean"]["walking", 3, "ridge"] == mean[3, "ridge"]
