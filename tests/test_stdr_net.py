@@ -161,6 +161,25 @@ def test_training_gives_the_gradient_that_a_plain_keras_rnn_gives(
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5 * np.abs(other).max())
 
 
+def test_the_gradient_of_activity_and_alignment_is_that_of_the_free_running_graph(
+    network: keras.Model,
+) -> None:
+    decoder = network.get_layer("decoder")
+    random = np.random.default_rng(4)
+    encoded = tf.constant(random.normal(size=(3, 9, 10)), tf.float32)
+    mask = tf.constant(np.arange(9) < [[9], [6], [9]])
+    weight = tf.constant(random.normal(size=(3, 9, 9)), tf.float32)
+    found = []
+    for training in (False, True):
+        with tf.GradientTape() as tape:
+            tape.watch(encoded)
+            output, alignment = decoder(encoded, mask=mask, training=training)
+            loss = tf.reduce_sum(output**2) + tf.reduce_sum(weight * alignment)
+        found.append(tape.gradient(loss, [encoded, *decoder.trainable_weights]))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5 * np.abs(other).max())
+
+
 def test_the_teacher_is_asked_in_training_alone(network: keras.Model) -> None:
     x, y = activity(2, 12, 4), activity(2, 12, 3, seed=9)
     fitted = {"simulated": x, "measured": y}
