@@ -114,7 +114,11 @@ def fit(
     trainer = Trainer.of(taught_model)
     log = [keras.callbacks.CSVLogger(work / "log.csv", append=True)] if is_chief(strategy) else []
     with strategy.scope():
-        trainer.compile(optimizer(experiment, strategy.num_replicas_in_sync), loss=experiment.loss)
+        trainer.compile(
+            optimizer(experiment, strategy.num_replicas_in_sync),
+            loss=experiment.loss,
+            jit_compile=False,  # XLA is slower with these loops, and takes minutes to compile
+        )
         trainer.optimizer.build(trainer.trainable_variables)
         trainer.fit(
             split_by_batch(taught),
