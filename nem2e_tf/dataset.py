@@ -12,6 +12,8 @@ from nem2e_tf.shards import Pair, Shards
 if TYPE_CHECKING:
     import tensorflow as tf
 
+FAINTEST = 0.01
+"""Mean square of a recording's peaks below which it does not count more."""
 SHUFFLED = 20_000
 """Windows that are held in memory to be shuffled."""
 
@@ -128,6 +130,7 @@ def windows(
     angles: bool = False,
     seed: int | None = None,
     augmentation: Augmentation | None = None,
+    level: bool = False,
 ) -> "tf.data.Dataset":
     """Cut prepared recordings into overlapping windows.
 
@@ -145,6 +148,8 @@ def windows(
         angles: bool. Joint angles in radians as further inputs, after the simulated channels.
         seed: int or None. Shuffles the windows anew in every pass; None keeps their order.
         augmentation: Augmentation or None. For training; needs a seed.
+        level: bool. Whether windows of a recording count the more, the smaller its envelopes are
+            beside the subject's largest. Else walking hardly counts beside running.
 
     Returns:
         Dataset of `(inputs, measured, mask)`: `(batch, frames, inputs)`, `(batch, frames,
@@ -180,6 +185,8 @@ def windows(
         starts = tf.range(0, last + 1, hop)
         starts = tf.cond(starts[-1] < last, lambda: tf.concat([starts, [last]], 0), lambda: starts)
         mask = tf.cast(tf.range(frames) < frames - lacking, tf.float32)
+        if level:
+            mask /= tf.maximum(tf.reduce_mean(tf.reduce_max(y, axis=0) ** 2), FAINTEST)
 
         def window(start: Any) -> tuple[Any, Any, Any]:
             one = tf.ensure_shape(x[start : start + frames], (frames, inputs))

@@ -183,6 +183,15 @@ def test_every_subject_has_a_scale_of_its_own(written: Written) -> None:
     assert y[:2].max() == pytest.approx(30 / 40) and y[2:7].max() == pytest.approx(1.0)
 
 
+def test_a_faint_recording_counts_as_much_as_a_strong_one(written: Written) -> None:
+    shards = written(made_up(30), made_up(60, task="running"))
+    scale = subject_maxima(shards.pairs())
+    dataset = windows(shards, ONES[0], scale, frames=20, hop=10, batch=16, level=True)
+    ((_, _, weight),) = dataset.as_numpy_iterator()
+    assert weight.min() == 1.0
+    assert weight.max() == pytest.approx((60 / 30) ** 2)
+
+
 def test_strength_changes_all_channels_alike_and_noise_every_frame(written: Written) -> None:
     x, y, _ = cut(written(made_up(400)), seed=1, augmentation=Augmentation(strength=0.4))
     factor = x / np.concatenate([y, 2 * y], axis=-1)

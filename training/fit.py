@@ -87,7 +87,8 @@ def fit(
     def cut(part: Part, scales: dict[str, dict[str, float]], **options: Any) -> Any:
         dataset = windows(
             part.shards, input_maximum, scales, block=part.block,
-            frames=round(experiment.window * RATE), hop=round(experiment.hop * RATE), **options,
+            frames=round(experiment.window * RATE), hop=round(experiment.hop * RATE), level=True,
+            **options,
         )  # fmt: skip
         return dataset.map(lambda x, y, mask: ({"simulated": x, "measured": y}, y, mask))
 
