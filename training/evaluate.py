@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from nem2e_tf import terminal
 from nem2e_tf.errors import InputError, nearest
 from nem2e_tf.files import check_input, replacing
+from nem2e_tf.refiner import CARD, Card, shipped
 from training.experiment import EVALUATION, REPOSITORY, RUNS, Experiment, read_experiment
 from training.methods import METHODS, NETWORKS, is_kept, network, simple
 from training.protocols import PROTOCOLS, Fold, Material, ablation_folds, folds
@@ -137,7 +138,11 @@ def main(
         list[str] | None, typer.Option(help=f"{', '.join(PROTOCOLS)} or all; may be repeated.")
     ] = None,
     methods: Annotated[
-        list[str] | None, typer.Option(help="Of these only, beside raw; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            help="Of these only, beside raw; may be repeated. All otherwise, but the convolution and"
+            " the transformer, dear to fit, in protocol block alone."
+        ),
     ] = None,
     groups: Annotated[
         int, typer.Option("--folds", help="Groups of people in subject; as many as people: each.")
@@ -161,7 +166,8 @@ def main(
         if importlib.util.find_spec(module) is None:
             raise InputError(f"{module} is not installed; install it: pip install -e '.[evaluate]'")
     chosen = _chosen(protocol, PROTOCOLS, "protocol")
-    scored = _chosen(methods and ["raw", *methods], list(METHODS), "method")
+    asked = _chosen(methods and ["raw", *methods], list(METHODS), "method")
+    scored = {name: asked if methods else _usual(name) for name in chosen}
     experiment = read_experiment(config)
     changed = read_ablations(ablate, experiment) if ablate is not None else {}
     terminal.quiet_tensorflow()
@@ -174,13 +180,13 @@ def main(
     whole = material(experiment, not {"speed", "subject"}.isdisjoint(chosen))
     splits = {name: folds(name, whole, groups) for name in chosen}
     ablations = {name: (of, ablation_folds(material(of, True))) for name, of in changed.items()}
-    tasks = [(f, m, experiment) for every in splits.values() for f in every for m in scored]
+    tasks = [(f, m, experiment) for name in chosen for f in splits[name] for m in scored[name]]
     tasks += [(f, m, of) for of, every in ablations.values() for f in every for m in _ABLATED]
     with _steps(tasks, kept) as step:
         results = [
             Result.of(section)
             for name, every in splits.items()
-            for section in run(name, every, scored, experiment, kept, step)
+            for section in run(name, every, scored[name], experiment, kept, step)
         ]
         table = {
             name: ablation_result(run(name, every, _ABLATED, of, kept, step))
@@ -190,7 +196,8 @@ def main(
     found = as_json(command, results, table)
     output.parent.mkdir(parents=True, exist_ok=True)
     figures = draw(results, output)
-    text = page(command, experiment, groups, results, figures, table)
+    cards = {name: Card.read(folder / CARD) for name, folder in shipped().items()}
+    text = page(command, experiment, groups, results, figures, table, cards)
     for suffix, content in ((".json", json.dumps(found, indent=1) + "\n"), (".md", text)):
         with replacing(output.with_suffix(suffix)) as temporary:
             temporary.write_text(content, encoding="utf-8")
@@ -200,7 +207,13 @@ def main(
         terminal.screen.print(f"wrote {output.with_suffix('.md')}", soft_wrap=True, highlight=False)
 
 
+def _usual(protocol: str) -> list[str]:
+    """Methods of a protocol where none is asked for."""
+    return [name for name in METHODS if protocol == "block" or name not in _DEAR]
+
+
 _ABLATED = ("raw", "stdr_net")
+_DEAR = ("temporal_convolution", "transformer")
 
 if __name__ == "__main__":
     terminal.run(app)

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nem2e_tf.refiner import Card
 from training.experiment import Experiment
 from training.methods import METHODS
 from training.results import REFINED, Result
 from training.scoring import by_muscle
+from training.shipped import shipped_refiners
 from training.statistics import ALPHA, FEWEST, Interval
 
 PROTOCOLS = {
@@ -30,6 +32,7 @@ def page(
     results: Sequence[Result],
     figures: Sequence[tuple[str, Path]],
     ablations: Mapping[str, Mapping[str, Any]],
+    cards: Mapping[str, Card],
 ) -> str:
     """The page, as Markdown.
 
@@ -40,10 +43,12 @@ def page(
         results: one a section.
         figures: by protocol or section, of `training.results_figures.draw`.
         ablations: by name, of `training.results.ablation_result`.
+        cards: of the shipped refiners, by name.
     """
     parts = [_INTRODUCTION.format(command=command, steps=experiment.epochs * experiment.steps,
                                   batch=experiment.batch, window=experiment.window, few=FEWEST,
                                   alpha=ALPHA)]  # fmt: skip
+    parts += shipped_refiners(cards)
     protocols = [name for name in PROTOCOLS if any(r.section.protocol == name for r in results)]
     for protocol in protocols:
         own = [result for result in results if result.section.protocol == protocol]
@@ -230,7 +235,7 @@ Every method is fitted on the same recordings in the same run. `raw simulation` 
 optimisation as it is; `gain` the best factor of each muscle; `gain and lag` the best delay within
 ±300 ms and then factor; `time warping` aligns every simulated cycle with the mean measured cycle
 of the training data; `ridge` is a regression on all simulated channels. The four networks are
-fitted alike: {steps} steps of {batch} windows of {window:g} s, with the learning rate and the
+fitted alike, the convolution and the transformer in `block` alone: {steps} steps of {batch} windows of {window:g} s, with the learning rate and the
 augmentation that were chosen for STDR-Net. `encoder only` is STDR-Net without attention and
 decoder.
 
