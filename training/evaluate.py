@@ -140,8 +140,8 @@ def main(
     methods: Annotated[
         list[str] | None,
         typer.Option(
-            help="Of these only, beside raw; may be repeated. All otherwise, but the convolution and"
-            " the transformer, dear to fit, in protocol block alone."
+            help="Of these only, beside raw; may be repeated. All otherwise, but the convolution"
+            " and the transformer, dear to fit, in protocol block alone."
         ),
     ] = None,
     groups: Annotated[

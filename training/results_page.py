@@ -235,8 +235,8 @@ Every method is fitted on the same recordings in the same run. `raw simulation` 
 optimisation as it is; `gain` the best factor of each muscle; `gain and lag` the best delay within
 ±300 ms and then factor; `time warping` aligns every simulated cycle with the mean measured cycle
 of the training data; `ridge` is a regression on all simulated channels. The four networks are
-fitted alike, the convolution and the transformer in `block` alone: {steps} steps of {batch} windows of {window:g} s, with the learning rate and the
-augmentation that were chosen for STDR-Net. `encoder only` is STDR-Net without attention and
+fitted alike, the convolution and the transformer in `block` alone: {steps} steps of {batch} windows
+of {window:g} s, with the learning rate and the augmentation that were chosen for STDR-Net. `encoder only` is STDR-Net without attention and
 decoder.
 
 Real recordings and virtual people never share a column. In `block` errors are in the measured

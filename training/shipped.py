@@ -152,7 +152,7 @@ def shipped_refiners(cards: Mapping[str, Card]) -> list[str]:
         cards: by name.
     """
     header = ["refiner", "tested on", "", "RMSE, raw → refined", "r, raw → refined",
-              "r of the default five", "better than raw by RMSE, by r", "90 % interval holds"]  # fmt: skip
+              "r of the default five", "better than raw by RMSE, by r", "interval holds"]  # fmt: skip
     rows, muscles = [], []
     for name, card in cards.items():
         for test, found in card.scores.items():
@@ -187,11 +187,12 @@ def shipped_refiners(cards: Mapping[str, Card]) -> list[str]:
     ]
 
 
-_SHIPPED = """From their cards (`python -m training.fit` scores what it has fitted). Later time of the
-recordings is in the measured unit; elsewhere every channel is divided by its own maximum. The
+_SHIPPED = """From their cards (`python -m training.fit` scores what it has fitted). Later time of
+the recordings is in the measured unit; elsewhere every channel is divided by its own maximum. The
 virtual people never seen are the 20 of seed 1; the other person is the one stride of
-opensim-3d-walking. `r, 90 %` is a bootstrap interval of the mean r of gait cycles (one person) or of
-people; r itself is of whole recordings, and within a cycle it is mostly higher."""
+opensim-3d-walking. `r, 90 %` is a bootstrap interval of the mean r of gait cycles (one person) or
+of people; r itself is of whole recordings, and within a cycle it is mostly higher. The prediction
+interval is to hold 90 % of samples."""
 
 
 def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
