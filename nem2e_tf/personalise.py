@@ -210,7 +210,7 @@ def _batches(
         taught = windows(
             write_pairs(pairs, Path(folder)),
             card.input_maximum,
-            {pairs[0].subject: maximum},
+            {(pair.subject, pair.task): maximum for pair in pairs},
             frames=min(round(card.window * RATE), longest),
             hop=round(HOP * RATE),
             batch=None,

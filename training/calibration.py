@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from nem2e_tf import familiarity, intervals
-from nem2e_tf.dataset import subject_maxima
+from nem2e_tf.dataset import own_maxima
 from nem2e_tf.refiner import Refiner
 from nem2e_tf.shards import Pair
 
@@ -62,14 +62,15 @@ def _shares(
 ) -> tuple[dict[str, list[np.ndarray]], dict[str, list[np.ndarray]]]:
     """By person refined and measured envelopes, `(frames, outputs)` each, as shares of maxima.
 
-    Amplitudes do not compare between people: measured ones are divided by the person's own.
+    Amplitudes do not compare between people: measured ones are divided by the person's own in the task.
     """
     outputs = refiner.card.outputs
     maximum = np.array([refiner.card.output_maximum[c] for c in outputs])
-    own = subject_maxima(pairs)
+    own = own_maxima(pairs)
     refined = _by_subject(pairs, lambda pair: refiner.refine(pair.simulated).to_numpy() / maximum)
     measured = _by_subject(
-        pairs, lambda pair: (pair.measured / pd.Series(own[pair.subject]))[outputs].to_numpy()
+        pairs,
+        lambda pair: (pair.measured / pd.Series(own[pair.subject, pair.task]))[outputs].to_numpy(),
     )
     return refined, measured
 

@@ -10,7 +10,7 @@ import numpy as np
 import typer
 
 from nem2e_tf import terminal
-from nem2e_tf.dataset import maxima, subject_maxima, windows
+from nem2e_tf.dataset import Scales, maxima, own_maxima, windows
 from nem2e_tf.files import check_folder, replacing
 from nem2e_tf.muscles import MuscleMap
 from nem2e_tf.refiner import CARD, WEIGHTS, Card, Refiner, Source, versions
@@ -62,7 +62,8 @@ def fit(
 
     Args:
         experiment: Experiment.
-        teaching: what the weights are fitted on. The first part gives the card's maxima.
+        teaching: what the weights are fitted on. Where the first part is one person's in one task,
+            the card's maxima are theirs; else envelopes are shares of a maximum.
         work: path. Folder for the checkpoint and `log.csv`.
         network: function of inputs and outputs that builds another network than STDR-Net.
         judging: what the log's `val_loss` is of. It changes nothing.
@@ -82,12 +83,12 @@ def fit(
     keras.utils.set_random_seed(experiment.seed)
     pairs = [part.pairs() for part in teaching]
     input_maximum = _median([maxima([p.simulated]) for part in pairs for p in part])
-    scales = subject_maxima(p for part in pairs for p in part)
+    scales = own_maxima(p for part in pairs for p in part)
 
-    def cut(part: Part, scales: dict[str, dict[str, float]], **options: Any) -> Any:
+    def cut(part: Part, scales: Scales, **options: Any) -> Any:
         dataset = windows(
             part.shards, input_maximum, scales, block=part.block,
-            frames=round(experiment.window * RATE), hop=round(experiment.hop * RATE), level=True,
+            frames=round(experiment.window * RATE), hop=round(experiment.hop * RATE),
             **options,
         )  # fmt: skip
         return dataset.map(lambda x, y, mask: ({"simulated": x, "measured": y}, y, mask))
@@ -107,7 +108,7 @@ def fit(
     taught = taught.batch(experiment.batch, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
     judged = None
     if judging is not None:
-        judged = cut(judging, scales | subject_maxima(judging.pairs()), batch=experiment.batch)
+        judged = cut(judging, scales | own_maxima(judging.pairs()), batch=experiment.batch)
     build = network or partial(stdr_net, **experiment.network)
     with strategy.scope():
         model = build(len(input_maximum), len(next(iter(scales.values()))))
@@ -130,7 +131,7 @@ def fit(
             shuffle=False,  # the dataset does
             callbacks=[backup, *weaning, *log],
         )
-    output_maximum = _median(list(subject_maxima(pairs[0]).values()))
+    output_maximum = _unit(list(own_maxima(pairs[0]).values()))
     return Refiner(_card(experiment, teaching, input_maximum, output_maximum), model)
 
 
@@ -160,6 +161,11 @@ def _with_teacher(model: Any, free_running_from: int) -> tuple[Any, list[Any]]:
         unused = keras.Input((None, model.output_shape[-1]), name="measured")
         return keras.Model({"simulated": model.input, "measured": unused}, model.output), []
     return with_teacher(model), [ScheduledSampling(free_running_from)]
+
+
+def _unit(tables: Sequence[dict[str, float]]) -> dict[str, float]:
+    """What the network's 1 is: the maxima of one person in one task, or else shares of maxima."""
+    return tables[0] if len(tables) == 1 else dict.fromkeys(tables[0], 1.0)
 
 
 def _median(tables: Sequence[dict[str, float]]) -> dict[str, float]:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from nem2e_tf import dataset, stdr_net
 from nem2e_tf.baselines import GainAndLag, Ridge, gain
-from nem2e_tf.dataset import maxima, subject_maxima
+from nem2e_tf.dataset import maxima, own_maxima
 from nem2e_tf.metrics import LONGEST_LAG
 from nem2e_tf.refiner import CARD, Refiner, load
 from nem2e_tf.shards import Pair
@@ -69,14 +69,14 @@ def simple(method: str, teaching: Sequence[Part]) -> Method:
     parts = [part.pairs() for part in teaching]
     pairs = [pair for part in parts for pair in part]
     highest = maxima([pair.simulated for pair in pairs])
-    own = subject_maxima(pairs)
-    unit = pd.DataFrame(list(subject_maxima(parts[0]).values())).median()
+    own = own_maxima(pairs)
+    unit = pd.DataFrame(list(own_maxima(parts[0]).values())).median()
 
     def scaled(pair: Pair) -> Pair:
         return replace(pair, simulated=pair.simulated / pd.Series(highest))
 
     shares = [
-        replace(scaled(pair), measured=pair.measured / pd.Series(own[pair.subject]))
+        replace(scaled(pair), measured=pair.measured / pd.Series(own[pair.subject, pair.task]))
         for pair in pairs
     ]
     correct = _correction(method, shares)

@@ -187,7 +187,7 @@ def grouped(subjects: Sequence[str], groups: int) -> list[list[str]]:
 
 
 def _overground(material: Material) -> Fold:
-    """All that there is teaches; another real person in another laboratory is tested."""
+    """All walking that there is teaches; another real person in another laboratory is tested."""
     pair = overground(material.data or data_folder())
-    teaching = [Part(material.recorded), Part(material.cohort)]
+    teaching = [Part(_of(shards, pair.task)) for shards in (material.recorded, material.cohort)]
     return Fold("walking, one overground stride", "overground", REAL, teaching, [pair])
