@@ -62,7 +62,8 @@ def _shares(
 ) -> tuple[dict[str, list[np.ndarray]], dict[str, list[np.ndarray]]]:
     """By person refined and measured envelopes, `(frames, outputs)` each, as shares of maxima.
 
-    Amplitudes do not compare between people: measured ones are divided by the person's own in the task.
+    Amplitudes do not compare between people: measured ones are divided by the person's own
+    maximum in the task.
     """
     outputs = refiner.card.outputs
     maximum = np.array([refiner.card.output_maximum[c] for c in outputs])
