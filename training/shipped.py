@@ -88,16 +88,18 @@ def _task(tested: Sequence[Estimated], covered: "pd.Series[float]") -> dict[str,
         for method in ("raw", "refined")
     }
     units = _units(tested)
-    muscles = {}
-    for muscle, row in whole["refined"].iterrows():
-        of = {
-            **{name: round(float(row[name]), 4) for name in ("rmse", "r", "lag_ms")},
-            **{f"{name}_90": _interval([u.loc[muscle, name] for u in units]) for name in _SHOWN},
-            **{f"raw_{name}": round(float(whole["raw"].loc[muscle, name]), 4) for name in _SHOWN},
+    muscles: dict[str, dict[str, Any]] = {}
+    tables = {method: table.to_dict("index") for method, table in whole.items()}
+    each = [unit.to_dict("index") for unit in units]
+    for name in whole["refined"].index:
+        muscle, row, raw = str(name), tables["refined"][name], tables["raw"][name]
+        muscles[muscle] = {
+            **{score: round(float(row[score]), 4) for score in ("rmse", "r", "lag_ms")},
+            **{f"{score}_90": _interval([unit[name][score] for unit in each]) for score in _SHOWN},
+            **{f"raw_{score}": round(float(raw[score]), 4) for score in _SHOWN},
         }
         if muscle in covered.index:
-            of["coverage"] = round(float(covered[muscle]), 3)
-        muscles[str(muscle)] = of
+            muscles[muscle]["coverage"] = round(float(covered[muscle]), 3)
     plain: dict[str, Any] = terminal.finite(
         {
             "muscles": muscles,
