@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from nem2e_tf.baselines import gain
@@ -22,7 +23,7 @@ from nem2e_tf.errors import InputError, nearest
 from nem2e_tf.files import read_storage
 from nem2e_tf.preparation import Settings, prepare
 from nem2e_tf.refiner import Card, Refiner, Source, versions
-from nem2e_tf.shards import Pair, write_pairs
+from nem2e_tf.shards import SERIES, Pair, write_pairs
 from nem2e_tf.signals import RATE
 from nem2e_tf.trials import Trial
 
@@ -205,19 +206,33 @@ def _batches(
     card: Card, pairs: Sequence[Pair], maximum: dict[str, float], seed: int
 ) -> Iterator[tuple[Any, Any, Any]]:
     """`STEPS` batches of augmented windows, and their masks."""
-    longest = max(len(pair.simulated) for pair in pairs)
+    frames = round(card.window * RATE)
     with TemporaryDirectory() as folder:
         taught = windows(
-            write_pairs(pairs, Path(folder)),
+            write_pairs([_repeated(pair, 2 * frames) for pair in pairs], Path(folder)),
             card.input_maximum,
             {(pair.subject, pair.task): maximum for pair in pairs},
-            frames=min(round(card.window * RATE), longest),
+            frames=frames,
             hop=round(HOP * RATE),
             batch=None,
             seed=seed,
             augmentation=AUGMENTATION,
         )
         yield from taught.repeat().batch(BATCH).take(STEPS)
+
+
+def _repeated(pair: Pair, frames: int) -> Pair:
+    """The pair again and again, until it has at least so many frames.
+
+    In use a window begins anywhere in a cycle and goes on for more than one. A network that was
+    taught from one beginning alone, or no longer than a cycle, goes astray there.
+    """
+    times = -(-frames // len(pair.measured))
+    if times < 2:
+        return pair
+    index = pair.measured.index[0] + np.arange(times * len(pair.measured)) / RATE
+    parts = (pd.concat([getattr(pair, series)] * times).set_axis(index) for series in SERIES)
+    return Pair(pair.subject, pair.task, *parts)
 
 
 def _card(card: Card, pairs: Sequence[Pair], maximum: dict[str, float]) -> Card:
