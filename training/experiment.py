@@ -33,6 +33,8 @@ from nem2e_tf.trials import Trial, read_trials
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CONFIGS = REPOSITORY / "training" / "configs"
+ALSO = 0.3
+"""Share of the recorded windows that is of the tasks that teach too."""
 EVALUATION = REPOSITORY / "training" / "evaluation.yaml"
 """How networks are fitted to be compared, and on whom."""
 RUNS = REPOSITORY / "runs"
@@ -115,7 +117,8 @@ class Experiment(BaseModel):
         summary: what the refiner is for, and its limits; goes onto its card.
         unit: what an envelope of 1 means; goes onto its card.
         trials: list of recorded trials, a CSV beside this file's folder.
-        tasks: the trials of that list to use.
+        tasks: the trials of that list to use; what the refiner is for.
+        also: tasks that teach too, in a smaller part. Two tasks tell more of how people differ.
         models: how many other models of the leg the recorded trials are simulated with too, for
             teaching; see `nem2e_tf.simulation.altered`.
         cohort: virtual people who teach too, or None.
@@ -140,6 +143,7 @@ class Experiment(BaseModel):
     unit: str
     trials: str
     tasks: list[str]
+    also: list[str] = []
     models: NonNegativeInt = 0
     cohort: VirtualPeople | None = None
     blocks: Blocks
@@ -167,24 +171,24 @@ class Experiment(BaseModel):
             InputError: there is no such trial, or one of them cannot be prepared.
         """
         trials = read_trials(config.parent / self.trials, data or data_folder())
-        for task in self.tasks:
+        for task in self.taught:
             if task not in (known := [trial.task for trial in trials]):
                 raise InputError(
                     f"{config}: no trial with the task '{task}'; {nearest(task, known)}"
                 )
-        chosen = [trial for trial in trials if trial.task in self.tasks]
+        chosen = [trial for trial in trials if trial.task in self.taught]
         shards = [_prepared(chosen, "recorded trials", model) for model in range(models + 1)]
         return replace(shards[0], chosen=tuple(shard for one in shards for shard in one.chosen))
 
     def virtual(self) -> Shards | None:
         """Make the virtual people that teach and prepare their trials, or find that done."""
-        return self._people(lambda number, last: number <= last)
+        return self._people(lambda number, last: number <= last, self.taught)
 
     def held_out(self) -> Shards | None:
         """The virtual people that do not teach."""
-        return self._people(lambda number, last: number > last)
+        return self._people(lambda number, last: number > last, self.tasks)
 
-    def _people(self, among: Callable[[int, int], bool]) -> Shards | None:
+    def _people(self, among: Callable[[int, int], bool], tasks: Sequence[str]) -> Shards | None:
         cohort = self.cohort
         if cohort is None:
             return None
@@ -192,18 +196,28 @@ class Experiment(BaseModel):
         numbers = range(1, cohort.subjects + 1)
         chosen = {sample_subject(cohort.seed, n).name for n in numbers if among(n, last)}
         return virtual_people(cohort.subjects, cohort.seed, cohort.strides).where(
-            lambda shard: shard.task in self.tasks and shard.subject in chosen
+            lambda shard: shard.task in tasks and shard.subject in chosen
         )
 
     def teaching(self, recorded: Shards, virtual: Shards | None) -> list[Part]:
         """What the shipped refiner is fitted on."""
-        parts = [Part(recorded, self.blocks.fit)]
-        if virtual is not None and self.cohort is not None:
-            parts = [
-                replace(parts[0], weight=1.0 - self.cohort.share),
-                Part(virtual, weight=self.cohort.share),
-            ]
+        share = 1.0 - self.cohort.share if virtual is not None and self.cohort else 1.0
+        parts = []
+        for tasks, weight in ((self.tasks, 1.0 - ALSO if self.also else 1.0), (self.also, ALSO)):
+            if (some := _of(recorded, tasks)).chosen:
+                parts.append(Part(some, self.blocks.fit, share * weight))
+        if virtual is not None:
+            parts.append(Part(virtual, weight=1.0 - share))
         return parts
+
+    @property
+    def taught(self) -> list[str]:
+        """All tasks that teach."""
+        return [*self.tasks, *self.also]
+
+
+def _of(shards: Shards, tasks: Sequence[str]) -> Shards:
+    return shards.where(lambda shard: shard.task in tasks)
 
 
 def virtual_people(subjects: int, seed: int, strides: int = 30) -> Shards:

@@ -230,14 +230,16 @@ def judged(
     held_out = experiment.held_out()
     if held_out is None or not held_out.chosen:
         return refiner
-    taught = [pair for part in teaching for pair in part.pairs()]
+    every = (pair for part in teaching for pair in part.pairs())
+    taught = [pair for pair in every if pair.task in experiment.tasks]
     refiner = calibrated(refiner, list(held_out.pairs()), taught)
     strangers = read_experiment(EVALUATION).virtual()
     assert strangers is not None
     other = [overground(data or data_folder())] if "walking" in experiment.tasks else []
+    later = Part(experiment.recorded(data, config), experiment.blocks.test).pairs()
     found = card_scores(
         refiner,
-        Part(experiment.recorded(data, config), experiment.blocks.test).pairs(),
+        [pair for pair in later if pair.task in experiment.tasks],
         list(strangers.where(lambda shard: shard.task in experiment.tasks).pairs()),
         other,
     )

@@ -145,7 +145,8 @@ def _refined(refiner: Refiner, pair: Pair) -> pd.DataFrame:
 def key(method: str, experiment: Experiment, teaching: Sequence[Part]) -> str:
     """A name that changes with everything that a fitted network depends on."""
     settings = experiment.model_dump(
-        mode="json", exclude={"name", "summary", "unit", "trials", "tasks", "cohort", "blocks"}
+        mode="json",
+        exclude={"name", "summary", "unit", "trials", "tasks", "also", "cohort", "blocks"},
     )
     if method != "stdr_net":
         del settings["network"], settings["free_running_from"]
