@@ -1,13 +1,15 @@
 """A refiner as TensorFlow Lite: `python -m export.tflite saved_models/walking`.
 
-The decoder takes its own output back, frame by frame, so the file holds two signatures and leaves
+The decoder takes its own output back, step by step, so the file holds two signatures and leaves
 the loop between them to the host:
 
     encode       simulated                                     to  encoded, keys, mask, hidden
     decode_step  encoded, keys, mask, hidden, carry, activity  to  hidden, carry, activity
 
-`encode` runs once a window, `decode_step` once a frame on what it returned for the frame before;
-the first `carry` and `activity` are zero. `LiteRT` is that loop. The file keeps no state.
+`encode` runs once a window, `decode_step` once a step on what it returned for the step before, and
+gives the frames of a step; the first `carry` and `activity` are zero. `encoded`, `keys` and `mask`
+begin before the window by what attention reaches: step `i` takes the entries from `i` on, as many
+as it sees. `LiteRT` is that loop. The file keeps no state.
 """
 
 import tempfile
@@ -61,14 +63,23 @@ def step_functions(model: Any, frames: int) -> dict[str, Any]:
 
     Returns:
         The `tf.function`s `encode` and `decode_step`, for a batch of one, from and to tensors
-        by name: `simulated` `(1, frames, inputs)`; `encoded` `(1, frames, features)`; `keys`
-        `(1, frames, attention_units)`; `mask` `(1, frames)` bool; `hidden` and `carry`
-        `(1, decoder_units)`; `activity` `(1, outputs)`, all but the mask float32.
+        by name: `simulated` `(1, frames, inputs)`; `encoded` `(1, steps + 2 reach, features)`;
+        `keys` `(1, steps + 2 reach, attention_units)`; `mask` `(1, steps + 2 reach)` bool, which
+        `decode_step` takes `2 reach + 1` entries of, or all `steps` where attention has no bounds;
+        `hidden` and `carry` `(1, decoder_units)`; `activity` `(1, frames of a step, outputs)`, all
+        but the mask float32.
     """
     import keras
     import tensorflow as tf
 
-    mask_layer, encoder, decoder = map(model.get_layer, ("mask", "encoder", "decoder"))
+    from nem2e_tf.decoding import around
+
+    fold, mask_layer, encoder, decoder = map(
+        model.get_layer, ("steps", "mask", "encoder", "decoder")
+    )
+    reach = decoder.reach
+    seen = -(-frames // fold.frames) if reach is None else 2 * reach + 1
+    of_a_step = (fold.frames, model.output_shape[-1])
     weights = [(variable, variable.numpy()) for variable in model.variables]
 
     def frozen(function: Callable[..., Any], **shapes: tuple[int, ...]) -> Any:
@@ -87,31 +98,33 @@ def step_functions(model: Any, frames: int) -> dict[str, Any]:
         )
 
     def encode(simulated: Any) -> dict[str, Any]:
-        mask = mask_layer(simulated)
-        encoded = encoder(simulated, mask=mask, training=False)
+        steps = fold(simulated)
+        mask = mask_layer(steps)
+        encoded = encoder(steps, mask=mask, training=False)
         return {
-            "encoded": encoded,
-            "keys": decoder.key(encoded),
-            "mask": mask,
+            "encoded": around(encoded, reach, axis=1),
+            "keys": around(decoder.key(encoded), reach, axis=1),
+            "mask": around(mask, reach, axis=1),
             "hidden": decoder.first_state(encoded[:, 0]),
         }
 
     def decode_step(
         encoded: Any, keys: Any, mask: Any, hidden: Any, carry: Any, activity: Any
     ) -> dict[str, Any]:
-        output, _, (hidden, carry) = decoder.step(encoded, keys, mask, activity, [hidden, carry])
-        return {"hidden": hidden, "carry": carry, "activity": output}
+        before = tf.reshape(activity, (1, -1))
+        output, _, (hidden, carry) = decoder.step(encoded, keys, mask, before, [hidden, carry])
+        return {"hidden": hidden, "carry": carry, "activity": tf.reshape(output, (1, *of_a_step))}
 
     return {
         "encode": frozen(encode, simulated=(frames, model.input_shape[-1])),
         "decode_step": frozen(
             decode_step,
-            encoded=(frames, encoder.output.shape[-1]),
-            keys=(frames, decoder.attention_units),
-            mask=(frames,),
+            encoded=(seen, encoder.output.shape[-1]),
+            keys=(seen, decoder.attention_units),
+            mask=(seen,),
             hidden=(decoder.units,),
             carry=(decoder.units,),
-            activity=(decoder.outputs,),
+            activity=of_a_step,
         ),
     }
 
@@ -162,6 +175,7 @@ class LiteRT:
         self._zeros = {
             name: np.zeros(first[name]["shape"], np.float32) for name in ("carry", "activity")
         }
+        self._seen = int(first["mask"]["shape"][1])
 
     def __call__(self, simulated: np.ndarray) -> np.ndarray:
         """Refine windows, one after the other.
@@ -180,12 +194,17 @@ class LiteRT:
         return np.stack([self._window(window) for window in simulated.astype(np.float32)])
 
     def _window(self, simulated: np.ndarray) -> np.ndarray:
-        tensors = self._encode(simulated=simulated[None]) | self._zeros
-        activity = []
-        for _ in simulated:
-            tensors |= self._decode_step(**tensors)
-            activity.append(tensors["activity"][0])
-        return np.stack(activity)
+        encoded = self._encode(simulated=simulated[None])
+        state = {"hidden": encoded.pop("hidden")} | self._zeros
+        activity: list[np.ndarray] = []
+        while len(activity) < len(simulated):
+            step = len(activity) // state["activity"].shape[1]
+            # Where attention has no bounds, every step sees all.
+            first = step if encoded["mask"].shape[1] > self._seen else 0
+            looked_at = {name: x[:, first : first + self._seen] for name, x in encoded.items()}
+            state = self._decode_step(**looked_at, **state)
+            activity.extend(state["activity"][0])
+        return np.stack(activity[: len(simulated)])
 
 
 def synthetic_activity(windows: int, frames: int, channels: int) -> np.ndarray:

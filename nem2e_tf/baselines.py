@@ -22,6 +22,42 @@ def gain(simulated: np.ndarray, measured: np.ndarray) -> np.ndarray:
     return (simulated * measured).sum(axis=0) / (simulated**2).sum(axis=0)
 
 
+class GainAndLag:
+    """For each channel the delay and then the factor that bring it closest to what was measured.
+
+    Args:
+        longest: int. Frames to either side within which the delay is sought.
+    """
+
+    def __init__(self, longest: int) -> None:
+        self.longest = longest
+
+    def fit(self, simulated: Sequence[np.ndarray], measured: Sequence[np.ndarray]) -> "GainAndLag":
+        """Fit on recordings, each `(frames, channels)`."""
+        y = np.concatenate(measured)
+        delays = np.array(sorted(range(-self.longest, self.longest + 1), key=abs))
+        errors, factors = [], []
+        for delay in delays:
+            x = np.concatenate([_delayed(s, int(delay)) for s in simulated])
+            factors.append(gain(x, y))
+            errors.append(((x * factors[-1] - y) ** 2).sum(axis=0))
+        best = np.argmin(errors, axis=0)
+        self.delays = delays[best]
+        self.factors = np.array(factors)[best, np.arange(len(best))]
+        return self
+
+    def predict(self, simulated: np.ndarray) -> np.ndarray:
+        """`(frames, channels)` to `(frames, channels)`."""
+        columns = [_delayed(column, d) for column, d in zip(simulated.T, self.delays, strict=True)]
+        return np.stack(columns, axis=1) * self.factors
+
+
+def _delayed(simulated: np.ndarray, frames: int) -> np.ndarray:
+    """So many frames later, or earlier if negative; the end's value is held."""
+    rows = np.arange(len(simulated)) - frames
+    return simulated[np.clip(rows, 0, len(simulated) - 1)]
+
+
 class Ridge:
     """Ridge regression of every measured channel on a stretch of all simulated ones.
 

@@ -14,6 +14,7 @@ from nem2e_tf.options import (
     DataFolder,
     End,
     IKTasks,
+    Interval,
     Jobs,
     Json,
     Loads,
@@ -61,6 +62,7 @@ def estimate(
     side: OneSide = Side.right,
     solver: SolverName = Solver.static,
     paths: Paths = PathKind.exact,
+    interval: Interval = False,
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
@@ -73,18 +75,18 @@ def estimate(
     if plot is not None:
         check_output(plot, PLOTS, inputs)
     leg = load_leg(model, side)
-    trained = _load(refiner)
+    trained = _load(refiner, interval)
     trained.columns(leg.muscles, side, str(model))
     simulation = _simulate(leg, recording, start, end, solver, paths)
-    refined = trained.refine(simulation.activity, side)
+    refined, bounds, unlike = _refine(trained, simulation.activity, side, interval)
     title = f"{recording.name}, refined by {trained.card.name}"
-    write_storage(refined, output, f"EMG envelopes of {title}")
+    write_storage(refined.join(bounds), output, f"EMG envelopes of {title}")
     if plot is not None:
-        _plot(simulation.activity, refined, plot, title)
+        _plot(simulation.activity, refined, plot, title, bounds=bounds)
     written = {"output": output, "plot": plot}
     _conclude(
         simulation, written, as_json, model=model, solver=solver, paths=paths,
-        refiner=trained.card.name,
+        refiner=trained.card.name, unlike=unlike,
     )  # fmt: skip
 
 
@@ -122,6 +124,7 @@ def refine(
     refiner: RefinerName,
     output: Output,
     side: AnySide = None,
+    interval: Interval = False,
     plot: Plot = None,
 ) -> None:
     """Refine simulated muscle activity into EMG envelopes."""
@@ -129,12 +132,43 @@ def refine(
     if plot is not None:
         check_output(plot, PLOTS, (simulated,))
     activity = read_storage(simulated)
-    trained = _load(refiner)
-    refined = trained.refine(activity, side)
-    _write(refined, output, f"EMG envelopes refined by {trained.card.name}")
+    trained = _load(refiner, interval)
+    refined, bounds, _ = _refine(trained, activity, side, interval)
+    _write(refined.join(bounds), output, f"EMG envelopes refined by {trained.card.name}")
     if plot is not None:
-        _plot(activity, refined, plot, f"{simulated.name}, refined by {trained.card.name}")
+        title = f"{simulated.name}, refined by {trained.card.name}"
+        _plot(activity, refined, plot, title, bounds=bounds)
         terminal.print_lines([f"wrote {plot}"])
+
+
+@app.command()
+def distortion(
+    simulated: Annotated[Path, typer.Argument(help="Simulated activity of some cycles (.sto).")],
+    refiner: RefinerName,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Picture to write (.png, .pdf, .svg).")
+    ],
+    truth: Annotated[
+        Path | None, typer.Option(help="Measured EMG or true excitation to set beside (.sto).")
+    ] = None,
+    side: AnySide = None,
+    as_json: Json = False,
+) -> None:
+    """Draw what a refiner does to timing: its attention, and how late each muscle was simulated."""
+    from nem2e_tf.distortion import distortion as find
+    from nem2e_tf.distortion_plot import plot_distortion
+
+    files = [path for path in (simulated, truth) if path is not None]
+    check_output(output, PLOTS, files)
+    activity, *compared = (read_storage(path) for path in files)
+    trained = _load(refiner)
+    found = find(trained, activity, side, *compared)
+    terminal.print_warnings(trained.unlike(activity, side))
+    plot_distortion(found, output, f"{simulated.name}, refined by {trained.card.name}")
+    if as_json:
+        terminal.print_json({"output": str(output), **found.as_json()})
+    else:
+        terminal.print_lines([*found.lines(), f"wrote {output}"])
 
 
 @app.command()
@@ -350,12 +384,26 @@ def _names(listed: str) -> list[str]:
     return [name.strip() for name in listed.split(",") if name.strip()]
 
 
-def _load(refiner: str) -> "Refiner":
+def _load(refiner: str, interval: bool = False) -> "Refiner":
     from nem2e_tf.refiner import load
 
     with terminal.console.status("loading the refiner"):
         terminal.quiet_tensorflow()
-        return load(refiner)
+        trained = load(refiner)
+    if interval:
+        trained.offsets()  # refused here, before anything is simulated
+    return trained
+
+
+def _refine(
+    trained: "Refiner", activity: "pd.DataFrame", side: str | None, interval: bool
+) -> "tuple[pd.DataFrame, pd.DataFrame, list[str]]":
+    """Envelopes, their interval (no columns if not asked for), and what was warned of."""
+    refined = trained.refine(activity, side)
+    bounds = trained.interval(refined) if interval else refined[[]]
+    unlike = trained.unlike(activity, side)
+    terminal.print_warnings(unlike)
+    return refined, bounds, unlike
 
 
 def _simulate(
@@ -402,10 +450,11 @@ def _plot(
     path: Path,
     title: str,
     measured: "pd.DataFrame | None" = None,
+    bounds: "pd.DataFrame | None" = None,
 ) -> None:
     from nem2e_tf.plots import plot_activity
 
-    plot_activity(simulated, refined, path, title, measured)
+    plot_activity(simulated, refined, path, title, measured, bounds)
 
 
 def main() -> None:

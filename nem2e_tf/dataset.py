@@ -12,6 +12,8 @@ from nem2e_tf.shards import Pair, Shards
 if TYPE_CHECKING:
     import tensorflow as tf
 
+Scales = dict[tuple[str, str], dict[str, float]]
+"""By subject and task, what each measured channel is divided by."""
 SHUFFLED = 20_000
 """Windows that are held in memory to be shuffled."""
 
@@ -104,22 +106,22 @@ def maxima(frames: Sequence[pd.DataFrame]) -> dict[str, float]:
     return {str(channel): float(value) for channel, value in highest.items()}
 
 
-def subject_maxima(pairs: Iterable[Pair]) -> dict[str, dict[str, float]]:
-    """The largest measured value of every channel, by subject: what each one's envelopes call 1.
+def own_maxima(pairs: Iterable[Pair]) -> Scales:
+    """The largest measured value of every channel, by subject and task: what each calls 1.
 
-    Amplitudes of EMG do not compare between people or laboratories; shares of a person's own
-    maximum do.
+    Amplitudes of EMG do not compare between people or laboratories, and a faint task would hardly
+    count beside a strong one; shares of a person's own maximum in a task compare.
     """
-    of: dict[str, list[pd.DataFrame]] = {}
+    of: dict[tuple[str, str], list[pd.DataFrame]] = {}
     for pair in pairs:
-        of.setdefault(pair.subject, []).append(pair.measured)
-    return {subject: maxima(frames) for subject, frames in of.items()}
+        of.setdefault((pair.subject, pair.task), []).append(pair.measured)
+    return {key: maxima(frames) for key, frames in of.items()}
 
 
 def windows(
     shards: Shards,
     input_maximum: Mapping[str, float],
-    output_maximum: Mapping[str, Mapping[str, float]],
+    output_maximum: Scales,
     *,
     block: tuple[float, float] = (0.0, 1.0),
     frames: int,
@@ -137,7 +139,7 @@ def windows(
     Args:
         shards: Shards. Split by subject or task with `Shards.where`, by time with `block`.
         input_maximum: what each simulated channel is divided by.
-        output_maximum: by subject, what each measured channel is divided by.
+        output_maximum: by subject and task, what each measured channel is divided by.
         block: shares of each recording's length to use, (0-1).
         frames: int. Frames of a window.
         hop: int. Frames from the start of one window to that of the next.
@@ -157,7 +159,7 @@ def windows(
     manifest = shards.manifest
     scale_in = np.array([input_maximum[c] for c in manifest.simulated], np.float32)
     scale_out = np.array(
-        [[output_maximum[s.subject][c] for c in manifest.measured] for s in shards.chosen],
+        [[output_maximum[s.subject, s.task][c] for c in manifest.measured] for s in shards.chosen],
         np.float32,
     )
     inputs = len(scale_in) + (len(manifest.angles) if angles else 0)

@@ -74,3 +74,6 @@ DataFolder = Annotated[
 Jobs = Annotated[int, typer.Option(help="Processes; -1 is one for every processor.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Plot = Annotated[Path | None, typer.Option(help="Picture to write (.png, .pdf, .svg).")]
+Interval = Annotated[
+    bool, typer.Option("--interval", help="Also where 90 % of measured samples are expected.")
+]

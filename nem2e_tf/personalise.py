@@ -211,7 +211,7 @@ def _batches(
         taught = windows(
             write_pairs([_repeated(pair, 2 * frames) for pair in pairs], Path(folder)),
             card.input_maximum,
-            {pairs[0].subject: maximum},
+            {(pair.subject, pair.task): maximum for pair in pairs},
             frames=frames,
             hop=round(HOP * RATE),
             batch=None,
@@ -263,6 +263,7 @@ def _card(card: Card, pairs: Sequence[Pair], maximum: dict[str, float]) -> Card:
         "unit": unit,
         "fitted_on": [*card.fitted_on, *sources],
         "scores": {},
+        "interval": None,  # it spoke of other people
         "versions": versions(),
     }
     return Card.model_validate(card.model_dump() | changed)

@@ -15,6 +15,7 @@ def plot_activity(
     path: Path,
     title: str,
     measured: pd.DataFrame | None = None,
+    bounds: pd.DataFrame | None = None,
 ) -> None:
     """Draw every refined muscle over time, with its raw simulation behind it.
 
@@ -27,10 +28,12 @@ def plot_activity(
         path: path. A .png, .pdf or .svg to write.
         title: str.
         measured: `(rows, muscles)` or None. Envelopes to draw beside the refined ones.
+        bounds: `(rows, 2 * muscles)` or None. As `Refiner.interval` gives it; drawn as a band.
     """
     from matplotlib.figure import Figure
 
     muscles = list(refined.columns)
+    banded = bounds is not None and not bounds.empty
     figure = Figure(figsize=(10, 1.25 * len(muscles) + 1.2), layout="constrained")
     figure.suptitle(title)
     all_axes = figure.subplots(len(muscles), 1, sharex=True, squeeze=False)[:, 0]
@@ -39,6 +42,9 @@ def plot_activity(
         if muscle in simulated.columns:
             axes.fill_between(simulated.index, simulated[muscle], color=RAW, alpha=0.35, lw=0)
             axes.plot(simulated.index, simulated[muscle], color=RAW, lw=1.0)
+        if bounds is not None and banded:
+            edges = bounds[f"{muscle}_lower"], bounds[f"{muscle}_upper"]
+            right.fill_between(bounds.index, *edges, color=REFINED, alpha=0.18, lw=0)
         if measured is not None and muscle in measured.columns:
             right.plot(measured.index, measured[muscle], color=MEASURED, lw=1.2, ls="--")
         right.plot(refined.index, refined[muscle], color=REFINED, lw=1.6)
@@ -54,6 +60,9 @@ def plot_activity(
     if measured is not None:
         entries["measured envelope (right axis)"] = MEASURED
     lines = [axes.plot([], [], color=color, lw=2)[0] for color in entries.values()]
+    if banded:
+        entries["90 % interval"] = REFINED
+        lines.append(axes.fill_between([], [], color=REFINED, alpha=0.18, lw=0))
     figure.legend(
         lines, list(entries), loc="outside lower center", ncols=len(entries), frameon=False
     )

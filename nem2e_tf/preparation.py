@@ -16,7 +16,7 @@ from nem2e_tf.muscles import MuscleMap, combine
 from nem2e_tf.processes import in_processes
 from nem2e_tf.shards import Manifest, Pair, Shards, describe, write_shard
 from nem2e_tf.signals import RATE, common_times, grid, low_pass, resample
-from nem2e_tf.simulation import COORDINATES, load_leg, simulate_files
+from nem2e_tf.simulation import COORDINATES, load_leg, simulate
 from nem2e_tf.simulation.simulate import CUTOFF
 from nem2e_tf.trials import Trial
 
@@ -33,19 +33,22 @@ class Settings:
         outputs: channels of measured EMG.
         muscles: MuscleMap.
         paths: `exact` or `polynomial` muscle paths.
+        model: 0 is the trial's own model, another number one of its like; see
+            `nem2e_tf.simulation.altered`.
     """
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     muscles: MuscleMap
     paths: str = "exact"
+    model: int = 0
 
     @classmethod
-    def standard(cls, paths: str = "exact") -> "Settings":
+    def standard(cls, paths: str = "exact", model: int = 0) -> "Settings":
         """All channels of the package's own map, in and out."""
         muscles = MuscleMap.load()
         channels = tuple(muscles.channels)
-        return cls(channels, channels, muscles, paths)
+        return cls(channels, channels, muscles, paths, model)
 
 
 @dataclass(frozen=True)
@@ -90,17 +93,19 @@ def record(trial: Trial, settings: Settings) -> Pair:
     envelopes = read_storage(trial.emg)
     side = muscles.side_of(settings.outputs, envelopes.columns)
     leg = load_leg(trial.model, side)
-    activity = simulate_files(
-        leg, trial.motion, trial.moments, start=trial.start, end=trial.end, paths=settings.paths
-    )
+    motion = read_motion(trial.motion, leg.rotations)
+    activity = simulate(
+        leg, motion, read_storage(trial.moments), start=trial.start, end=trial.end,
+        paths=settings.paths, model=settings.model,
+    )  # fmt: skip
     low, high = common_times(
         {str(trial.motion): activity, str(trial.emg): envelopes},
         max(trial.start, activity.index[0]),
         min(trial.end, activity.index[-1]),
     )
     times = grid(low, high)
-    motion = read_motion(trial.motion, leg.rotations)[list(leg.coordinates)]
-    angles = resample(low_pass(motion, CUTOFF, str(trial.motion)), times)
+    angles = low_pass(motion[list(leg.coordinates)], CUTOFF, str(trial.motion))
+    angles = resample(angles, times)
     sources = ((activity, settings.inputs, trial.model), (envelopes, settings.outputs, trial.emg))
     simulated, measured = (
         resample(combine(frame, muscles.require(channels, frame.columns, side, str(what))), times)

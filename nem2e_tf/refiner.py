@@ -10,8 +10,17 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, PositiveFloat, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    FiniteFloat,
+    PositiveFloat,
+    ValidationError,
+    model_validator,
+)
+from scipy.ndimage import convolve1d
 
+from nem2e_tf import familiarity, intervals
 from nem2e_tf.errors import InputError, nearest
 from nem2e_tf.files import check_new_folder, replacing
 from nem2e_tf.muscles import MuscleMap, Weights, combine
@@ -51,6 +60,10 @@ class Card(BaseModel):
         fitted_on: the data.
         scores: by channel, errors on data that the fit never saw.
         versions: the packages that made it.
+        interval: by output, how far measured envelopes of people unseen in fitting were from
+            refined ones, both as shares of the channel's maximum; None if that is not known.
+        familiar: ranges of the simulated activity that it was fitted on, as
+            `nem2e_tf.familiarity.learn` gives them; None if they are not known.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -69,6 +82,8 @@ class Card(BaseModel):
     fitted_on: list[Source]
     scores: dict[str, Any]
     versions: dict[str, str]
+    interval: dict[str, intervals.Offsets] | None = None
+    familiar: dict[str, tuple[FiniteFloat, FiniteFloat]] | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> "Card":
@@ -82,6 +97,13 @@ class Card(BaseModel):
             raise ValueError("no inputs or no outputs")
         if self.window * self.rate < 2:
             raise ValueError("the window is shorter than two frames")
+        if self.interval is not None and set(self.interval) != set(self.outputs):
+            raise ValueError("interval does not list the outputs")
+        if self.familiar is not None:
+            if list(self.familiar) != familiarity.names(self.inputs):
+                raise ValueError("familiar does not describe the inputs")
+            if any(low >= high for low, high in self.familiar.values()):
+                raise ValueError("a range of familiar is empty")
         return self
 
     @classmethod
@@ -126,6 +148,8 @@ class Refiner:
         self.model = model
         self.folder = folder
         self.muscles = MuscleMap.parse(card.muscles, f"{folder or card.name}")
+        # Frames that the network gives at once.
+        self._step = next((layer.frames for layer in model.layers if layer.name == "steps"), 1)
         signature = [tf.TensorSpec((None, None, len(card.inputs)), tf.float32)]
         self._run = tf.function(lambda x: model(x, training=False), input_signature=signature)
 
@@ -157,18 +181,70 @@ class Refiner:
         Raises:
             InputError: a muscle is missing, or activity is not 0-1.
         """
-        what = str(frame.attrs.get("path", "simulated activity"))
         side = side or self.muscles.side_of(self.card.inputs, frame.columns)
-        columns = self.columns(frame.columns, side, what)
-        used = frame[sorted({column for weights in columns.values() for column in weights})]
-        _check_activity(used, what)
-        channels = combine(at_rate(used, self.card.rate, what), columns)
+        channels = self.channels(frame, side)
         scale = np.array([self.card.input_maximum[c] for c in self.card.inputs])
         refined = self._network(channels.to_numpy() / scale)
         found = self.muscles.columns(frame.columns, side)
         names = [next(iter(found.get(c, {c: 1.0}))) for c in self.card.outputs]
         maximum = np.array([self.card.output_maximum[c] for c in self.card.outputs])
         return pd.DataFrame(refined * maximum, index=channels.index, columns=names)
+
+    def interval(self, refined: pd.DataFrame) -> pd.DataFrame:
+        """Where the measured envelopes of a person unlike those fitted on are to be expected.
+
+        Args:
+            refined: `(frames, outputs)`, as `refine` gives it.
+
+        Returns:
+            `(frames, 2 * outputs)`, for every column of `refined` one that ends in `_lower` and one
+            that ends in `_upper`: bounds that hold 90 % of the samples of people like those that
+            the refiner was calibrated on, on average over them.
+
+        Raises:
+            InputError: the card has no interval.
+        """
+        maximum = np.array([self.card.output_maximum[c] for c in self.card.outputs])
+        lower, upper = intervals.interval(self.offsets(), refined.to_numpy() / maximum)
+        bounds = {}
+        for i, name in enumerate(refined.columns):
+            bounds[f"{name}_lower"] = lower[:, i] * maximum[i]
+            bounds[f"{name}_upper"] = upper[:, i] * maximum[i]
+        return pd.DataFrame(bounds, index=refined.index)
+
+    def offsets(self) -> list[intervals.Offsets]:
+        """What the intervals are made of, by output; `InputError` if the card has none."""
+        if self.card.interval is None:
+            raise InputError(f"{self.card.name}: this refiner's card has no prediction interval")
+        return [self.card.interval[c] for c in self.card.outputs]
+
+    def unlike(self, frame: pd.DataFrame, side: str | None = None) -> list[str]:
+        """What of simulated activity is unlike all that the refiner was fitted on.
+
+        Args:
+            frame: as for `refine`.
+            side: as for `refine`.
+
+        Returns:
+            A line a finding, the most unusual first. Empty if nothing is, or if the card does not
+            say what is familiar.
+        """
+        if self.card.familiar is None:
+            return []
+        side = side or self.muscles.side_of(self.card.inputs, frame.columns)
+        channels = self.channels(frame, side)
+        found = familiarity.unusual(
+            channels.to_numpy(), self.card.familiar, self.card.rate, float(channels.index[0])
+        )
+        return familiarity.told(found)
+
+    def channels(self, frame: pd.DataFrame, side: str) -> pd.DataFrame:
+        """The input channels, at the card's rate, of activity as `refine` takes it."""
+        what = str(frame.attrs.get("path", "simulated activity"))
+        columns = self.columns(frame.columns, side, what)
+        used = frame[sorted({column for weights in columns.values() for column in weights})]
+        _check_activity(used, what)
+        return combine(at_rate(used, self.card.rate, what), columns)
 
     def _network(self, inputs: np.ndarray) -> np.ndarray:
         """`(frames, inputs)` to `(frames, outputs)`, both scaled, in cross-faded windows."""
@@ -185,7 +261,7 @@ class Refiner:
             for start, output in zip(batch, self._run(stacked).numpy(), strict=True):
                 total[start : start + window] += fade * output
                 weight[start : start + window] += fade
-        return total / weight
+        return _smooth(total / weight, self._step)
 
 
 def load(refiner: str | os.PathLike[str]) -> Refiner:
@@ -247,6 +323,19 @@ def shipped() -> dict[str, Path]:
 def versions() -> dict[str, str]:
     """Versions of the packages that make a refiner."""
     return {name: importlib.metadata.version(name) for name in ("nem2e-tf", "tensorflow", "keras")}
+
+
+def _smooth(frames: np.ndarray, step: int) -> np.ndarray:
+    """Without the ripple that steps of several frames leave, and without delay.
+
+    The mean over one step's frames, centred: zero at the rate of steps and its harmonics, 0.90 at
+    the 6 Hz of an envelope's low-pass with steps of 40 ms.
+    """
+    if step == 1:
+        return frames
+    kernel = np.ones(step)
+    kernel = kernel if step % 2 else np.convolve(kernel, [0.5, 0.5])
+    return convolve1d(frames, kernel / kernel.sum(), axis=0, mode="nearest")
 
 
 def _check_activity(frame: pd.DataFrame, what: str) -> None:

@@ -13,11 +13,12 @@ envelopes change slower than their frames. Attention looks as far as a `reach` t
 local attention of Luong, Pham and Manning (2015), arXiv 1508.04025, around the frame itself.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
+
+from nem2e_tf.decoder import AttentionDecoder
 
 PADDING = -1.0
 """What all input channels hold in a frame that is padding. Activity is never negative."""
@@ -80,6 +81,9 @@ class Unfold(keras.layers.Layer):
         time = series.shape[1] or tf.shape(series)[1]
         return tf.reshape(steps, (tf.shape(steps)[0], -1, channels))[:, :time]
 
+    def compute_mask(self, *_: Any) -> None:
+        """None: a mask of steps says nothing of frames; the loss takes sample weights."""
+
     def compute_output_shape(self, steps_shape: Any, series_shape: Any) -> Any:
         """Shape of the series."""
         return *series_shape[:2], steps_shape[-1] // self.frames
@@ -87,179 +91,6 @@ class Unfold(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Arguments that make this layer again."""
         return super().get_config() | {"frames": self.frames}
-
-
-@keras.saving.register_keras_serializable("nem2e_tf")
-class AttentionDecoder(keras.layers.Layer):
-    """Recurrent decoder that asks, at every step, where in the encoded motion to look.
-
-    At step `i`, with the hidden state `s` and the output `y` of the step before and the encoded
-    steps `h_j`, `|j - i| <= reach` (Bahdanau, Cho and Bengio 2015, appendix A.1.2):
-
-        e_ij = v · tanh(W s_{i-1} + U h_j + b)      energy
-        a_ij = softmax_j(e_ij)                      alignment, zero on padding
-        c_i  = Σ_j a_ij h_j                         context vector
-        s_i  = LSTM([y_{i-1}, c_i], s_{i-1})        y_{-1} = 0
-        y_i  = sigmoid(V [s_i, c_i] + d)            activity, 0-1
-
-    The first state is tanh(P h_0 + p): `h_0` ends the backward encoder's way over the window.
-
-    Args:
-        units: int. Size of the cell's hidden state.
-        attention_units: int. Size of the space in which state and encoded steps are compared.
-        outputs: int. Muscles, times the frames of a step.
-        reach: int or None. Steps before and after its own that a step looks at; None: all.
-
-    Call arguments:
-        encoded: `(batch, steps, features)`.
-        measured: `(batch, steps, outputs)`, optional. The true activity. In training the step
-            before is taken from it with probability `teacher_forcing` (a variable that training
-            does not change, drawn for every window and step), else from the decoder's own
-            output: scheduled sampling, Bengio et al. (2015), arXiv 1506.03099.
-        mask: `(batch, steps)` bool, optional. False on padding.
-
-    Returns:
-        `(batch, steps, outputs)` activity and `(batch, steps, steps)` alignment: row `i` says which
-        encoded steps output step `i` was read from, and adds up to one.
-    """
-
-    def __init__(
-        self,
-        units: int,
-        attention_units: int,
-        outputs: int,
-        reach: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.units = units
-        self.attention_units = attention_units
-        self.outputs = outputs
-        self.reach = reach
-        self.first_state = keras.layers.Dense(units, activation="tanh", name="first_state")
-        self.query = keras.layers.Dense(attention_units, use_bias=False, name="query")
-        self.key = keras.layers.Dense(attention_units, name="key")
-        self.energy = keras.layers.Dense(1, use_bias=False, name="energy")
-        self.cell = keras.layers.LSTMCell(units, name="cell")
-        self.head = keras.layers.Dense(outputs, activation="sigmoid", name="head")
-        self.seed = keras.random.SeedGenerator(0)
-        self.supports_masking = True
-        # XLA refuses the gradient of a loop whose length is not known when it compiles.
-        self.supports_jit = False
-
-    def build(self, encoded_shape: Any, *_: Any) -> None:
-        """Make the weights for encoded steps of this shape."""
-        features = encoded_shape[-1]
-        self.first_state.build((None, features))
-        self.query.build((None, self.units))
-        self.key.build((None, None, features))
-        self.energy.build((None, None, self.attention_units))
-        self.cell.build((None, self.outputs + features))
-        self.head.build((None, self.units + features))
-        self.teacher_forcing = self.add_weight(
-            name="teacher_forcing", shape=(), initializer="ones", trainable=False
-        )
-        self.built = True
-
-    def step(self, encoded: Any, keys: Any, mask: Any, previous: Any, state: Any) -> Any:
-        """Decode one step, from the encoded steps within its reach.
-
-        Args:
-            encoded: `(batch, seen, features)`.
-            keys: `(batch, seen, attention_units)`, U h_j + b.
-            mask: `(batch, seen)` bool or None.
-            previous: `(batch, outputs)`, the output of the step before.
-            state: `(batch, units)` twice, hidden and carry of the step before.
-
-        Returns:
-            `(batch, outputs)` output, `(batch, seen)` alignment and the state.
-        """
-        energy = self.energy(keras.ops.tanh(keys + self.query(state[0])[:, None, :]))[..., 0]
-        if mask is not None:
-            energy = keras.ops.where(mask, energy, -1e9)
-        alignment = keras.ops.softmax(energy)
-        context = keras.ops.einsum("bt,btf->bf", alignment, encoded)
-        hidden, state = self.cell(keras.ops.concatenate([previous, context], axis=-1), state)
-        output = self.head(keras.ops.concatenate([hidden, context], axis=-1))
-        return output, alignment, state
-
-    def call(
-        self, encoded: Any, measured: Any = None, mask: Any = None, training: bool = False
-    ) -> tuple[Any, Any]:
-        """See the class."""
-        batch = encoded.shape[0] or tf.shape(encoded)[0]
-        time = encoded.shape[1] or tf.shape(encoded)[1]
-        if mask is None and self.reach is not None:
-            mask = tf.ones(tf.shape(encoded)[:2], tf.bool)
-        seen = [self._seen(x, time) for x in (encoded, self.key(encoded), mask)]
-        hidden = self.first_state(encoded[:, 0])
-        forced = bool(training) and measured is not None
-        if forced:
-            coin = keras.random.uniform((time, batch, 1), seed=self.seed)
-            teach = coin < self.teacher_forcing
-            truth = tf.transpose(measured, (1, 0, 2))
-
-        def body(i: Any, previous: Any, hidden: Any, carry: Any, out: Any, rows: Any) -> Any:
-            output, alignment, (hidden, carry) = self.step(
-                *(at(i) for at in seen), previous, [hidden, carry]
-            )
-            following = tf.where(teach[i], truth[i], output) if forced else output
-            return i + 1, following, hidden, carry, out.write(i, output), rows.write(i, alignment)
-
-        width = encoded.shape[1] if self.reach is None else 2 * self.reach + 1
-        results = tf.while_loop(
-            lambda i, *_: i < time,
-            body,
-            (
-                0,
-                tf.zeros((batch, self.outputs), encoded.dtype),
-                hidden,
-                tf.zeros_like(hidden),
-                tf.TensorArray(encoded.dtype, time, element_shape=(None, self.outputs)),
-                tf.TensorArray(encoded.dtype, time, element_shape=(None, width)),
-            ),
-            maximum_iterations=time,
-        )
-        activity, alignment = (tf.transpose(r.stack(), (1, 0, 2)) for r in results[-2:])
-        return activity, alignment if self.reach is None else _placed(alignment, self.reach)
-
-    def _seen(self, series: Any, time: Any) -> Callable[[Any], Any]:
-        """A function of the step that gives what of `(batch, steps, ...)` is within its reach."""
-        if self.reach is None or series is None:
-            return lambda i: series
-        # One array entry a step: the gradient of a slice would touch the whole series at each.
-        padding = [[0, 0], [self.reach, self.reach], *([[0, 0]] * (len(series.shape) - 2))]
-        places = tf.range(time)[:, None] + tf.range(2 * self.reach + 1)
-        entries = tf.gather(tf.pad(series, padding), places, axis=1)
-        entries = tf.transpose(entries, (1, 0, *range(2, len(series.shape) + 1)))
-        array = tf.TensorArray(series.dtype, time, element_shape=entries.shape[1:])
-        return array.unstack(entries).read
-
-    def compute_output_spec(self, encoded: Any, *_: Any, **__: Any) -> tuple[Any, Any]:
-        """Shapes of activity and alignment, for building a graph."""
-        batch, time, _ = encoded.shape
-        return (
-            keras.KerasTensor((batch, time, self.outputs), encoded.dtype),
-            keras.KerasTensor((batch, time, time), encoded.dtype),
-        )
-
-    def get_config(self) -> dict[str, Any]:
-        """Arguments that make this layer again."""
-        return super().get_config() | {
-            "units": self.units,
-            "attention_units": self.attention_units,
-            "outputs": self.outputs,
-            "reach": self.reach,
-        }
-
-
-def _placed(alignment: Any, reach: int) -> Any:
-    """Alignments by what lies around each step, `(batch, steps, 2 reach + 1)`, as a square."""
-    batch, steps, width = (tf.shape(alignment)[i] for i in range(3))
-    # Rows one longer than the square's shift by one place each when they are cut anew.
-    flat = tf.reshape(tf.pad(alignment, [[0, 0], [0, 0], [0, steps]]), (batch, -1))
-    rows = tf.reshape(flat[:, : steps * (steps + width - 1)], (batch, steps, steps + width - 1))
-    return rows[:, :, reach : reach + steps]
 
 
 def stdr_net(
@@ -271,7 +102,7 @@ def stdr_net(
     attention_units: int = 32,
     dropout: float = 0.1,
     frames: int = 4,
-    reach: int | None = 10,
+    reach: int | None = 20,
 ) -> keras.Model:
     """Build STDR-Net as one functional Keras model that runs freely on its own output.
 

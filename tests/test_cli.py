@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nem2e_tf.familiarity import names
 from nem2e_tf.files import read_storage, write_storage
+from nem2e_tf.refiner import CARD, shipped
 from nem2e_tf.trials import read_trials
 
 NEM2E = Path(sys.executable).with_name("nem2e")
@@ -152,6 +154,74 @@ def test_estimate_warns_on_the_screen_and_prints_only_json_on_standard_output(
     assert report["refiner"] == "running"
     assert f"warning: {report['verdict']['warnings'][0]}" in result.stderr
     assert "leans on its reserve" in report["verdict"]["warnings"][0]
+
+
+@pytest.fixture
+def knowing(tmp_path: Path) -> Path:
+    """A copy of a shipped refiner whose card has an interval, and finds other cadences strange."""
+    folder = Path(shutil.copytree(shipped()["walking"], tmp_path / "knowing"))
+    card = json.loads((folder / CARD).read_text())
+    offsets = {"level": [0.0, 1.0], "lower": [-0.1, -0.2], "upper": [0.1, 0.3]}
+    card["interval"] = {channel: offsets for channel in card["outputs"]}
+    everything = {name: [-1.0 if " with " in name else 1e-6, 1.0] for name in names(card["inputs"])}
+    card["familiar"] = everything | {"cadence": [0.5, 1.5]}
+    (folder / CARD).write_text(json.dumps(card))
+    return folder
+
+
+@pytest.fixture
+def quick(tmp_path: Path) -> Path:
+    """Synthetic simulated activity, two cycles a second, muscles alike but for their phase."""
+    time = np.arange(600) / 100.0
+    turn = 2 * np.pi * (2.0 * time[:, None] + np.linspace(0, 0.8, len(CHANNELS)))
+    values = 0.02 + 0.3 * np.clip(np.sin(turn), 0, None) ** 2
+    frame = pd.DataFrame(values, index=pd.Index(time, name="time"), columns=CHANNELS)
+    write_storage(frame, tmp_path / "quick.sto", "quick")
+    return tmp_path / "quick.sto"
+
+
+def test_refine_warns_of_strange_input_and_writes_bounds_when_asked(
+    run: Run, knowing: Path, quick: Path, tmp_path: Path
+) -> None:
+    command = ["refine", "quick.sto", "--refiner", "knowing"]
+    plain = run(*command, "-o", "plain.sto")
+    assert plain.returncode == 0, plain.stderr
+    assert "warning: 0-6 s: 2 cycles a second; familiar is 0.5 to 1.5" in plain.stderr
+    result = run(*command, "--interval", "-o", "emg.sto", "--plot", "emg.png")
+    assert result.returncode == 0, result.stderr
+    refined, bounded = (read_storage(tmp_path / name) for name in ("plain.sto", "emg.sto"))
+    pd.testing.assert_frame_equal(bounded[CHANNELS], refined)
+    for name in CHANNELS:
+        assert (bounded[f"{name}_lower"] <= bounded[name]).all()
+        assert (bounded[name] < bounded[f"{name}_upper"]).all()
+    assert len(bounded.columns) == 3 * len(CHANNELS)
+    assert (tmp_path / "emg.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_an_interval_that_the_card_does_not_have_is_refused_before_anything_is_written(
+    run: Run, knowing: Path, quick: Path, tmp_path: Path
+) -> None:
+    card = json.loads((knowing / CARD).read_text())
+    (knowing / CARD).write_text(json.dumps(card | {"interval": None}))
+    result = run("refine", "quick.sto", "--refiner", "knowing", "--interval", "-o", "emg.sto")
+    refused(result, "no prediction interval")
+    assert not (tmp_path / "emg.sto").exists()
+
+
+def test_distortion_draws_a_picture_and_prints_delays_as_json(
+    run: Run, knowing: Path, quick: Path, tmp_path: Path
+) -> None:
+    command = ["distortion", "quick.sto", "--refiner", "knowing", "--truth", "quick.sto"]
+    result = run(*command, "-o", "time.png", "--json")
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert report["cycle"] == pytest.approx(0.5, abs=0.01)
+    # The simulation itself is the truth here: it is not late.
+    for name in CHANNELS:
+        assert report["mean"][name]["true_delay"] == pytest.approx(0.0, abs=0.5)
+        assert len(report["delay"][name]) == 100
+    assert (tmp_path / "time.png").read_bytes()[:4] == b"\x89PNG"
+    refused(run(*command, "-o", "time.sto"), "time.sto", ".png")
 
 
 def test_evaluate_prints_one_json_object(run: Run, lower_limb: Path, tmp_path: Path) -> None:
@@ -429,7 +499,9 @@ def test_a_file_that_is_no_simulation_cannot_be_refined(
 def test_help_is_quick_and_names_every_command(run: Run) -> None:
     result = run("--help")
     assert result.returncode == 0
-    commands = "cohort demo emg estimate evaluate personalise prepare refine scale simulate"
+    commands = (
+        "cohort demo distortion emg estimate evaluate personalise prepare refine scale simulate"
+    )
     for command in commands.split():
         assert command in result.stdout
 

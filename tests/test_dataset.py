@@ -7,12 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nem2e_tf.dataset import Augmentation, maxima, subject_maxima, windows
+from nem2e_tf.dataset import Augmentation, maxima, own_maxima, windows
 from nem2e_tf.shards import Manifest, Pair, Shards, describe, write_shard
 from nem2e_tf.stdr_net import PADDING
 
 Written = Callable[..., Shards]
-ONES = {"a": 1.0, "b": 1.0}, {"s1": {"c": 1.0}, "s2": {"c": 1.0}}
+ONES = (
+    {"a": 1.0, "b": 1.0},
+    {(s, t): {"c": 1.0} for s in ("s1", "s2") for t in ("walking", "running")},
+)
 
 
 def made_up(frames: int, subject: str = "s1", task: str = "walking") -> Pair:
@@ -174,13 +177,17 @@ def test_maxima_are_taken_over_all_recordings() -> None:
     assert maxima([made_up(10).simulated, made_up(30).simulated]) == {"a": 30.0, "b": 60.0}
 
 
-def test_every_subject_has_a_scale_of_its_own(written: Written) -> None:
-    shards = written(made_up(30), made_up(60, "s2"), made_up(40, task="running"))
-    scale = subject_maxima(shards.pairs())
-    assert scale == {"s1": {"c": 40.0}, "s2": {"c": 60.0}}
+def test_every_subject_has_a_scale_of_its_own_in_every_task(written: Written) -> None:
+    shards = written(made_up(30), made_up(60, "s2"), made_up(40, task="running"), made_up(50))
+    scale = own_maxima(shards.pairs())
+    assert scale == {
+        ("s1", "walking"): {"c": 50.0},
+        ("s2", "walking"): {"c": 60.0},
+        ("s1", "running"): {"c": 40.0},
+    }
     dataset = windows(shards, ONES[0], scale, frames=20, hop=10, batch=None)
     y = np.stack([measured for _, measured, _ in dataset.as_numpy_iterator()])
-    assert y[:2].max() == pytest.approx(30 / 40) and y[2:7].max() == pytest.approx(1.0)
+    assert y[:2].max() == pytest.approx(30 / 50) and y[2:7].max() == pytest.approx(1.0)
 
 
 def test_strength_changes_all_channels_alike_and_noise_every_frame(written: Written) -> None:

@@ -26,10 +26,10 @@ FRAMES = 100
 Refused = Callable[..., AbstractContextManager[None]]
 
 
-def random_network(inputs: int, outputs: int) -> keras.Model:
+def random_network(inputs: int, outputs: int, **options: int | None) -> keras.Model:
     """STDR-Net with random weights, large enough for its outputs to follow its inputs."""
     keras.utils.set_random_seed(1)
-    model = stdr_net(inputs, outputs)
+    model = stdr_net(inputs, outputs, **options)
     model.set_weights([2 * weight for weight in model.get_weights()])
     return model
 
@@ -103,8 +103,11 @@ def test_padding_is_not_looked_at_in_litert_either(
     )
 
 
-def test_another_number_of_channels_and_frames_can_be_exported() -> None:
-    model = random_network(3, 5)
+@pytest.mark.parametrize(("frames", "reach"), [(4, 10), (1, None), (3, 2), (5, None), (40, 3)])
+def test_other_channels_lengths_steps_and_reaches_can_be_exported(
+    frames: int, reach: int | None
+) -> None:
+    model = random_network(3, 5, frames=frames, reach=reach)
     simulated = synthetic_activity(3, 37, 3)
     refined = LiteRT(convert(model, 37))(simulated)
     assert refined.shape == (3, 37, 5)

@@ -4,7 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from training.likeness import JOINTS, centre_of_activity, cycles, likeness, strides
+from training.likeness import (
+    JOINTS,
+    centre_of_activity,
+    correlation,
+    cycles,
+    differences,
+    likeness,
+    strides,
+)
 
 STRIDE = 1.07
 TIME = np.arange(0.0, 20.0, 0.01)
@@ -43,3 +51,34 @@ def test_a_late_simulation_is_described_by_its_lag() -> None:
     assert found["stride time (s)", ""] == pytest.approx(STRIDE, abs=1e-3)
     assert found["EMG peak (% of cycle)", "soleus_r"] == pytest.approx(25.0, abs=1.0)
     assert found["EMG variation / peak", "soleus_r"] < 0.02
+
+
+def mean_cycles(sizes: list[float], shifts: list[float]) -> list[pd.DataFrame]:
+    phase = 2.0 * np.pi * np.linspace(0.0, 1.0, 101)
+    return [
+        pd.DataFrame({"soleus_r": size * (1.0 + 0.5 * np.cos(phase - shift))})
+        for size, shift in zip(sizes, shifts, strict=True)
+    ]
+
+
+def test_people_who_differ_in_amplitude_alone_are_alike_in_shape() -> None:
+    found = differences(mean_cycles([0.5, 1.0, 2.0], [0.0, 0.0, 0.0])).loc["soleus_r"]
+    assert found["r"] == pytest.approx(1.0)
+    assert found["CV"] == pytest.approx(0.0, abs=1e-9)
+    assert found["variance ratio"] == pytest.approx(0.0, abs=1e-9)
+    assert found["with amplitude"] > 0.5
+
+
+def test_people_whose_bursts_are_evenly_about_the_cycle_have_nothing_in_common() -> None:
+    turns = 2.0 * np.pi * np.arange(4) / 4
+    found = differences(mean_cycles([1.0] * 4, list(turns))).loc["soleus_r"]
+    # The mean of the others is the opposite burst.
+    assert found["r"] == pytest.approx(-1.0)
+    # Each phase has the values 1 +- 0.5 and twice 1, or the like: a variance of 0.125 * 4 / 3.
+    assert found["CV"] == pytest.approx(np.sqrt(0.125 * 4.0 / 3.0))
+    assert found["variance ratio"] == pytest.approx(4.0 / 3.0, rel=0.01)
+
+
+def test_correlation_of_shifted_bursts_is_the_cosine_of_the_shift() -> None:
+    one, other = (p.to_numpy()[:-1] for p in mean_cycles([1.0, 3.0], [0.0, 1.0]))
+    np.testing.assert_allclose(correlation(one, other), [np.cos(1.0)])

@@ -87,17 +87,27 @@ def test_a_window_alone_is_what_the_network_says_of_it(walking: Refiner) -> None
     scale_in = np.array([walking.card.input_maximum[c] for c in walking.card.inputs])
     scale_out = np.array([walking.card.output_maximum[c] for c in walking.card.outputs])
     window = (simulated.to_numpy() / scale_in)[None].astype("float32")
-    expected = walking.model.predict(window, verbose=0)[0] * scale_out
+    expected = walking.model.predict(window, verbose=0)[0]
+    # Smoothed over the four frames of a step.
+    padded = np.pad(expected, ((2, 2), (0, 0)), mode="edge")
+    weights = np.array([0.5, 1.0, 1.0, 1.0, 0.5]) / 4.0
+    expected = sum(w * padded[i : i + 100] for i, w in enumerate(weights)) * scale_out
     np.testing.assert_allclose(walking.refine(simulated).to_numpy(), expected, atol=1e-6)
+
+
+def test_the_steps_of_the_network_leave_no_ripple(walking: Refiner) -> None:
+    spectrum = np.abs(np.fft.rfft(walking.refine(recording(400, GAIT2392)).to_numpy(), axis=0))
+    # 25 Hz is the rate of the steps; an envelope has nothing there.
+    assert spectrum[95:106].max() < 0.01 * spectrum[1:40].max()
 
 
 def test_windows_are_cross_faded_without_a_step(walking: Refiner) -> None:
     refined = walking.refine(recording(600, GAIT2392)).to_numpy()
     maximum = np.array([walking.card.output_maximum[c] for c in walking.card.outputs])
     steps = np.abs(np.diff(refined / maximum, axis=0))
-    # Windows begin every 50 frames; a seam would stand out of the steps elsewhere.
-    seams = steps[49::50].max()
-    assert seams <= np.delete(steps, np.arange(49, len(steps), 50), axis=0).max()
+    # Windows begin every 100 frames; a seam would stand out of the steps elsewhere.
+    seams = steps[99::100].max()
+    assert seams <= np.delete(steps, np.arange(99, len(steps), 100), axis=0).max()
 
 
 def test_a_missing_muscle_is_named_with_the_nearest(walking: Refiner, refused: Refused) -> None:
@@ -170,7 +180,12 @@ def test_a_card_that_is_not_json_is_refused(folder: Path, refused: Refused) -> N
 
 
 def test_the_card_names_what_it_was_fitted_on_and_scores_every_muscle(walking: Refiner) -> None:
-    assert [s.synthetic for s in walking.card.fitted_on] == [False]
-    assert walking.card.fitted_on[0].end < 36.0
-    for method in ("raw", "ridge", "stdr_net"):
-        assert set(walking.card.scores["methods"][method]["muscles"]) == set(walking.card.outputs)
+    recorded = [s for s in walking.card.fitted_on if not s.synthetic]
+    assert [s.subject for s in recorded] == ["ceinms-06"] and recorded[0].end < 36.0
+    assert len(walking.card.fitted_on) > 50
+    seen = {s.subject for s in walking.card.fitted_on}
+    assert not any(name.startswith("virtual-0001-") for name in seen)
+    for test in ("later time of the same recordings", "virtual people never seen"):
+        (scored,) = walking.card.scores[test]["tasks"].values()
+        assert set(scored["muscles"]) == set(walking.card.outputs)
+        assert 0.85 <= scored["mean"]["coverage"] <= 1.0

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from nem2e_tf.stdr_net import (
     PADDING,
@@ -14,6 +15,7 @@ from nem2e_tf.stdr_net import (
     with_alignment,
     with_teacher,
 )
+from tests.benchmarks.training_speed import copy_weights, plain_net, shared
 
 
 def activity(windows: int, frames: int, channels: int, seed: int = 0) -> np.ndarray:
@@ -21,11 +23,14 @@ def activity(windows: int, frames: int, channels: int, seed: int = 0) -> np.ndar
     return np.random.default_rng(seed).uniform(size=(windows, frames, channels)).astype("float32")
 
 
-@pytest.fixture(scope="module")
-def network() -> keras.Model:
+@pytest.fixture(scope="module", params=[(1, None), (4, None), (3, 2), (1, 4)])
+def network(request: pytest.FixtureRequest) -> keras.Model:
     """A small network whose weights are large enough that frames differ."""
     keras.utils.set_random_seed(3)
-    model = stdr_net(4, 3, encoder_units=5, decoder_units=6, attention_units=7)
+    frames, reach = request.param
+    model = stdr_net(
+        4, 3, encoder_units=5, decoder_units=6, attention_units=7, frames=frames, reach=reach
+    )
     for weight in model.trainable_weights:
         weight.assign(np.random.default_rng(1).normal(scale=1.5, size=weight.shape))
     return model
@@ -36,7 +41,10 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
 
 
 def numpy_decoder(decoder: Any, encoded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The equations of Bahdanau, Cho and Bengio, one window, one frame at a time, in NumPy."""
+    """The equations of Bahdanau, Cho and Bengio, one window, one step at a time, in NumPy.
+
+    Attention is over what the decoder reaches.
+    """
 
     def kernel(layer: Any) -> list[np.ndarray]:
         return [w.numpy().astype(np.float64) for w in layer.weights]
@@ -50,13 +58,19 @@ def numpy_decoder(decoder: Any, encoded: np.ndarray) -> tuple[np.ndarray, np.nda
     carry = np.zeros_like(hidden)
     output = np.zeros(decoder.outputs)
     outputs, rows = [], []
-    for _ in range(len(encoded)):
+    for step in range(len(encoded)):
+        reached = range(len(encoded))
+        if decoder.reach is not None:
+            reached = range(
+                max(0, step - decoder.reach), min(len(encoded), step + decoder.reach + 1)
+            )
         energies = np.array(
-            [energy[:, 0] @ np.tanh(hidden @ query + h @ key + key_bias) for h in encoded]
+            [energy[:, 0] @ np.tanh(hidden @ query + encoded[j] @ key + key_bias) for j in reached]
         )
-        alignment = np.exp(energies - energies.max())
+        alignment = np.zeros(len(encoded))
+        alignment[reached] = np.exp(energies - energies.max())
         alignment /= alignment.sum()
-        context = sum(a * h for a, h in zip(alignment, encoded, strict=True))
+        context = alignment @ encoded
         gates = np.concatenate([output, context]) @ wx + hidden @ wh + b
         i, f, g, o = np.split(gates, 4)
         carry = sigmoid(f) * carry + sigmoid(i) * np.tanh(g)
@@ -67,20 +81,35 @@ def numpy_decoder(decoder: Any, encoded: np.ndarray) -> tuple[np.ndarray, np.nda
     return np.array(outputs), np.array(rows)
 
 
+def steps(time: int, network: keras.Model) -> int:
+    """Steps that so many frames make, the last one perhaps not full."""
+    return -(-time // network.get_layer("steps").frames)
+
+
 def test_every_row_of_the_alignment_adds_up_to_one(network: keras.Model) -> None:
     _, alignment = with_alignment(network).predict(activity(4, 20, 4), verbose=0)
-    assert alignment.shape == (4, 20, 20)
+    assert alignment.shape == (4, steps(20, network), steps(20, network))
     assert (alignment >= 0).all()
     np.testing.assert_allclose(alignment.sum(axis=-1), 1.0, atol=1e-5)
+
+
+def test_attention_does_not_look_beyond_its_reach(network: keras.Model) -> None:
+    _, alignment = with_alignment(network).predict(activity(2, 40, 4), verbose=0)
+    places = np.arange(alignment.shape[1])
+    reach = network.get_layer("decoder").reach
+    within = np.abs(places[:, None] - places) <= (len(places) if reach is None else reach)
+    assert (alignment[:, within] > 0).all()
+    assert (alignment[:, ~within] == 0).all()
 
 
 def test_attention_does_not_look_at_padding(network: keras.Model) -> None:
     padded = activity(2, 20, 4)
     padded[1, 13:] = PADDING
     _, alignment = with_alignment(network).predict(padded, verbose=0)
-    assert (alignment[1, :, 13:] == 0).all()
-    np.testing.assert_allclose(alignment[1, :, :13].sum(axis=-1), 1.0, atol=1e-5)
-    assert (alignment[0, :, 13:] > 0).any()
+    end = steps(13, network)
+    assert (alignment[1, :end, end:] == 0).all()
+    np.testing.assert_allclose(alignment[1, :end, :end].sum(axis=-1), 1.0, atol=1e-5)
+    assert (alignment[0, :, end:] > 0).any()
 
 
 def test_padding_does_not_change_what_comes_before_it(network: keras.Model) -> None:
@@ -92,26 +121,79 @@ def test_padding_does_not_change_what_comes_before_it(network: keras.Model) -> N
 
 
 def test_the_free_running_graph_equals_a_numpy_decoder(network: keras.Model) -> None:
-    x = activity(3, 25, 4)
+    frames = network.get_layer("steps").frames
+    x = activity(3, 25, 4)  # no whole number of steps
     encoded = keras.Model(network.input, network.get_layer("encoded").output).predict(x, verbose=0)
     outputs, alignment = with_alignment(network).predict(x, verbose=0)
     assert np.ptp(outputs) > 0.2, "weights too small to tell anything"
+    assert outputs.shape == (3, 25, 3)
     for window in range(3):
         expected, rows = numpy_decoder(network.get_layer("decoder"), encoded[window])
-        np.testing.assert_allclose(outputs[window], expected, atol=2e-5)
+        assert expected.shape == (steps(25, network), 3 * frames)
+        np.testing.assert_allclose(outputs[window], expected.reshape(-1, 3)[:25], atol=2e-5)
         np.testing.assert_allclose(alignment[window], rows, atol=2e-5)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_training_gives_the_gradient_that_a_plain_keras_rnn_gives(
+    network: keras.Model, share: float
+) -> None:
+    frames, reach = network.get_layer("steps").frames, network.get_layer("decoder").reach
+    plain = plain_net(
+        4, 3, encoder_units=5, decoder_units=6, attention_units=7, frames=frames, reach=reach
+    )
+    network.get_layer("decoder").teacher_forcing.assign(share)
+    copy_weights(network, plain)
+    x, y = activity(5, 20, 4), tf.constant(activity(5, 20, 3, seed=2))
+    x[2, 13:] = PADDING
+    found: list[tuple[Any, list[Any]]] = []
+    for model, learnt in ((with_teacher(network), shared(network)), (plain, shared(plain))):
+        for layer in model.layers:
+            if isinstance(layer, keras.layers.Dropout):
+                layer.rate = 0.0
+        with tf.GradientTape() as tape:
+            output = model({"simulated": tf.constant(x), "measured": y}, training=True)
+            loss = tf.reduce_mean((output - y)[:, :13] ** 2)
+        found.append((output, tape.gradient(loss, learnt)))
+    (output, gradients), (expected, expected_gradients) = found
+    np.testing.assert_allclose(output[:, :13], expected[:, :13], atol=1e-6)
+    for one, other in zip(gradients, expected_gradients, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5 * np.abs(other).max())
+
+
+def test_the_gradient_of_activity_and_alignment_is_that_of_the_free_running_graph(
+    network: keras.Model,
+) -> None:
+    decoder = network.get_layer("decoder")
+    random = np.random.default_rng(11)
+    encoded = tf.constant(random.normal(size=(3, 9, 10)), tf.float32)
+    mask = tf.constant(np.arange(9) < [[9], [6], [9]])
+    counted = tf.cast(mask, tf.float32)[..., None]  # what a step in padding gives is nobody's
+    weight = tf.constant(random.normal(size=(3, 9, 9)), tf.float32)
+    found = []
+    for training in (False, True):
+        with tf.GradientTape() as tape:
+            tape.watch(encoded)
+            output, alignment = decoder(encoded, mask=mask, training=training)
+            loss = tf.reduce_sum(counted * output**2)
+            loss += tf.reduce_sum(counted * weight * alignment)
+        found.append(tape.gradient(loss, [encoded, *decoder.trainable_weights]))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5 * np.abs(other).max())
 
 
 def test_the_teacher_is_asked_in_training_alone(network: keras.Model) -> None:
     x, y = activity(2, 12, 4), activity(2, 12, 3, seed=9)
     fitted = {"simulated": x, "measured": y}
     trainer = with_teacher(network)
+    network.get_layer("decoder").teacher_forcing.assign(1.0)
     network.get_layer("encoded").rate = 0.0  # no dropout, so that passes can be compared
     free = network(x).numpy()
     np.testing.assert_allclose(trainer(fitted, training=False), free, atol=1e-6)
     taught = trainer(fitted, training=True).numpy()
-    np.testing.assert_allclose(taught[:, 0], free[:, 0], atol=1e-6)
-    assert np.abs(taught[:, 1:] - free[:, 1:]).max() > 1e-3
+    first = network.get_layer("steps").frames
+    np.testing.assert_allclose(taught[:, :first], free[:, :first], atol=1e-6)
+    assert np.abs(taught[:, first:] - free[:, first:]).max() > 1e-3
 
 
 def test_scheduled_sampling_falls_from_one_to_zero(network: keras.Model) -> None:
@@ -161,8 +243,9 @@ def test_a_delay_is_learnt_and_the_alignment_shows_it() -> None:
         return np.concatenate([np.zeros_like(x[:, :delay]), x[:, :-delay]], axis=1)
 
     network = stdr_net(
-        channels, channels, encoder_units=16, decoder_units=24, attention_units=24, dropout=0.0
-    )
+        channels, channels, encoder_units=16, decoder_units=24, attention_units=24, dropout=0.0,
+        frames=1, reach=None,
+    )  # fmt: skip
     trainer = with_teacher(network)
     trainer.compile(keras.optimizers.Adam(4e-3), "mse")
     x = activity(2048, frames, channels)

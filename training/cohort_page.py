@@ -29,7 +29,7 @@ from nem2e_tf.signals import RATE, resample
 from nem2e_tf.simulation import load_leg, simulate
 from training.cohort_figure import draw_figure
 from training.experiment import REPOSITORY, data_folder
-from training.likeness import CURVES, Likeness, likeness
+from training.likeness import CURVES, Likeness, correlation, differences, likeness
 
 DOCS = REPOSITORY / "docs"
 RECORDINGS = {"walking": "walk45", "running": "run81"}
@@ -136,6 +136,11 @@ def _page(real: dict[str, Likeness], people: Sequence[Person], seed: int, stride
         parts += [f"## {task.title()}\n", f"![{task}](cohort-{task}.png)\n"]
         parts += [_curves(real[task], [p.alike[task] for p in people])]
         parts += [_numbers(real[task], [p.alike[task] for p in people])]
+    published = "\n".join(f"| {' | '.join(row)} |" for row in _PUBLISHED)
+    parts += [
+        _DIFFERENCES.format(f"| task | between people | source |\n| --- | --- | --- |\n{published}")
+    ]
+    parts += [_differences(task, real[task], [p.alike[task] for p in people]) for task in SPEEDS]
     parts += ["## What each cause does\n", _EFFECTS.format(_CAUSE_SUBJECTS, _CAUSE_STRIDES)]
     parts += [_effects([p for p in people if p.effects]), _RANGES, _ranges()]
     return "\n".join(parts)
@@ -198,6 +203,22 @@ def _numbers(real: Likeness, people: Sequence[Likeness]) -> str:
     return "\n".join([*lines, "", total + (" Not within:\n" if outside else ""), told, ""])
 
 
+def _differences(task: str, real: Likeness, people: Sequence[Likeness]) -> str:
+    cohort = [p.envelopes for p in people]
+    table = differences(cohort)
+    shape = np.mean([p.to_numpy() / p.to_numpy().mean(axis=0) for p in cohort], axis=0)
+    table["real"] = correlation(real.envelopes.to_numpy()[:-1], shape[:-1])
+    lines = [
+        f"| {task} | r with the others' mean | CV | variance ratio | with amplitude |"
+        " r of the real person with the cohort's mean |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name, row in (*table.iterrows(), ("mean", table.mean())):
+        cells = " | ".join(f"{value:.2f}" for value in row)
+        lines.append(f"| {str(name).removesuffix('_r')} | {cells} |")
+    return "\n".join([*lines, ""])
+
+
 def _effects(people: Sequence[Person]) -> str:
     lines = [
         "| cause alone | walking r | lag | NRMSE | running r | lag | NRMSE |",
@@ -247,10 +268,59 @@ median is shown; `within` counts the muscles for which the real person lies betw
 the largest of the cohort, the last column those between its 10th and 90th percentile, as 80 % of
 people should. The comparison is with one person, whose data set the ranges of
 co-contraction, delay, unsteadiness and stride variability ("chosen" in `causes.yaml`) within the
-limits of their sources. His or her joint moments in `run81` are not all real: the right force plate
-still reads some 230 N in right swing, so moments in swing, and what the simulation makes of them,
-are an error of that recording.
+limits of their sources; how much people differ from one another set the widths of measurement,
+co-contraction and delay. His or her joint moments in `run81` are not all real: the right force
+plate still reads some 230 N in right swing, so moments in swing, and what the simulation makes of
+them, are an error of that recording.
 """
+
+_DIFFERENCES = """## How much people differ
+
+Mean cycles of EMG, one person's against the others': `r` with their mean; after each is divided by
+its own mean, the coefficient of variation over the cycle (Winter 1984) and the variance ratio
+(Hershler and Milner 1978), 0 where people are alike and 1 where they have nothing in common; and
+the variance ratio with amplitudes left as they are, 1 being a person's largest. What is published
+of healthy adults, as far as abstracts tell it:
+
+{}
+
+So muscles of one joint that carry the body should be the most alike, rectus femoris and the
+hamstrings the least. None of these gives a muscle's r in walking or running as it is taken here.
+"""
+
+_PUBLISHED = (
+    (
+        "walking, 16 muscles",
+        "least different in distal muscles of one joint, more in proximal ones and in those of two",
+        "Winter DA, Yack HJ (1987), Electroencephalogr Clin Neurophysiol 67:402-411",
+    ),
+    (
+        "walking, 5 muscles",
+        "amplitudes differ in all, profiles most in rectus femoris",
+        "Arsenault AB, Winter DA, Marteniuk RG (1986), Med Biol Eng Comput 24:337-343",
+    ),
+    (
+        "walking, 14 muscles",
+        "amplitudes differ by a factor of 4; most muscles have a consistent profile",
+        "Hof AL, Elzinga H, Grimmius W, Halbertsma JPK (2005), Gait Posture 21:171-177",
+    ),
+    (
+        "stance of walking, knee flexors and extensors",
+        "variance ratio with amplitude 0.43-0.99, by the largest of daily activities and MVC",
+        "Ghazwan A, Forrest SM, Holt CA, Whatling GM (2017), PLoS ONE 12:e0174670",
+    ),
+    (
+        "running at 4.2 m/s, 7 muscles",
+        "profiles and times of peaks differ between people, and hardly within",
+        "Guidetti L, Rivellini G, Figura F (1996), J Electromyogr Kinesiol 6:37-48",
+    ),
+    (
+        "pedalling, 10 muscles",
+        "r of 0.88-0.93 between activations of three synergies; weights of soleus and of muscles"
+        " of two joints differ most",
+        "Hug F, Turpin NA, Guével A, Dorel S (2010), J Appl Physiol 108:1727-1736",
+    ),
+)
 
 _EFFECTS = """The estimate against the "measured" EMG when one cause acts alone ({} people, {}
 strides): median over muscles and people, in brackets the least r; lag in ms, positive where the

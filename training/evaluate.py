@@ -1,221 +1,219 @@
-"""Score refiners on what they never saw: `python -m training.evaluate`.
+"""Score STDR-Net and what it must beat: `python -m training.evaluate` writes docs/results.md.
 
-The unseen part is the last block of each trial. Simple baselines, fitted on the same earlier
-blocks as the refiner, are scored beside it.
+Every method is fitted on the same recordings, in the same run, and scored on others.
 """
 
+import importlib.util
 import json
-from dataclasses import dataclass
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-import pandas as pd
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
+import yaml
+from pydantic import ValidationError
 
-from nem2e_tf import metrics, terminal
-from nem2e_tf.baselines import Ridge, gain
-from nem2e_tf.files import replacing
-from nem2e_tf.refiner import Refiner, load
-from nem2e_tf.shards import Pair
-from nem2e_tf.signals import RATE
-from training.experiment import CONFIGS, REPOSITORY, Experiment, read_experiment
+from nem2e_tf import terminal
+from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.files import check_input, replacing
+from nem2e_tf.refiner import CARD, Card, shipped
+from training.experiment import EVALUATION, REPOSITORY, RUNS, Experiment, read_experiment
+from training.methods import METHODS, NETWORKS, is_kept, network, simple
+from training.protocols import PROTOCOLS, Fold, Material, ablation_folds, folds
+from training.results import Result, ablation_result, as_json
+from training.results_figures import draw
+from training.results_page import page
+from training.scoring import Estimated, Section
 
-CONTEXT = 0.15
-"""Seconds before and after a frame that the ridge regression sees."""
+Step = Callable[[str, str], None]
+"""Told of a method and of the fold on which it has been fitted."""
 
-METHODS = {
-    "raw": "raw",
-    "gain": "gain",
-    "ridge": "ridge",
-    "stdr_net": "STDR-Net",
-}
-
-app = terminal.application("Score refiners on blocks of recordings that they never saw.")
+app = terminal.application("Score STDR-Net and other methods on what they never saw.")
 
 
-@dataclass(frozen=True)
-class Scored:
-    """Errors of every method on one experiment's test block.
+def run(
+    protocol: str,
+    splits: Sequence[Fold],
+    methods: Sequence[str],
+    experiment: Experiment,
+    kept: Path,
+    step: Step = lambda method, fold: None,
+) -> list[Section]:
+    """Fit every method on every fold, or find it fitted, and estimate what is tested.
 
     Args:
-        experiment: Experiment.
-        seconds: what was scored, summed over trials.
-        trials: what they are called.
-        tables: by method, a table as `nem2e_tf.metrics.table` gives it.
+        protocol: what it is called.
+        splits: the folds.
+        methods: of `training.methods.METHODS`.
+        experiment: how networks are fitted.
+        kept: folder of fitted networks.
+        step: told of each method on each fold.
     """
-
-    experiment: Experiment
-    seconds: float
-    trials: list[str]
-    tables: dict[str, pd.DataFrame]
-
-    def better(self, method: str) -> int:
-        """Muscles whose RMSE is lower than that of the raw simulation."""
-        return int((self.tables[method]["rmse"] < self.tables["raw"]["rmse"]).sum())
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain tables, rounded to what is meant."""
-        block = self.experiment.blocks.test
-        return {
-            "test": f"shares {block[0]:g}-{block[1]:g} of {', '.join(self.trials)}"
-            f" ({self.seconds:.1f} s), unseen in fitting",
-            "nrmse_denominator": "range of the measured envelope",
-            "methods": {
-                method: {
-                    "muscles": terminal.finite(table.round(4).to_dict("index")),
-                    "mean": terminal.finite(table.mean().round(4).to_dict()),
-                    "muscles_better_than_raw": self.better(method),
-                }
-                for method, table in self.tables.items()
-            },
-        }
-
-    def rows(self) -> list[list[str]]:
-        """A row a muscle and one for the mean: RMSE and r of each method in turn."""
-        muscles = list(self.tables["raw"].index)
-        rows = []
-        for muscle in [*muscles, "mean"]:
-            row = [muscle.replace("_", " ")]
-            for table in self.tables.values():
-                line = table.mean() if muscle == "mean" else table.loc[muscle]
-                row += [f"{line['rmse']:.3f}", f"{line['r']:.2f}"]
-            rows.append(row)
-        count = [f"{self.better(m)} of {len(muscles)}" for m in self.tables if m != "raw"]
-        rows.append(["better than raw", "", "", *(c for n in count for c in (n, ""))])
-        return rows
-
-    def header(self) -> list[str]:
-        """Full titles of the columns of `rows`."""
-        return ["muscle", *(f"{METHODS[m]} {what}" for m in self.tables for what in ("RMSE", "r"))]
-
-    def as_rich(self) -> Table:
-        """The table, for a terminal."""
-        table = Table(
-            title=self.title(),
-            caption="for each method RMSE, then r",
-            box=SIMPLE_HEAD,
-            padding=(0, 0, 0, 1),
-            pad_edge=False,
+    sections: dict[str, Section] = {}
+    for fold in splits:
+        section = sections.setdefault(
+            fold.section, Section(protocol, fold.section, fold.data, fold.measured_unit)
         )
-        table.add_column("muscle", no_wrap=True)
-        for method in self.tables:
-            table.add_column(METHODS[method], justify="right", no_wrap=True)
-        for muscle, *cells in self.rows():
-            pairs = zip(cells[::2], cells[1::2], strict=True)
-            table.add_row(muscle, *(f"{error} {score:>5}".strip() for error, score in pairs))
-        return table
-
-    def as_markdown(self) -> str:
-        """The table, for a page."""
-        lines = [f"## {self.title()}", "", "| " + " | ".join(self.header()) + " |"]
-        lines.append("| --- |" + " ---: |" * (len(self.header()) - 1))
-        lines += ["| " + " | ".join(row) + " |" for row in self.rows()]
-        return "\n".join(lines)
-
-    def title(self) -> str:
-        """What was scored."""
-        kind = "synthetic" if self.experiment.synthetic else "recorded"
-        first, last = (f"{100 * share:g}" for share in self.experiment.blocks.test)
-        return (
-            f"{self.experiment.name}: {', '.join(self.trials)} ({kind}), {first}-{last} % of the"
-            f" time, {self.seconds:.0f} s"
-        )
+        estimates = {}
+        for method in methods:
+            if method in NETWORKS:
+                fitted = network(method, experiment, fold.teaching, kept)
+            else:
+                fitted = simple(method, fold.teaching)
+            section.parameters[method] = fitted.parameters
+            estimates[method] = fitted.estimate
+            step(method, f"{protocol}, {fold.name}")
+        section.tested += [Estimated.of(pair, estimates, fold.measured_unit) for pair in fold.test]
+    return list(sections.values())
 
 
-def score(experiment: Experiment, pairs: list[Pair], refiner: Refiner) -> Scored:
-    """Score a refiner and the baselines on the experiment's test block.
+def read_ablations(path: Path, experiment: Experiment) -> dict[str, Experiment]:
+    """Experiments by name, from a table of changes to one; `InputError` names one that is wrong."""
+    try:
+        table = yaml.safe_load(check_input(path, "ablations").read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(table, dict) or not all(isinstance(c, dict) for c in table.values()):
+        raise InputError(f"{path}: not a table of names, each with what it changes")
+    changed = {}
+    for name, changes in table.items():
+        try:
+            changed[str(name)] = Experiment.model_validate(
+                _merged(experiment.model_dump(), changes)
+            )
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise InputError(f"{path}: {name}: {place}: {first['msg']}") from None
+    return changed
 
-    The baselines are fitted on the same blocks as the refiner. Each block of a trial is refined
-    by itself, so that nothing of the test block's past helps it.
-    """
-    blocks = experiment.blocks
-    fit, stop, test = (
-        [p.block(*share) for p in pairs] for share in (blocks.fit, blocks.stop, blocks.test)
-    )
-    seen = [p.block(blocks.fit[0], blocks.stop[1]) for p in pairs]
-    factors = gain(
-        pd.concat([p.simulated for p in seen]).to_numpy(),
-        pd.concat([p.measured for p in seen]).to_numpy(),
-    )
-    ridge = Ridge(round(CONTEXT * RATE)).fit(
-        *([(p.simulated if of == "x" else p.measured).to_numpy() for p in part]
-          for part, of in ((fit, "x"), (fit, "y"), (stop, "x"), (stop, "y")))
-    )  # fmt: skip
-    measured = pd.concat([p.measured for p in test])
 
-    def table(estimates: list[Any]) -> pd.DataFrame:
-        estimate = pd.concat(
-            [
-                pd.DataFrame(e, index=p.measured.index, columns=p.measured.columns)
-                for e, p in zip(estimates, test, strict=True)
-            ]
-        )
-        return metrics.table(measured, estimate, RATE)
-
-    tables = {
-        "raw": table([p.simulated.to_numpy() for p in test]),
-        "gain": table([p.simulated.to_numpy() * factors for p in test]),
-        "ridge": table([ridge.predict(p.simulated.to_numpy()) for p in test]),
-        "stdr_net": table([refiner.refine(p.simulated).to_numpy() for p in test]),
+def _merged(settings: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Settings with some of them changed; tables within are merged, not replaced."""
+    return settings | {
+        name: _merged(settings[name], value)
+        if isinstance(value, dict) and isinstance(settings.get(name), dict)
+        else value
+        for name, value in changes.items()
     }
-    names = [p.name for p in pairs]
-    return Scored(experiment, len(measured) / RATE, names, tables)
+
+
+@contextmanager
+def _steps(tasks: Sequence[tuple[Fold, str, Experiment]], kept: Path) -> Iterator[Step]:
+    """A progress bar over folds and methods, and a line for every network."""
+    missing = sum(
+        not is_kept(method, experiment, fold.teaching, kept)
+        for fold, method, experiment in tasks
+        if method in NETWORKS
+    )
+    terminal.console.print(f"{missing} networks to fit, the others are kept", highlight=False)
+    with terminal.progress_bar("fitting and scoring") as progress:
+        done = 0
+
+        def step(method: str, fold: str) -> None:
+            nonlocal done
+            done += 1
+            progress(done, len(tasks))
+            if method in NETWORKS:
+                told = f"{done} of {len(tasks)}: {fold}, {METHODS[method]}"
+                terminal.console.print(told, highlight=False, soft_wrap=True)
+
+        yield step
+
+
+def _chosen(given: Sequence[str] | None, known: Sequence[str], what: str) -> list[str]:
+    """What was asked for, in the usual order."""
+    for name in given or ():
+        if name not in (*known, "all"):
+            raise InputError(f"there is no {what} '{name}'; {nearest(name, known)}")
+    return [name for name in known if not given or "all" in given or name in given]
 
 
 @app.command()
 def main(
-    configs: Annotated[
-        list[Path] | None, typer.Argument(help="Experiments; all in training/configs otherwise.")
+    protocol: Annotated[
+        list[str] | None, typer.Option(help=f"{', '.join(PROTOCOLS)} or all; may be repeated.")
     ] = None,
-    models: Annotated[
-        Path, typer.Option(help="Folder that holds the refiners, by name.")
-    ] = REPOSITORY / "saved_models",
+    methods: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Of these only, beside raw; may be repeated. All otherwise, but the convolution"
+            " and the transformer, dear to fit, in protocol block alone."
+        ),
+    ] = None,
+    groups: Annotated[
+        int, typer.Option("--folds", help="Groups of people in subject; as many as people: each.")
+    ] = 20,
+    config: Annotated[
+        Path, typer.Option(help="How networks are fitted, and on whom.")
+    ] = EVALUATION,
+    ablate: Annotated[
+        Path | None, typer.Option(help="Table of changes, each refitted and scored.")
+    ] = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Where to write, without .json and .md.")
     ] = REPOSITORY / "docs" / "results",
     data: Annotated[
         Path | None, typer.Option(help="Folder of the recordings; NEM2E_DATA otherwise.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    json_only: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Score refiners and baselines; print the tables and write them as JSON and Markdown."""
-    chosen = {path: read_experiment(path) for path in configs or sorted(CONFIGS.glob("*.yaml"))}
+    """Fit, score and write page, figures and numbers; a fitted network is not fitted again."""
+    for module in ("spm1d", "dtaidistance"):
+        if importlib.util.find_spec(module) is None:
+            raise InputError(f"{module} is not installed; install it: pip install -e '.[evaluate]'")
+    chosen = _chosen(protocol, PROTOCOLS, "protocol")
+    asked = _chosen(methods and ["raw", *methods], list(METHODS), "method")
+    scored = {name: asked if methods else _usual(name) for name in chosen}
+    experiment = read_experiment(config)
+    changed = read_ablations(ablate, experiment) if ablate is not None else {}
     terminal.quiet_tensorflow()
-    scored = {
-        experiment.name: score(
-            experiment,
-            list(experiment.prepare(data, path).pairs()),
-            load(models / experiment.name),
-        )
-        for path, experiment in chosen.items()
-    }
-    result = {name: s.as_json() for name, s in scored.items()}
+    kept = RUNS / "evaluation"
+
+    def material(of: Experiment, people: bool) -> Material:
+        people = people or (of.cohort is not None and of.cohort.share > 0.0)
+        return Material(of, of.recorded(data, config), of.virtual() if people else None, data)
+
+    whole = material(experiment, not {"speed", "subject"}.isdisjoint(chosen))
+    splits = {name: folds(name, whole, groups) for name in chosen}
+    ablations = {name: (of, ablation_folds(material(of, True))) for name, of in changed.items()}
+    tasks = [(f, m, experiment) for name in chosen for f in splits[name] for m in scored[name]]
+    tasks += [(f, m, of) for of, every in ablations.values() for f in every for m in _ABLATED]
+    with _steps(tasks, kept) as step:
+        results = [
+            Result.of(section)
+            for name, every in splits.items()
+            for section in run(name, every, scored[name], experiment, kept, step)
+        ]
+        table = {
+            name: ablation_result(run(name, every, _ABLATED, of, kept, step))
+            for name, (of, every) in ablations.items()
+        }
+    command = shlex.join(["python", "-m", "training.evaluate", *sys.argv[1:]])
+    found = as_json(command, results, table)
     output.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(output.with_suffix(".json")) as temporary:
-        temporary.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    page = "\n\n".join(["# Results", INTRODUCTION, *(s.as_markdown() for s in scored.values())])
-    with replacing(output.with_suffix(".md")) as temporary:
-        temporary.write_text(page + "\n", encoding="utf-8")
-    if as_json:
-        terminal.print_json(result)
+    figures = draw(results, output)
+    cards = {name: Card.read(folder / CARD) for name, folder in shipped().items()}
+    text = page(command, experiment, groups, results, figures, table, cards)
+    for suffix, content in ((".json", json.dumps(found, indent=1) + "\n"), (".md", text)):
+        with replacing(output.with_suffix(suffix)) as temporary:
+            temporary.write_text(content, encoding="utf-8")
+    if json_only:
+        terminal.print_json(found)
     else:
-        for s in scored.values():
-            terminal.screen.print(s.as_rich())
+        terminal.screen.print(f"wrote {output.with_suffix('.md')}", soft_wrap=True, highlight=False)
 
 
-INTRODUCTION = """\
-Written by `python -m training.evaluate`, and by nothing else.
+def _usual(protocol: str) -> list[str]:
+    """Methods of a protocol where none is asked for."""
+    return [name for name in METHODS if protocol == "block" or name not in _DEAR]
 
-`raw` is the simulated activity as it is; `gain` the best factor for each muscle; `ridge` a ridge
-regression on ±150 ms of all simulated channels; `STDR-Net` the shipped refiner.
 
-Every figure is on the last block of a trial, which neither the network nor a baseline has seen;
-normalisation, early stopping and the ridge penalty come from the blocks before it. RMSE is in
-units of the measured envelope (0-1), r is Pearson's. It is the same person, task, speed and
-session as the fit: these tables say nothing of other people."""
-
+_ABLATED = ("raw", "stdr_net")
+_DEAR = ("temporal_convolution", "transformer")
 
 if __name__ == "__main__":
     terminal.run(app)

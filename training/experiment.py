@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from nem2e_tf import cohort
+from nem2e_tf.cohort import sample_subject
 from nem2e_tf.cohort.making import LIST, Recipe, make_cohort
 from nem2e_tf.dataset import Augmentation
 from nem2e_tf.errors import InputError, nearest
@@ -32,6 +33,8 @@ from nem2e_tf.trials import Trial, read_trials
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CONFIGS = REPOSITORY / "training" / "configs"
+EVALUATION = REPOSITORY / "training" / "evaluation.yaml"
+"""How networks are fitted to be compared, and on whom."""
 RUNS = REPOSITORY / "runs"
 """What training keeps between runs: simulations, checkpoints, logs."""
 
@@ -86,6 +89,7 @@ class VirtualPeople(BaseModel):
         seed: of `nem2e cohort`.
         strides: of each task.
         share: of the windows that teach; the rest are recorded ones.
+        held_out: how many of them, the last, do not teach but tell how wrong a refiner may be.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -94,6 +98,13 @@ class VirtualPeople(BaseModel):
     seed: NonNegativeInt
     strides: PositiveInt = 30
     share: Share
+    held_out: NonNegativeInt = 0
+
+    @model_validator(mode="after")
+    def _some_teach(self) -> "VirtualPeople":
+        if self.held_out >= self.subjects:
+            raise ValueError("all people are held out")
+        return self
 
 
 class Experiment(BaseModel):
@@ -105,6 +116,8 @@ class Experiment(BaseModel):
         unit: what an envelope of 1 means; goes onto its card.
         trials: list of recorded trials, a CSV beside this file's folder.
         tasks: the trials of that list to use.
+        models: how many other models of the leg the recorded trials are simulated with too, for
+            teaching; see `nem2e_tf.simulation.altered`.
         cohort: virtual people who teach too, or None.
         blocks: see `Blocks`.
         window: seconds that the network sees at once.
@@ -114,6 +127,7 @@ class Experiment(BaseModel):
         epochs: how many.
         free_running_from: the epoch from which the decoder has no teacher.
         learning_rate: at the start; falls to zero along a cosine.
+        loss: what is made small, as Keras names it.
         seed: of weights, dropout and the order of windows.
         network: arguments of `nem2e_tf.stdr_net.stdr_net`.
         augmentation: random changes of the windows that are fitted on, and of no others.
@@ -126,6 +140,7 @@ class Experiment(BaseModel):
     unit: str
     trials: str
     tasks: list[str]
+    models: NonNegativeInt = 0
     cohort: VirtualPeople | None = None
     blocks: Blocks
     window: PositiveFloat
@@ -135,12 +150,18 @@ class Experiment(BaseModel):
     epochs: PositiveInt
     free_running_from: NonNegativeInt
     learning_rate: PositiveFloat
+    loss: str = "mse"
     seed: int
     network: dict[str, Any] = {}
     augmentation: Augmentation | None = None
 
-    def recorded(self, data: Path | None, config: Path) -> Shards:
+    def recorded(self, data: Path | None, config: Path, models: int = 0) -> Shards:
         """Simulate the recorded trials and pair them with their EMG, or find that done.
+
+        Args:
+            data: path or None. Folder of the recordings.
+            config: path. This experiment's file.
+            models: int. How many other models of the leg to simulate them with, besides their own.
 
         Raises:
             InputError: there is no such trial, or one of them cannot be prepared.
@@ -148,15 +169,30 @@ class Experiment(BaseModel):
         trials = read_trials(config.parent / self.trials, data or data_folder())
         for task in self.tasks:
             if task not in (known := [trial.task for trial in trials]):
-                raise InputError(f"{config}: no trial with the task '{task}'; {nearest(task, known)}")
-        return _prepared([t for t in trials if t.task in self.tasks], "recorded trials")
+                raise InputError(
+                    f"{config}: no trial with the task '{task}'; {nearest(task, known)}"
+                )
+        chosen = [trial for trial in trials if trial.task in self.tasks]
+        shards = [_prepared(chosen, "recorded trials", model) for model in range(models + 1)]
+        return replace(shards[0], chosen=tuple(shard for one in shards for shard in one.chosen))
 
     def virtual(self) -> Shards | None:
-        """Make the virtual people and prepare their trials, or find that done."""
-        if self.cohort is None:
+        """Make the virtual people that teach and prepare their trials, or find that done."""
+        return self._people(lambda number, last: number <= last)
+
+    def held_out(self) -> Shards | None:
+        """The virtual people that do not teach."""
+        return self._people(lambda number, last: number > last)
+
+    def _people(self, among: Callable[[int, int], bool]) -> Shards | None:
+        cohort = self.cohort
+        if cohort is None:
             return None
-        return virtual_people(self.cohort.subjects, self.cohort.seed, self.cohort.strides).where(
-            lambda shard: shard.task in self.tasks
+        last = cohort.subjects - cohort.held_out
+        numbers = range(1, cohort.subjects + 1)
+        chosen = {sample_subject(cohort.seed, n).name for n in numbers if among(n, last)}
+        return virtual_people(cohort.subjects, cohort.seed, cohort.strides).where(
+            lambda shard: shard.task in self.tasks and shard.subject in chosen
         )
 
     def teaching(self, recorded: Shards, virtual: Shards | None) -> list[Part]:
@@ -179,9 +215,10 @@ def virtual_people(subjects: int, seed: int, strides: int = 30) -> Shards:
     return _prepared(read_trials(folder / LIST, folder), "virtual people's trials")
 
 
-def _prepared(trials: Sequence[Trial], what: str) -> Shards:
+def _prepared(trials: Sequence[Trial], what: str, model: int = 0) -> Shards:
+    settings = Settings.standard(model=model)
     with progress_bar(f"simulating {what}") as progress:
-        prepared = prepare(trials, RUNS / "shards", Settings.standard(), progress=progress)
+        prepared = prepare(trials, RUNS / "shards", settings, progress=progress)
     for trial, fault in prepared.failed.items():
         raise InputError(f"{trial}: {fault}")
     return prepared.shards

@@ -1,24 +1,47 @@
 """Fit a refiner: `python -m training.fit training/configs/walking.yaml`."""
 
 from collections.abc import Callable, Sequence
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
 
 from nem2e_tf import terminal
-from nem2e_tf.dataset import maxima, subject_maxima, windows
+from nem2e_tf.dataset import Scales, maxima, own_maxima, windows
 from nem2e_tf.files import check_folder, replacing
 from nem2e_tf.muscles import MuscleMap
 from nem2e_tf.refiner import CARD, WEIGHTS, Card, Refiner, Source, versions
 from nem2e_tf.signals import RATE
-from training.experiment import REPOSITORY, RUNS, Experiment, Part, read_experiment
+from training.calibration import calibrated
+from training.experiment import (
+    EVALUATION,
+    REPOSITORY,
+    RUNS,
+    Experiment,
+    Part,
+    data_folder,
+    read_experiment,
+)
+from training.overground import overground
+from training.shipped import card_scores
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 WEIGHT_DECAY = 1e-4
 AVERAGING = 0.99
 """Momentum of the running average of weights that a refiner keeps."""
+
+
+class Spread(StrEnum):
+    """Over what `tf.distribute` spreads a fit."""
+
+    mirrored = "mirrored"
+    multiworker = "multiworker"
+
 
 app = terminal.application("Fit a refiner on recorded trials.")
 
@@ -30,17 +53,21 @@ def fit(
     *,
     network: Callable[..., Any] | None = None,
     judging: Part | None = None,
+    strategy: "tf.distribute.Strategy | None" = None,
 ) -> Refiner:
     """Fit a network on parts of recordings.
 
-    Interrupted, it goes on from the last whole epoch when it is called again with the same `work`.
+    Interrupted, it goes on from the last whole epoch when it is called again with the same `work`,
+    and ends with the weights that it would have had.
 
     Args:
         experiment: Experiment.
-        teaching: what the weights are fitted on. The first part gives the card's maxima.
+        teaching: what the weights are fitted on. Where the first part is one person's in one task,
+            the card's maxima are theirs; else envelopes are shares of a maximum.
         work: path. Folder for the checkpoint and `log.csv`.
         network: function of inputs and outputs that builds another network than STDR-Net.
         judging: what the log's `val_loss` is of. It changes nothing.
+        strategy: tf.distribute.Strategy or None. A batch is shared among its replicas.
 
     Returns:
         Refiner, its weights averaged over the last steps, its card without scores.
@@ -48,18 +75,21 @@ def fit(
     import keras
     import tensorflow as tf
 
-    from nem2e_tf.stdr_net import ScheduledSampling, stdr_net, with_teacher
+    from nem2e_tf.stdr_net import stdr_net
+    from training.strategy import Backup, Trainer, is_chief, split_by_batch
 
+    strategy = strategy or tf.distribute.get_strategy()
     work.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(experiment.seed)
     pairs = [part.pairs() for part in teaching]
     input_maximum = _median([maxima([p.simulated]) for part in pairs for p in part])
-    scales = subject_maxima(p for part in pairs for p in part)
+    scales = own_maxima(p for part in pairs for p in part)
 
-    def cut(part: Part, scales: dict[str, dict[str, float]], **options: Any) -> Any:
+    def cut(part: Part, scales: Scales, **options: Any) -> Any:
         dataset = windows(
             part.shards, input_maximum, scales, block=part.block,
-            frames=round(experiment.window * RATE), hop=round(experiment.hop * RATE), **options,
+            frames=round(experiment.window * RATE), hop=round(experiment.hop * RATE),
+            **options,
         )  # fmt: skip
         return dataset.map(lambda x, y, mask: ({"simulated": x, "measured": y}, y, mask))
 
@@ -72,37 +102,70 @@ def fit(
         [part.weight for part in teaching],
         seed=experiment.seed,
     )  # fmt: skip
+    # An interrupted fit goes on with the windows that would have come.
+    backup = Backup(work / "backup", strategy)
+    taught = taught.skip(backup.epochs * experiment.steps * experiment.batch)
     taught = taught.batch(experiment.batch, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
     judged = None
     if judging is not None:
-        judged = cut(judging, scales | subject_maxima(judging.pairs()), batch=experiment.batch)
+        judged = cut(judging, scales | own_maxima(judging.pairs()), batch=experiment.batch)
     build = network or partial(stdr_net, **experiment.network)
-    model = build(len(input_maximum), len(next(iter(scales.values()))))
-    trainer = with_teacher(model)
+    with strategy.scope():
+        model = build(len(input_maximum), len(next(iter(scales.values()))))
+    taught_model, weaning = _with_teacher(model, experiment.free_running_from)
+    trainer = Trainer.of(taught_model)
+    log = [keras.callbacks.CSVLogger(work / "log.csv", append=True)] if is_chief(strategy) else []
+    with strategy.scope():
+        trainer.compile(
+            optimizer(experiment, strategy.num_replicas_in_sync),
+            loss=experiment.loss,
+            jit_compile=False,  # XLA is slower with these loops, and takes minutes to compile
+        )
+        trainer.optimizer.build(trainer.trainable_variables)
+        trainer.fit(
+            split_by_batch(taught),
+            validation_data=judged,
+            epochs=experiment.epochs,
+            steps_per_epoch=experiment.steps,
+            verbose=2,  # a line an epoch
+            shuffle=False,  # the dataset does
+            callbacks=[backup, *weaning, *log],
+        )
+    output_maximum = _unit(list(own_maxima(pairs[0]).values()))
+    return Refiner(_card(experiment, teaching, input_maximum, output_maximum), model)
+
+
+def optimizer(experiment: Experiment, replicas: int = 1) -> Any:
+    """What moves the weights; each replica of a batch is clipped by itself."""
+    import keras
+
     decay = keras.optimizers.schedules.CosineDecay(
         experiment.learning_rate, experiment.epochs * experiment.steps
     )
-    trainer.compile(
-        keras.optimizers.AdamW(
-            decay, weight_decay=WEIGHT_DECAY, clipnorm=1.0, use_ema=True, ema_momentum=AVERAGING
-        ),
-        loss="mse",
+    return keras.optimizers.AdamW(
+        decay,
+        weight_decay=WEIGHT_DECAY,
+        clipnorm=1.0 / replicas,
+        use_ema=True,
+        ema_momentum=AVERAGING,
     )
-    trainer.fit(
-        taught,
-        validation_data=judged,
-        epochs=experiment.epochs,
-        steps_per_epoch=experiment.steps,
-        verbose=2,  # a line an epoch
-        shuffle=False,  # the dataset does
-        callbacks=[
-            keras.callbacks.BackupAndRestore(work / "backup"),
-            ScheduledSampling(experiment.free_running_from),
-            keras.callbacks.CSVLogger(work / "log.csv", append=True),
-        ],
-    )
-    output_maximum = _median(list(subject_maxima(pairs[0]).values()))
-    return Refiner(_card(experiment, teaching, input_maximum, output_maximum), model)
+
+
+def _with_teacher(model: Any, free_running_from: int) -> tuple[Any, list[Any]]:
+    """The graph to fit and its callbacks; a network without a decoder has no use for a teacher."""
+    import keras
+
+    from nem2e_tf.stdr_net import ScheduledSampling, with_teacher
+
+    if all(layer.name != "decoder" for layer in model.layers):
+        unused = keras.Input((None, model.output_shape[-1]), name="measured")
+        return keras.Model({"simulated": model.input, "measured": unused}, model.output), []
+    return with_teacher(model), [ScheduledSampling(free_running_from)]
+
+
+def _unit(tables: Sequence[dict[str, float]]) -> dict[str, float]:
+    """What the network's 1 is: the maxima of one person in one task, or else shares of maxima."""
+    return tables[0] if len(tables) == 1 else dict.fromkeys(tables[0], 1.0)
 
 
 def _median(tables: Sequence[dict[str, float]]) -> dict[str, float]:
@@ -111,7 +174,7 @@ def _median(tables: Sequence[dict[str, float]]) -> dict[str, float]:
 
 
 def _sources(teaching: Sequence[Part]) -> list[Source]:
-    """What the fit has seen, for the card; people of a cohort together."""
+    """What the fit has seen, for the card; a trial simulated with many models once."""
     seen = []
     for pair in (pair for part in teaching for pair in part.pairs()):
         seen.append(
@@ -121,7 +184,7 @@ def _sources(teaching: Sequence[Part]) -> list[Source]:
                 end=round(float(pair.simulated.index[-1]), 3),
             )
         )  # fmt: skip
-    return seen
+    return list(dict.fromkeys(seen))
 
 
 def _card(
@@ -148,6 +211,39 @@ def _card(
     )
 
 
+def judged(
+    refiner: Refiner,
+    experiment: Experiment,
+    teaching: Sequence[Part],
+    data: Path | None,
+    config: Path,
+) -> Refiner:
+    """The same refiner, its card saying how wrong it may be and how it does on unseen recordings.
+
+    Args:
+        refiner: Refiner, fitted.
+        experiment: Experiment.
+        teaching: what it was fitted on.
+        data: path or None. Folder of the recordings.
+        config: path. The experiment's file.
+    """
+    held_out = experiment.held_out()
+    if held_out is None or not held_out.chosen:
+        return refiner
+    taught = [pair for part in teaching for pair in part.pairs()]
+    refiner = calibrated(refiner, list(held_out.pairs()), taught)
+    strangers = read_experiment(EVALUATION).virtual()
+    assert strangers is not None
+    other = [overground(data or data_folder())] if "walking" in experiment.tasks else []
+    found = card_scores(
+        refiner,
+        Part(experiment.recorded(data, config), experiment.blocks.test).pairs(),
+        list(strangers.where(lambda shard: shard.task in experiment.tasks).pairs()),
+        other,
+    )
+    return Refiner(refiner.card.model_copy(update={"scores": found}), refiner.model)
+
+
 def save(refiner: Refiner, folder: Path) -> None:
     """Write a refiner's folder, the card last: a folder without one is none.
 
@@ -171,6 +267,13 @@ def main(
     data: Annotated[
         Path | None, typer.Option(help="Folder of the recordings; NEM2E_DATA otherwise.")
     ] = None,
+    strategy: Annotated[
+        Spread | None,
+        typer.Option(
+            help="Share every batch among the devices of this machine, or among the workers of"
+            " TF_CONFIG, each of which runs this command."
+        ),
+    ] = None,
 ) -> None:
     """Simulate the trials, fit STDR-Net and write a refiner folder."""
     import shutil
@@ -179,12 +282,20 @@ def main(
     folder = output or REPOSITORY / "saved_models" / experiment.name
     check_folder(folder)
     terminal.quiet_tensorflow()
-    recorded, virtual = experiment.recorded(data, config), experiment.virtual()
+    from training.strategy import chief_first, is_chief, make_strategy
+
+    spread = make_strategy(strategy) if strategy else None
+    recorded, virtual = chief_first(
+        spread,
+        lambda: (experiment.recorded(data, config, experiment.models), experiment.virtual()),
+    )
     work = RUNS / experiment.name
-    refiner = fit(experiment, experiment.teaching(recorded, virtual), work)
-    save(refiner, folder)
-    shutil.rmtree(work)
-    terminal.screen.print(f"wrote {folder}", soft_wrap=True)
+    teaching = experiment.teaching(recorded, virtual)
+    refiner = fit(experiment, teaching, work, strategy=spread)
+    if is_chief(spread):
+        save(judged(refiner, experiment, teaching, data, config), folder)
+        shutil.rmtree(work)
+        terminal.screen.print(f"wrote {folder}", soft_wrap=True)
 
 
 if __name__ == "__main__":

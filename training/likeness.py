@@ -1,15 +1,15 @@
 """What of a recording tells whether it is like people: cycle shapes, bursts, lag, variability."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.signal import find_peaks
 
 from nem2e_tf import metrics
+from nem2e_tf.gait import PHASES, cycles, strides
 from nem2e_tf.signals import RATE, low_pass
 
-PHASES = np.linspace(0.0, 1.0, 101)
 JOINTS = ("hip_flexion_r", "hip_adduction_r", "hip_rotation_r", "knee_angle_r", "ankle_angle_r")
 CURVES = (*JOINTS, *(f"{joint}_moment" for joint in JOINTS))
 _SMOOTH = 6.0
@@ -91,23 +91,43 @@ def likeness(
     )
 
 
-def strides(knee_flexion: pd.Series) -> np.ndarray:
-    """Times in seconds of the largest knee flexion of every stride."""
-    values, time = knee_flexion.to_numpy(), knee_flexion.index.to_numpy()
-    high = values.min() + 0.7 * np.ptp(values)
-    found, _ = find_peaks(values, height=high, distance=int(0.5 * RATE))
-    # A parabola through a peak and its neighbours tells it more finely than the frames do.
-    before, at, after = values[found - 1], values[found], values[found + 1]
-    shift = 0.5 * (before - after) / (before - 2.0 * at + after)
-    times: np.ndarray = time[found] + shift / RATE
-    return times
+def differences(people: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """How much people's mean cycles differ from one another.
+
+    `CV` and `variance ratio` are of cycles divided by their own mean, as in most of the literature:
+    the root mean square over the cycle of the deviation between people, over the mean (Winter 1984,
+    Hum Mov Sci 3:51), and the variance between people at equal phase over all variance, 0 where
+    people are alike and 1 where they have nothing in common (Hershler and Milner 1978, IEEE Trans
+    Biomed Eng 25:413). `with amplitude` is the latter of cycles as they are.
+
+    Args:
+        people: at least three mean cycles `(101, muscles)`, the last row the first of the next.
+
+    Returns:
+        By muscle: `r`, the mean over people of the correlation with the mean cycle of the others,
+        `CV`, `variance ratio` and `with amplitude`.
+    """
+    whole = np.stack([person.to_numpy()[:-1] for person in people])
+    shape = whole / whole.mean(axis=1, keepdims=True)
+    others = (shape.sum(axis=0) - shape) / (len(shape) - 1)
+    deviation = np.sqrt(shape.var(axis=0, ddof=1).mean(axis=0))
+    return pd.DataFrame(
+        {
+            "r": correlation(shape, others).mean(axis=0),
+            "CV": deviation / shape.mean(axis=(0, 1)),
+            "variance ratio": _variance_ratio(shape),
+            "with amplitude": _variance_ratio(whole),
+        },
+        index=people[0].columns,
+    )
 
 
-def cycles(frame: pd.DataFrame, starts: np.ndarray) -> np.ndarray:
-    """Every cycle at the same phases: `(strides, 101, columns)`."""
-    time = frame.index.to_numpy()
-    at = starts[:-1, None] + np.diff(starts)[:, None] * PHASES
-    return np.stack([np.interp(at, time, frame[name].to_numpy()) for name in frame], axis=2)
+def correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Pearson's, over the phases of cycles `(..., phases, muscles)`."""
+    a = one - one.mean(axis=-2, keepdims=True)
+    b = other - other.mean(axis=-2, keepdims=True)
+    found: np.ndarray = (a * b).sum(axis=-2) / np.sqrt((a**2).sum(axis=-2) * (b**2).sum(axis=-2))
+    return found
 
 
 def centre_of_activity(cycle: np.ndarray) -> float:
@@ -115,6 +135,11 @@ def centre_of_activity(cycle: np.ndarray) -> float:
     weight = cycle - cycle.min()
     turn = np.exp(2j * np.pi * np.arange(len(cycle)) / len(cycle))
     return float(100.0 * (np.angle((weight * turn).sum()) / (2.0 * np.pi) % 1.0))
+
+
+def _variance_ratio(cycles: np.ndarray) -> np.ndarray:
+    between: np.ndarray = cycles.var(axis=0, ddof=1).mean(axis=0)
+    return between / cycles.reshape(-1, cycles.shape[2]).var(axis=0, ddof=1)
 
 
 def _variation(curves: np.ndarray) -> float:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from nem2e_tf.cohort.causes import draw
 from nem2e_tf.cohort.effort import share_moments
+from nem2e_tf.cohort.habit import habitual_activity
 from nem2e_tf.cohort.strides import Strides
 from nem2e_tf.cohort.subject import Subject
 from nem2e_tf.signals import RATE, low_pass
@@ -50,6 +51,8 @@ class Physiology:
         weakening: share of force lost by the end of a trial.
         slowing: share of the EMG's frequencies lost by then.
         shape: `(muscles,)`, of EMG amplitude against excitation.
+        habit: `(muscles,)`, activation at the peak of habitual bursts in walking.
+        habit_shift: `(muscles,)`, lateness of these bursts, share of the cycle.
         feels_fast_motion: whether the muscles carry what the laboratory's low-pass takes away.
     """
 
@@ -70,6 +73,8 @@ class Physiology:
     weakening: float
     slowing: float
     shape: np.ndarray
+    habit: np.ndarray
+    habit_shift: np.ndarray
     feels_fast_motion: bool
 
     def as_json(self) -> dict[str, Any]:
@@ -117,12 +122,14 @@ def sample_physiology(
         weakening=one("fatigue", "weakening"),
         slowing=one("fatigue", "slowing"),
         shape=by_muscle("recruitment", "shape"),
+        habit=by_muscle("habit", "size"),
+        habit_shift=by_muscle("habit", "shift"),
         feels_fast_motion=bool(one("smoothing", "hidden")),
     )
 
 
 def true_activation(
-    leg: LegModel, strides: Strides, physiology: Physiology, speed: float
+    leg: LegModel, strides: Strides, physiology: Physiology, speed: float, task: str
 ) -> pd.DataFrame:
     """Activations with which the person's true muscles did what was done.
 
@@ -131,11 +138,12 @@ def true_activation(
         strides: what was done.
         physiology: whose muscles differ from the model's.
         speed: m/s.
+        task: `walking` or `running`.
 
     Returns:
         `(frames, muscles)` at 100 Hz.
     """
-    motion, moments = strides.motion, strides.moments
+    motion, moments = strides.true_motion, strides.true_moments
     if not physiology.feels_fast_motion:
         motion, moments = low_pass(motion, CUTOFF, "motion"), low_pass(moments, CUTOFF, "moments")
     torques = moments[[f"{name}_moment" for name in leg.coordinates]].to_numpy()
@@ -146,7 +154,7 @@ def true_activation(
     activation = share_moments(
         effect,
         torques,
-        _floor(leg, torques, physiology, speed),
+        _floor(leg, torques, physiology, speed) + _habits(leg, strides, physiology, task),
         physiology.weights,
         physiology.exponent,
     )
@@ -206,3 +214,14 @@ def _floor(leg: LegModel, torques: np.ndarray, physiology: Physiology, speed: fl
         for muscle in leg.muscles
     ]
     return np.clip(np.stack(floors, axis=1) * quicker, LEAST_ACTIVATION, _HIGHEST_FLOOR)
+
+
+def _habits(leg: LegModel, strides: Strides, physiology: Physiology, task: str) -> np.ndarray:
+    """Least activation by habit `(frames, muscles)`, as late as muscles are after their EMG."""
+    time = strides.motion.index.to_numpy()
+    late = physiology.delay + (physiology.rise + physiology.fall) / 2.0
+    strides_done = np.interp(
+        time[:, None] - late, strides.strikes, np.arange(len(strides.strikes), dtype=float)
+    )
+    phases = np.mod(strides_done - physiology.habit_shift, 1.0)
+    return physiology.habit * habitual_activity(task, leg.muscles, phases)

@@ -96,8 +96,8 @@ def session(
     done: dict[str, tuple[Strides, pd.DataFrame, pd.DataFrame, pd.DataFrame | None]] = {}
     envelopes = []
     for task in tasks:
-        moved = walk_or_run(subject, task, strides)
-        activation = true_activation(leg, moved, physiology, subject.speeds[task])
+        moved = walk_or_run(subject, task, strides, acting)
+        activation = true_activation(leg, moved, physiology, subject.speeds[task], task)
         drive = excitation(activation, physiology)
         drive = unsteady(drive, moved, subject, task, physiology)
         emg, raw = record(

@@ -4,6 +4,9 @@ A person's cycle departs from the average of people by smooth periodic functions
 published spread at every instant of the cycle; each stride departs from the person's cycle in the
 same way, less. Departures of a joint's moment go with those of its angle as in a spring: the
 joint's quasi-stiffness (Shamaei, Sawicki and Dollar 2013, PLoS ONE 8:e59935, e81841).
+
+Published spreads are of what laboratories record, their errors among it: of a person's departure, a
+share is the cause `measurement`'s and not the leg's.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy.interpolate import CubicSpline, PchipInterpolator
 
+from nem2e_tf.cohort.causes import draw
 from nem2e_tf.cohort.cycles import (
     COORDINATES,
     MOMENT,
@@ -34,6 +38,10 @@ _WITHIN = {"walking": (0.15, 0.40), "running": (0.25, 0.90)}
 by 1-3 degrees at equal phase: Kadaba MP et al. (1989), J Orthop Res 7:849-860, find them excellent
 to repeat within a day, with frontal and transverse angles and the moments behind. Running's is
 chosen, and larger as `running.yaml` has smaller spreads between people."""
+_MOMENT_SPREAD = 0.6
+"""Of the published spread of moments between people. Chosen: `walking.csv` is of children of 4 to
+17 years, and departures drawn for each joint by itself would pair large moments of one joint with
+small ones of its neighbour, which people do not (Winter DA 1984, Hum Mov Sci 3:51-76)."""
 _STRIDE_TIME = {"walking": (0.015, 0.030), "running": (0.010, 0.025)}
 """Range of a person's coefficient of variation: Hausdorff JM et al. (1996), J Appl Physiol
 80:1448-1457, for walking; Nakayama Y, Kudo K, Ohtsuki T (2010), Gait Posture 31:331-335, for
@@ -47,17 +55,21 @@ _DRIFT = 0.03
 
 @dataclass(frozen=True)
 class Strides:
-    """What a virtual person did, before anybody measured it.
+    """What a virtual person did, and what a laboratory has of it.
 
     Args:
-        motion: `(frames, coordinates)` at 100 Hz, radians.
-        moments: `(frames, coordinates)`, N m, columns `<coordinate>_moment`.
+        motion: `(frames, coordinates)` at 100 Hz, radians, as recorded.
+        moments: `(frames, coordinates)`, N m, columns `<coordinate>_moment`, as recorded.
+        true_motion: the same shape, as it was.
+        true_moments: the same shape, as they were.
         strikes: `(strides + 3,)`, seconds of the right foot's strikes. One stride before and one
             after those asked for let filters and delays settle.
     """
 
     motion: pd.DataFrame
     moments: pd.DataFrame
+    true_motion: pd.DataFrame
+    true_moments: pd.DataFrame
     strikes: np.ndarray
 
     @property
@@ -71,13 +83,18 @@ class Strides:
         return float(np.floor(self.strikes[-2] * RATE) / RATE)
 
 
-def walk_or_run(subject: Subject, task: str, strides: int) -> Strides:
+def walk_or_run(
+    subject: Subject, task: str, strides: int, acting: frozenset[str] = frozenset()
+) -> Strides:
     """Strides of one person at the person's speed for a task.
+
+    What is recorded does not depend on which causes act.
 
     Args:
         subject: Subject.
         task: `walking` or `running`.
         strides: how many, at least 1, besides one before and one after.
+        acting: names of the causes that act.
 
     Raises:
         ValueError: no such task or no strides.
@@ -101,15 +118,17 @@ def walk_or_run(subject: Subject, task: str, strides: int) -> Strides:
     elapsed = PchipInterpolator(
         np.append(strikes, strikes[-1] + average), np.append(number, count + 1)
     )(time)
-    values = _values(task, typical, elapsed, count, person, varied)
+    recorded, true = _values(task, typical, elapsed, count, subject, acting, person, varied)
     index = pd.Index(time, name="time")
-    angles = {name: np.deg2rad(values[name]) for name in COORDINATES}
-    moments = {f"{name}{MOMENT}": subject.mass * values[f"{name}{MOMENT}"] for name in COORDINATES}
-    return Strides(
-        pd.DataFrame(angles, index=index),
-        pd.DataFrame(moments, index=index),
-        strikes,
-    )
+
+    def angles(values: dict[str, np.ndarray]) -> pd.DataFrame:
+        return pd.DataFrame({c: np.deg2rad(values[c]) for c in COORDINATES}, index=index)
+
+    def moments(values: dict[str, np.ndarray]) -> pd.DataFrame:
+        names = [f"{coordinate}{MOMENT}" for coordinate in COORDINATES]
+        return pd.DataFrame({n: subject.mass * values[n] for n in names}, index=index)
+
+    return Strides(angles(recorded), moments(recorded), angles(true), moments(true), strikes)
 
 
 def _values(
@@ -117,28 +136,38 @@ def _values(
     typical: Cycle,
     elapsed: np.ndarray,
     strides: int,
+    subject: Subject,
+    acting: frozenset[str],
     person: np.random.Generator,
     varied: np.random.Generator,
-) -> dict[str, np.ndarray]:
-    """Every column of the cycle at `elapsed` strides `(frames,)`."""
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Every column of the cycle at `elapsed` strides `(frames,)`, as recorded and as it was."""
     basis = _basis(elapsed)
     terms = basis.shape[1]
     variability = person.uniform(*_WITHIN[task])
     drift = varied.uniform(-_DRIFT, _DRIFT) * (elapsed / strides - 0.5)
-    values = {}
+    recorded: dict[str, np.ndarray] = {}
+    true: dict[str, np.ndarray] = {}
     for coordinate in COORDINATES:
-        departures: list[np.ndarray] = []
+        before: list[np.ndarray] = []
         for name in (coordinate, f"{coordinate}{MOMENT}"):
             constant = person.standard_normal(terms)
             changing = _persistent(varied, strides, terms)
-            at_middle = constant + variability * changing
-            coefficients = CubicSpline(np.arange(strides) + 0.5, at_middle)(
+            # With what is recorded given, what was is the rest of its departure, and a part that
+            # the error hides: together they spread as much as the error leaves.
+            kind = "moment" if name.endswith(MOMENT) else "angle"
+            error = float(draw(subject, acting, "measurement", kind, [""])[0])
+            hidden = subject.chance("measurement", name).standard_normal(terms)
+            actual = (1.0 - error) * constant + np.sqrt(error * (1.0 - error)) * hidden
+            # One series for both, so that they share their strides.
+            departures = np.stack([constant, actual])[:, None] + variability * changing
+            coefficients = CubicSpline(np.arange(strides) + 0.5, departures, axis=1)(
                 np.clip(elapsed, 0.5, strides - 0.5)
             )
-            own = np.einsum("ft,ft->f", basis, coefficients)
-            if departures:
-                own = _STIFFNESS * departures[0] + np.sqrt(1.0 - _STIFFNESS**2) * own
-            departures.append(own)
+            own = np.einsum("ft,kft->kf", basis, coefficients)
+            if before:
+                own = _STIFFNESS * before[0] + np.sqrt(1.0 - _STIFFNESS**2) * own
+            before.append(own)
             mean, spread = (
                 CubicSpline(
                     np.arange(POINTS + 1) / POINTS,
@@ -148,8 +177,10 @@ def _values(
                 for frame in (typical.mean, typical.spread)
             )
             middle = float(typical.mean[name].mean())
-            values[name] = middle + (1.0 + drift) * (mean - middle) + spread * own
-    return values
+            if name.endswith(MOMENT):
+                spread = _MOMENT_SPREAD * spread
+            recorded[name], true[name] = middle + (1.0 + drift) * (mean - middle) + spread * own
+    return recorded, true
 
 
 def _basis(elapsed: np.ndarray) -> np.ndarray:

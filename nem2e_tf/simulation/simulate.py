@@ -10,6 +10,7 @@ import pandas as pd
 from nem2e_tf.errors import InputError, nearest
 from nem2e_tf.files import read_motion, read_storage
 from nem2e_tf.signals import FEWEST_ROWS, RATE, common_times, grid, low_pass, resample
+from nem2e_tf.simulation.altered import altered
 from nem2e_tf.simulation.fitting import fitted_paths
 from nem2e_tf.simulation.geometry import ExactPaths, Paths, Progress, geometry_in_parts
 from nem2e_tf.simulation.model import COORDINATES, LARGEST_MOMENT, LegModel, load_leg
@@ -39,6 +40,7 @@ def simulate(
     progress: Progress | None = None,
     solver: str = "static",
     loads: str | os.PathLike[str] | None = None,
+    model: int = 0,
 ) -> pd.DataFrame:
     """Simulate the activity of a leg's muscles by static optimisation.
 
@@ -56,6 +58,8 @@ def simulate(
         solver: str. `static`, or one of OpenSim's own to compare with: `opensim`, `moco`, `cmc`.
         loads: path or None. ExternalLoads (.xml) for OpenSim's solvers, which then work the joint
             moments out from it; None: they are made to meet `moments`.
+        model: int. 0 is the leg as it is, another number one of its like; see `altered`. Static
+            optimisation alone.
 
     Returns:
         `(frames, muscles + coordinates)` at 100 Hz: activations 0.01-1 of the side's muscles, then
@@ -110,8 +114,11 @@ def simulate(
             )
         simulated = np.empty((len(times), len(leg.muscles) + len(leg.coordinates)))
         for frames, geometry in geometry_in_parts(_paths(leg, angles, paths), angles, progress):
+            wanted = torques.to_numpy()[frames]
+            if model:
+                geometry, wanted = altered(leg.muscles, leg.coordinates, geometry, wanted, model)
             simulated[frames] = np.hstack(
-                static_optimisation(geometry, torques.to_numpy()[frames], reserves, frames.start)
+                static_optimisation(geometry, wanted, reserves, frames.start)
             )
     else:
         wide = grid(

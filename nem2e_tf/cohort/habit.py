@@ -1,0 +1,40 @@
+"""When muscles are active in gait by habit, beyond what the joint moments ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+import yaml
+
+
+def habitual_activity(task: str, muscles: Sequence[str], phases: np.ndarray) -> np.ndarray:
+    """Habitual bursts, their largest in walking being 1.
+
+    Args:
+        task: `walking` or `running`.
+        muscles: names, with or without side. Muscles that `habit.yaml` does not list have none.
+        phases: `(frames, muscles)`, 0-1 of the gait cycle from foot strike.
+
+    Returns:
+        `(frames, muscles)`.
+    """
+    table = _table()
+    activity = np.zeros_like(phases)
+    for i, muscle in enumerate(muscles):
+        for onset, peak, offset, size in table[task].get(muscle.removesuffix("_r"), ()):
+            since = np.mod(phases[:, i] - onset / 100.0, 1.0) * 100.0
+            rise, fall = peak - onset, offset - peak
+            way = np.where(since < rise, since / rise, 1.0 + (since - rise) / fall)
+            activity[:, i] += size * 0.5 * (1.0 - np.cos(np.pi * np.minimum(way, 2.0)))
+    return activity * table["strength"][task]
+
+
+@cache
+def _table() -> dict[str, Any]:
+    text = files(__package__).joinpath("habit.yaml").read_text(encoding="utf-8")
+    table: dict[str, Any] = yaml.safe_load(text)
+    return table

@@ -1,0 +1,40 @@
+"""Gait cycles: where strides part, and what happens at equal phases of each."""
+
+import numpy as np
+import pandas as pd
+from scipy.signal import find_peaks
+
+from nem2e_tf.signals import RATE
+
+PHASES = np.linspace(0.0, 1.0, 101)
+"""Shares of the gait cycle at which it is reported."""
+
+
+def strides(knee_flexion: pd.Series) -> np.ndarray:
+    """Times in seconds of the largest knee flexion of every stride.
+
+    It is a sharp event, in swing, that needs no force plate.
+
+    Args:
+        knee_flexion: `(frames,)`, growing with flexion, index `time` in seconds, at 100 Hz.
+    """
+    values, time = knee_flexion.to_numpy(), knee_flexion.index.to_numpy()
+    high = values.min() + 0.7 * np.ptp(values)
+    found, _ = find_peaks(values, height=high, distance=int(0.5 * RATE))
+    # A parabola through a peak and its neighbours tells it more finely than the frames do.
+    before, at, after = values[found - 1], values[found], values[found + 1]
+    shift = 0.5 * (before - after) / (before - 2.0 * at + after)
+    times: np.ndarray = time[found] + shift / RATE
+    return times
+
+
+def cycles(frame: pd.DataFrame, starts: np.ndarray) -> np.ndarray:
+    """Every cycle at the same phases: `(strides, 101, columns)`.
+
+    Args:
+        frame: `(frames, columns)`, index `time` in seconds.
+        starts: `(strides + 1,)`, seconds.
+    """
+    time = frame.index.to_numpy()
+    at = starts[:-1, None] + np.diff(starts)[:, None] * PHASES
+    return np.stack([np.interp(at, time, frame[name].to_numpy()) for name in frame], axis=2)

@@ -1,0 +1,219 @@
+"""Windows a second in training, beside the same network written as a plain Keras RNN.
+
+    python -m tests.benchmarks.training_speed
+
+All run through `fit` on the same synthetic windows. Ours is what `training.fit` compiles, at its
+batch. Plain is what a Keras user writes first: the decoder a cell under `keras.layers.RNN` that
+attends over the captured encoder outputs, Adam, batches of 32; once as the same network, which
+gives the same output for the same weights, and once with every frame a step and attention over the
+whole window.
+"""
+
+from collections.abc import Callable
+from statistics import median
+from time import perf_counter
+from typing import Annotated, Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+import typer
+
+from nem2e_tf import terminal
+from nem2e_tf.signals import RATE
+from nem2e_tf.stdr_net import Fold, PaddingMask, Unfold, stdr_net, with_teacher
+from training.experiment import CONFIGS, read_experiment
+from training.fit import optimizer
+
+CHANNELS, PLAIN_BATCH = 9, 32
+
+
+class AttentionCell(keras.layers.Layer):
+    """A step of the decoder, as `keras.layers.RNN` wants it.
+
+    Inputs are the measured activity of the step before and, in the last column, whether it is to
+    be taken; states hidden, carry, output and number of the step before.
+    """
+
+    def __init__(
+        self, units: int, attention_units: int, outputs: int, reach: int | None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.units, self.attention_units, self.reach = units, attention_units, reach
+        self.query = keras.layers.Dense(attention_units, use_bias=False)
+        self.energy = keras.layers.Dense(1, use_bias=False)
+        self.cell = keras.layers.LSTMCell(units)
+        self.head = keras.layers.Dense(outputs, activation="sigmoid")
+        self.state_size = [units, units, outputs, 1]
+        self.output_size = outputs
+        self.over: tuple[Any, Any, Any] = (None, None, None)
+
+    def build(self, inputs_shape: Any) -> None:
+        """Make the weights; `over` is set."""
+        outputs, features = inputs_shape[-1] - 1, self.over[0].shape[-1]
+        self.query.build((None, self.units))
+        self.energy.build((None, None, self.attention_units))
+        self.cell.build((None, outputs + features))
+        self.head.build((None, self.units + features))
+
+    def call(self, inputs: Any, states: Any, training: bool = False) -> tuple[Any, list[Any]]:
+        """Output and states of the step."""
+        encoded, keys, mask = self.over
+        hidden, carry, output, number = states
+        previous = keras.ops.where(inputs[:, -1:] > 0, inputs[:, :-1], output)
+        query = self.query(hidden)[:, None]
+        energy = keras.ops.squeeze(self.energy(keras.ops.tanh(keys + query)), -1)
+        seen = mask
+        if self.reach is not None:
+            places = keras.ops.arange(keras.ops.shape(keys)[1], dtype="float32")
+            seen = keras.ops.logical_and(seen, keras.ops.abs(places - number) <= self.reach)
+        alignment = keras.ops.softmax(keras.ops.where(seen, energy, -1e9))
+        context = keras.ops.sum(alignment[..., None] * encoded, axis=1)
+        hidden, (_, carry) = self.cell(
+            keras.ops.concatenate([previous, context], -1), [hidden, carry]
+        )
+        output = self.head(keras.ops.concatenate([hidden, context], -1))
+        return output, [hidden, carry, output, number + 1]
+
+
+class PlainDecoder(keras.layers.Layer):
+    """The decoder of STDR-Net under `keras.layers.RNN`."""
+
+    def __init__(
+        self, units: int, attention_units: int, outputs: int, reach: int | None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.first_state = keras.layers.Dense(units, activation="tanh")
+        self.key = keras.layers.Dense(attention_units)
+        self.attention_cell = AttentionCell(units, attention_units, outputs, reach)
+        self.rnn = keras.layers.RNN(self.attention_cell, return_sequences=True)
+        self.seed = keras.random.SeedGenerator(0)
+        self.teacher_forcing = self.add_weight(shape=(), initializer="ones", trainable=False)
+        self.supports_masking = True
+
+    def call(self, encoded: Any, measured: Any, mask: Any, training: bool = False) -> Any:
+        """`(batch, steps, outputs)`."""
+        batch, steps = keras.ops.shape(encoded)[0], keras.ops.shape(encoded)[1]
+        before = keras.ops.pad(measured, [[0, 0], [1, 0], [0, 0]])[:, :-1]
+        coin = keras.random.uniform((batch, steps, 1), seed=self.seed)
+        share = self.teacher_forcing if training else 0.0
+        taken = keras.ops.cast(keras.ops.logical_and(coin < share, True), "float32")
+        first = self.first_state(encoded[:, 0])
+        self.attention_cell.over = (encoded, self.key(encoded), mask)
+        states = [
+            first, keras.ops.zeros_like(first), keras.ops.zeros_like(before[:, 0]),
+            keras.ops.zeros_like(first[:, :1]),
+        ]  # fmt: skip
+        # The first step's output before is zero, and so is what was measured before it.
+        return self.rnn(keras.ops.concatenate([before, taken], -1), initial_state=states)
+
+
+def plain_net(
+    inputs: int, outputs: int, *, encoder_units: int = 32, decoder_units: int = 48,
+    attention_units: int = 32, dropout: float = 0.1, frames: int = 4, reach: int | None = 10,
+) -> keras.Model:  # fmt: skip
+    """The network of `with_teacher(stdr_net(...))`, plainly."""
+    simulated = keras.Input((None, inputs), name="simulated")
+    measured = keras.Input((None, outputs), name="measured")
+    fold = Fold(frames)
+    steps = fold(simulated)
+    mask = PaddingMask()(steps)
+    encoder = keras.layers.Bidirectional(keras.layers.LSTM(encoder_units, return_sequences=True))
+    encoded = keras.layers.Dropout(dropout)(encoder(steps, mask=mask))
+    decoder = PlainDecoder(decoder_units, attention_units, outputs * frames, reach)
+    activity = decoder(encoded, fold(measured), mask)
+    return keras.Model(
+        {"simulated": simulated, "measured": measured}, Unfold(frames)(activity, simulated)
+    )
+
+
+def shared(network: keras.Model) -> list[Any]:
+    """The weights to fit of either network, in one order."""
+    by_kind = {type(layer).__name__: layer for layer in network.layers}
+    decoder = by_kind.get("AttentionDecoder") or by_kind["PlainDecoder"]
+    within = getattr(decoder, "attention_cell", decoder)
+    layers = [
+        by_kind["Bidirectional"], decoder.first_state, decoder.key,
+        within.query, within.energy, within.cell, within.head,
+    ]  # fmt: skip
+    return [weight for layer in layers for weight in layer.trainable_weights]
+
+
+def copy_weights(model: keras.Model, plain: keras.Model) -> None:
+    """Give a plain network the weights of `stdr_net`'s."""
+    for one, other in zip(shared(model), shared(plain), strict=True):
+        other.assign(one)
+    forcing = model.get_layer("decoder").teacher_forcing
+    next(x for x in plain.layers if isinstance(x, PlainDecoder)).teacher_forcing.assign(forcing)
+
+
+def training(network: keras.Model, batch: int, frames: int, steps: int) -> Callable[[], float]:
+    """A function that fits for so many steps and gives windows a second."""
+    values = np.random.default_rng(0).random((2, 4 * batch, frames, CHANNELS), dtype=np.float32)
+    x, y = ({"simulated": values[0], "measured": values[1]}, values[1])
+    ones = np.ones(values.shape[1:3], np.float32)
+    dataset = tf.data.Dataset.from_tensor_slices((x, y, ones)).cache().repeat()
+    dataset = dataset.batch(batch, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+
+    def run(steps: int = steps) -> float:
+        begun = perf_counter()
+        network.fit(dataset, steps_per_epoch=steps, verbose=0, shuffle=False)
+        return steps * batch / (perf_counter() - begun)
+
+    run(3)  # compiles
+    return run
+
+
+def main(
+    repeats: Annotated[int, typer.Option(help="Times that each is measured, in turn.")] = 7,
+    steps: Annotated[int, typer.Option(help="Training steps a time.")] = 60,
+    seconds: Annotated[float, typer.Option(help="Length of a window.")] = 1.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Measure all in one run."""
+    terminal.quiet_tensorflow()
+    experiment = read_experiment(CONFIGS / "walking.yaml")
+    frames = round(seconds * RATE)
+    network = stdr_net(CHANNELS, CHANNELS, **experiment.network)
+    same = plain_net(CHANNELS, CHANNELS, **experiment.network)
+    per_frame = plain_net(CHANNELS, CHANNELS, **experiment.network | {"frames": 1, "reach": None})
+    copy_weights(network, same)
+    x = np.random.default_rng(1).random((4, frames, CHANNELS), dtype=np.float32)
+    outputs = network(x), same({"simulated": x, "measured": x})
+    difference = float(np.abs(np.subtract(*outputs)).max())
+    ours = with_teacher(network)
+    ours.compile(optimizer(experiment), loss="mse")
+    for plain in (same, per_frame):
+        plain.compile("adam", "mse")
+    runs = {
+        "ours": training(ours, experiment.batch, frames, steps),
+        "plain": training(same, PLAIN_BATCH, frames, steps),
+        "plain_every_frame": training(per_frame, PLAIN_BATCH, frames, steps),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(repeats):
+        for name, run in runs.items():
+            rates[name].append(run())
+    result = {
+        "frames": frames,
+        "batch": {"ours": experiment.batch, "plain": PLAIN_BATCH},
+        "parameters": {"ours": network.count_params(), "plain": same.count_params(),
+                       "plain_every_frame": per_frame.count_params()},
+        "largest_difference_of_outputs": difference,
+        "windows_per_second": {name: median(values) for name, values in rates.items()},
+        "ratio": {
+            name: median(a / b for a, b in zip(rates["ours"], rates[name], strict=True))
+            for name in ("plain", "plain_every_frame")
+        },
+    }  # fmt: skip
+    if as_json:
+        terminal.print_json(result)
+    else:
+        for name, value in result.items():
+            terminal.screen.print(f"{name}: {value}")
+
+
+if __name__ == "__main__":
+    app = terminal.application("Training beside plain Keras.")
+    app.command()(main)
+    terminal.run(app)

@@ -1,0 +1,126 @@
+"""One fit on several devices or machines, through `tf.distribute`.
+
+Every replica takes its share of each batch, and what they learn from it is added up before the
+weights move: the same fit as with one, but for rounding, and but for random draws (dropout and
+scheduled sampling repeat in every replica's share).
+
+Keras 3.15 meets `MultiWorkerMirroredStrategy` in two places that its `fit` was not made for.
+Before the first step it averages a batch over the workers, which fails for inputs in a dict; a
+model that is made outside the strategy's scope, of layers made inside, is spared that. And it
+averages metrics along an axis that single numbers do not have; `Trainer` gives them one.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
+
+import keras
+import tensorflow as tf
+
+from nem2e_tf.errors import InputError
+
+Made = TypeVar("Made")
+
+REPLICAS = 2
+"""Replicas of a mirrored fit on a machine without a GPU."""
+
+
+def make_strategy(kind: str) -> tf.distribute.Strategy:
+    """Make the strategy, first thing in a process: TensorFlow cannot be spread once it has begun.
+
+    Args:
+        kind: `mirrored` is over this machine's GPUs, or, where there is none, over `REPLICAS`
+            logical devices of its processor. `multiworker` is over the workers that `TF_CONFIG`
+            names, as in TensorFlow's guide to multi-worker training; each runs the same command,
+            and all see the same files.
+
+    Raises:
+        InputError: `TF_CONFIG` is missing or is not JSON.
+    """
+    if kind == "multiworker":
+        try:
+            json.loads(os.environ["TF_CONFIG"])["cluster"]["worker"]
+        except (KeyError, TypeError, ValueError):
+            raise InputError(
+                "TF_CONFIG: needs a cluster of workers and this worker's task; see"
+                " https://www.tensorflow.org/guide/distributed_training"
+            ) from None
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    kind_of_device = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
+    if kind_of_device == "CPU":
+        (processor,) = tf.config.list_physical_devices("CPU")
+        parts = [tf.config.LogicalDeviceConfiguration()] * REPLICAS
+        tf.config.set_logical_device_configuration(processor, parts)
+    devices = tf.config.list_logical_devices(kind_of_device)
+    return tf.distribute.MirroredStrategy([device.name for device in devices])
+
+
+def is_chief(strategy: tf.distribute.Strategy | None) -> bool:
+    """Whether this process is the one that writes files."""
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return True
+    me = strategy.cluster_resolver
+    return me.task_type == "chief" or (me.task_id == 0 and "chief" not in me.cluster_spec().jobs)
+
+
+def chief_first(strategy: tf.distribute.Strategy | None, make: Callable[[], Made]) -> Made:
+    """Let the chief make files; the others wait, and then find them made."""
+    made = make() if is_chief(strategy) else None
+    if strategy is not None:
+        # A sum over all workers waits for each of them.
+        strategy.reduce(tf.distribute.ReduceOp.SUM, tf.constant(1.0), axis=None)
+    return make() if made is None else made
+
+
+def split_by_batch(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """The same data: every worker reads all of it and takes its share of each batch."""
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
+    return dataset.with_options(options)
+
+
+class Trainer(keras.Model):
+    """A model to fit inside a strategy's scope, itself made outside of it."""
+
+    @classmethod
+    def of(cls, model: keras.Model) -> "Trainer":
+        """The same layers and weights."""
+        return cls(model.input, model.output)
+
+    def compute_metrics(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """The metrics, with an axis to average them along where workers do."""
+        values = super().compute_metrics(*args, **kwargs)
+        if isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy):
+            return {name: tf.expand_dims(value, 0) for name, value in values.items()}
+        return values
+
+
+class Backup(keras.callbacks.BackupAndRestore):
+    """Keeps each epoch's end until the fit is over; the chief writes, all go on from it.
+
+    Args:
+        folder: path.
+        strategy: tf.distribute.Strategy.
+    """
+
+    def __init__(self, folder: Path, strategy: tf.distribute.Strategy) -> None:
+        self.chief = is_chief(strategy)
+        super().__init__(
+            folder,
+            save_freq="epoch" if self.chief else sys.maxsize,
+            delete_checkpoint=self.chief,
+        )
+        progress = folder / "training_metadata.json"
+        self.epochs = json.loads(progress.read_text())["epoch"] if progress.exists() else 0
+        """Whole epochs that an interrupted fit has left there."""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Write, or have a part in it: metrics are read by all workers together or not at all."""
+        super().on_epoch_end(epoch, logs)
+        if not self.chief:
+            with TemporaryDirectory() as unused:
+                self.model.save_weights(Path(unused) / "unused.weights.h5")
