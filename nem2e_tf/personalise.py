@@ -263,6 +263,7 @@ def _card(card: Card, pairs: Sequence[Pair], maximum: dict[str, float]) -> Card:
         "unit": unit,
         "fitted_on": [*card.fitted_on, *sources],
         "scores": {},
+        "interval": None,  # it spoke of other people
         "versions": versions(),
     }
     return Card.model_validate(card.model_dump() | changed)

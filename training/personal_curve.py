@@ -15,16 +15,17 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from nem2e_tf import metrics, terminal
-from nem2e_tf.baselines import Ridge
+from nem2e_tf.baselines import GainAndLag, Ridge
 from nem2e_tf.files import replacing
+from nem2e_tf.gait import strides
 from nem2e_tf.personalise import personalise
 from nem2e_tf.refiner import CARD, Refiner, load, save
 from nem2e_tf.shards import SERIES, Pair
 from nem2e_tf.signals import RATE
 from training.experiment import CONFIGS, RUNS, Experiment, Part, read_experiment, virtual_people
 from training.fit import fit
-from training.likeness import strides
 
+TASKS = ("walking", "running")
 CYCLES = (0, 1, 2, 5, 10, 20)
 UNSEEN = 0.6
 """Share of a recording after which nothing is learnt and everything is scored."""
@@ -99,23 +100,10 @@ def _scores(refiner: Refiner, pair: Pair, count: int) -> Iterator[tuple[str, dic
     if (seen := first_cycles(pair, count)) is None:
         return
     yield "refiner", score(personalise(refiner, [seen]).refine(test.simulated).to_numpy())
-    learnt = _gain_and_lag(refiner.refine(seen.simulated).to_numpy(), seen.measured.to_numpy())
-    yield "gain_and_lag", score(_shifted(before, learnt[1]) * learnt[0])
+    moved = GainAndLag(round(metrics.LONGEST_LAG * RATE))
+    moved.fit([refiner.refine(seen.simulated).to_numpy()], [seen.measured.to_numpy()])
+    yield "gain_and_lag", score(moved.predict(before))
     yield "ridge", score(_ridge(seen, count).predict(test.simulated.to_numpy()))
-
-
-def _gain_and_lag(estimate: np.ndarray, measured: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The lag of each channel, in frames, and after it the gain that is best in least squares."""
-    late = metrics.lag(measured, estimate, RATE)
-    lag = np.round(np.nan_to_num(late) * RATE / 1000.0).astype(int)
-    moved = _shifted(estimate, lag)
-    return (moved * measured).sum(axis=0) / (moved**2).sum(axis=0), lag
-
-
-def _shifted(series: np.ndarray, lag: np.ndarray) -> np.ndarray:
-    """Every channel earlier by its lag in frames, the ends held."""
-    places = np.clip(np.arange(len(series))[:, None] + lag, 0, len(series) - 1)
-    return np.take_along_axis(series, places, axis=0)
 
 
 def _ridge(seen: Pair, count: int) -> Ridge:
@@ -204,8 +192,8 @@ def main(
 ) -> None:
     """Adapt refiners to virtual people and to the recorded one, and score them."""
     terminal.quiet_tensorflow()
-    experiments = {path: read_experiment(path) for path in sorted(CONFIGS.glob("*.yaml"))}
-    refiners = {task: population(e) for e in experiments.values() for task in e.tasks}
+    experiments = {path: read_experiment(path) for path in (CONFIGS / f"{t}.yaml" for t in TASKS)}
+    refiners = {task: population(e) for task, e in zip(TASKS, experiments.values(), strict=True)}
     recorded = [p for path, e in experiments.items() for p in e.recorded(data, path).pairs()]
     virtual = [p for p in virtual_people(**PEOPLE).pairs() if p.task in refiners]
     tables = {
