@@ -194,7 +194,12 @@ def main(
     terminal.quiet_tensorflow()
     experiments = {path: read_experiment(path) for path in (CONFIGS / f"{t}.yaml" for t in TASKS)}
     refiners = {task: population(e) for task, e in zip(TASKS, experiments.values(), strict=True)}
-    recorded = [p for path, e in experiments.items() for p in e.recorded(data, path).pairs()]
+    recorded = [
+        pair
+        for path, experiment in experiments.items()
+        for pair in experiment.recorded(data, path).pairs()
+        if pair.task in experiment.tasks
+    ]
     virtual = [p for p in virtual_people(**PEOPLE).pairs() if p.task in refiners]
     tables = {
         "virtual people (synthetic)": curve(refiners, virtual),
