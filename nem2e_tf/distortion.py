@@ -245,7 +245,7 @@ def attention(refiner: Refiner, channels: pd.DataFrame, starts: np.ndarray) -> p
     alignment = np.asarray(with_alignment(refiner.model).predict(stacked, verbose=0)[1])
     steps = alignment.shape[1]
     frames = -(-window // steps)
-    reach = int(min(steps // 4, np.ceil(0.5 * card.rate / frames)))
+    reach = min(steps // 4, refiner.model.get_layer("decoder").reach or steps // 4)
     time = channels.index.to_numpy()
     phases, rows = [], []
     for first, square in zip(firsts, alignment, strict=True):

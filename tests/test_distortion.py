@@ -78,7 +78,9 @@ def refiner() -> Refiner:
         muscles={m: [{m: 1.0}] for m in MUSCLES}, input_maximum=ones, output_maximum=ones,
         unit="test", fitted_on=[], scores={}, versions={},
     )  # fmt: skip
-    return Refiner(card, stdr_net(3, 3, encoder_units=4, decoder_units=4, attention_units=4))
+    return Refiner(
+        card, stdr_net(3, 3, encoder_units=4, decoder_units=4, attention_units=4, reach=10)
+    )
 
 
 class Shifting(Refiner):

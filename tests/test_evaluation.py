@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from nem2e_tf.muscles import MuscleMap
+from nem2e_tf.refiner import CARD, Card, shipped
 from nem2e_tf.shards import SERIES, Manifest, Pair, Shards, describe, write_shard
 from training import protocols
 from training.evaluate import main, read_ablations, run
@@ -253,7 +254,9 @@ def test_the_page_tells_real_from_synthetic(
 ) -> None:
     figures = draw(evaluated, tmp_path / "results")
     assert all(path.stat().st_size < 150_000 for _, path in figures)
-    text = page("python -m training.evaluate", experiment, 2, evaluated, figures, {})
+    cards = {name: Card.read(folder / CARD) for name, folder in shipped().items()}
+    text = page("python -m training.evaluate", experiment, 2, evaluated, figures, {}, cards)
+    assert all(f"| `{name}` |" in text for name in ("walking", "running", "gait"))
     assert "    python -m training.evaluate\n" in text
     (people,) = [
         line for line in text.splitlines() if "running: virtual people (synthetic)" in line
