@@ -158,7 +158,7 @@ def test_the_shipped_experiments_are_what_the_cards_say() -> None:
         experiment = read_experiment(config)
         card = load(REPOSITORY / "saved_models" / experiment.name).card
         assert card.window == experiment.window
-        assert {s.task for s in card.fitted_on} == set(experiment.tasks)
+        assert {s.task for s in card.fitted_on} == set(experiment.taught)
         assert experiment.blocks.fit[1] <= 0.6 and experiment.blocks.test == (0.62, 1.0)
 
 
