@@ -110,7 +110,7 @@ class PlainDecoder(keras.layers.Layer):
 
 def plain_net(
     inputs: int, outputs: int, *, encoder_units: int = 32, decoder_units: int = 48,
-    attention_units: int = 32, dropout: float = 0.1, frames: int = 4, reach: int | None = 10,
+    attention_units: int = 32, dropout: float = 0.1, frames: int = 4, reach: int | None = 20,
 ) -> keras.Model:  # fmt: skip
     """The network of `with_teacher(stdr_net(...))`, plainly."""
     simulated = keras.Input((None, inputs), name="simulated")
