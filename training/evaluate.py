@@ -26,7 +26,7 @@ from training.protocols import PROTOCOLS, Fold, Material, ablation_folds, folds
 from training.results import Result, ablation_result, as_json
 from training.results_figures import draw
 from training.results_page import page
-from training.scoring import Estimated, Section
+from training.scoring import Estimated, Method, Section
 
 Step = Callable[[str, str], None]
 """Told of a method and of the fold on which it has been fitted."""
@@ -57,16 +57,15 @@ def run(
         section = sections.setdefault(
             fold.section, Section(protocol, fold.section, fold.data, fold.measured_unit)
         )
-        estimates = {}
+        fitted: dict[str, Method] = {}
         for method in methods:
             if method in NETWORKS:
-                fitted = network(method, experiment, fold.teaching, kept)
+                fitted[method] = network(method, experiment, fold.teaching, kept)
             else:
-                fitted = simple(method, fold.teaching)
-            section.parameters[method] = fitted.parameters
-            estimates[method] = fitted.estimate
+                fitted[method] = simple(method, fold.teaching)
+            section.parameters[method] = fitted[method].parameters
             step(method, f"{protocol}, {fold.name}")
-        section.tested += [Estimated.of(pair, estimates, fold.measured_unit) for pair in fold.test]
+        section.tested += [Estimated.of(pair, fitted, fold.measured_unit) for pair in fold.test]
     return list(sections.values())
 
 

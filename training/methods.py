@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,12 +17,14 @@ from nem2e_tf import dataset, stdr_net
 from nem2e_tf.baselines import GainAndLag, Ridge, gain
 from nem2e_tf.dataset import maxima, own_maxima
 from nem2e_tf.metrics import LONGEST_LAG
-from nem2e_tf.refiner import CARD, Refiner, load
+from nem2e_tf.refiner import CARD, load
 from nem2e_tf.shards import Pair
 from nem2e_tf.signals import RATE
 from training import fit as fitting
 from training import rivals
 from training.experiment import Experiment, Part
+from training.scoring import Method
+from training.shipped import refined
 from training.warping import TimeWarping
 
 CONTEXT = 0.15
@@ -45,22 +47,6 @@ NETWORKS = {
 }
 METHODS = SIMPLE | NETWORKS
 
-Estimate = Callable[[Pair], pd.DataFrame]
-
-
-@dataclass(frozen=True)
-class Method:
-    """A fitted method.
-
-    Args:
-        estimate: function of a pair to `(frames, channels)`, envelopes; the pair's measured side
-            is not looked at.
-        parameters: trained weights of a network, or None.
-    """
-
-    estimate: Estimate
-    parameters: int | None = None
-
 
 def simple(method: str, teaching: Sequence[Part]) -> Method:
     """Fit one of `SIMPLE`, to every person's own maximum as the networks are."""
@@ -70,7 +56,8 @@ def simple(method: str, teaching: Sequence[Part]) -> Method:
     pairs = [pair for part in parts for pair in part]
     highest = maxima([pair.simulated for pair in pairs])
     own = own_maxima(pairs)
-    unit = pd.DataFrame(list(own_maxima(parts[0]).values())).median()
+    medians = pd.DataFrame(list(own_maxima(parts[0]).values())).median()
+    unit = {str(channel): float(maximum) for channel, maximum in medians.items()}
 
     def scaled(pair: Pair) -> Pair:
         return replace(pair, simulated=pair.simulated / pd.Series(highest))
@@ -82,10 +69,10 @@ def simple(method: str, teaching: Sequence[Part]) -> Method:
     correct = _correction(method, shares)
 
     def estimate(pair: Pair) -> pd.DataFrame:
-        values = correct(scaled(pair)) * unit.to_numpy()
-        return pd.DataFrame(values, index=pair.simulated.index, columns=unit.index)
+        values = correct(scaled(pair)) * np.array(list(unit.values()))
+        return pd.DataFrame(values, index=pair.simulated.index, columns=list(unit))
 
-    return Method(estimate)
+    return Method(estimate, unit)
 
 
 def _correction(method: str, pairs: Sequence[Pair]) -> Callable[[Pair], np.ndarray]:
@@ -129,17 +116,12 @@ def network(method: str, experiment: Experiment, teaching: Sequence[Part], kept:
         shutil.rmtree(work)
     refiner = load(folder.resolve())
     weights = sum(int(np.prod(w.shape)) for w in refiner.model.trainable_weights)
-    return Method(lambda pair: _refined(refiner, pair), weights)
+    return Method(lambda pair: refined(refiner, pair), refiner.card.output_maximum, weights)
 
 
 def is_kept(method: str, experiment: Experiment, teaching: Sequence[Part], kept: Path) -> bool:
     """Whether `network` would find it fitted."""
     return (kept / key(method, experiment, teaching) / CARD).exists()
-
-
-def _refined(refiner: Refiner, pair: Pair) -> pd.DataFrame:
-    refined = refiner.refine(pair.simulated)
-    return refined.set_axis(pair.simulated.index).set_axis(refiner.card.outputs, axis=1)
 
 
 def key(method: str, experiment: Experiment, teaching: Sequence[Part]) -> str:

@@ -27,8 +27,8 @@ class Fold:
         data: `REAL` or `VIRTUAL`, of what is tested.
         teaching: what every method is fitted on.
         test: what is scored.
-        measured_unit: whether errors are in the measured unit; else estimate and measurement are
-            each divided by their own maximum, channel by channel and trial by trial.
+        measured_unit: whether errors are in the measured unit; else in shares of the person's
+            maximum, by channel and trial; see `training.scoring.Estimated.of`.
     """
 
     section: str

@@ -63,7 +63,7 @@ class Result:
             "protocol": section.protocol,
             "title": section.title,
             "data": section.data,
-            "errors": "measured unit" if section.measured_unit else "own maximum",
+            "errors": "measured unit" if section.measured_unit else "share of the person's maximum",
             "people": len(section.subjects),
             "seconds": round(section.seconds, 1),
             "cycles": section.cycles,

@@ -99,7 +99,7 @@ def _glance(results: Sequence[Result]) -> str:
 
 def _section(result: Result, figures: Sequence[tuple[str, Path]]) -> list[str]:
     section = result.section
-    unit = "the measured unit" if section.measured_unit else "shares of the own maximum"
+    unit = "the measured unit" if section.measured_unit else "shares of the person's maximum"
     parts = [
         f"## Every muscle: `{section.protocol}`, {section.title}, {section.data}",
         f"{len(section.subjects)} tested, {section.seconds:.0f} s, {section.cycles} whole gait"
@@ -240,9 +240,9 @@ of {window:g} s, with the learning rate and the augmentation that were chosen fo
 `encoder only` is STDR-Net without attention and decoder.
 
 Real recordings and virtual people never share a column. In `block` errors are in the measured
-unit. EMG amplitudes are not comparable between people, tasks and speeds: elsewhere every channel of
-estimate and measurement is first divided by its own maximum over the trial. There a factor changes
-nothing, so `gain` equals `raw simulation`.
+unit. EMG amplitudes are not comparable between people, tasks and speeds: elsewhere every channel is
+measured in shares of its own maximum over the trial. What a method estimates is already in such
+shares, for it was fitted to them; the raw simulation, which was not, is divided by its own maximum.
 
 In the tables of a protocol each cell has the RMSE as a share of raw's, mean of all muscles, and how
 many of all measured and of the default five muscles are better than raw. In those of every muscle,

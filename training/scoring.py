@@ -1,6 +1,6 @@
 """How every method does on what was tested: by muscle, recording and gait cycle."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,6 +24,33 @@ FIVE = (
 and vastus medialis."""
 
 
+Estimate = Callable[[Pair], pd.DataFrame]
+"""Takes a pair, whose measured side is not looked at, to `(frames, channels)`, envelopes."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to estimate envelopes.
+
+    Args:
+        estimate: Estimate.
+        unit: by channel, the envelope that is the largest of a person as far as the method has
+            learnt it; None where it has learnt none, as in the raw simulation.
+        parameters: trained weights of a network, or None.
+    """
+
+    estimate: Estimate
+    unit: Mapping[str, float] | None = None
+    parameters: int | None = None
+
+    def shares(self, pair: Pair) -> pd.DataFrame:
+        """The estimate in shares of a maximum: the method's unit, or else the estimate's own."""
+        estimate = self.estimate(pair)
+        return estimate / (
+            estimate.max().clip(lower=1e-9) if self.unit is None else pd.Series(dict(self.unit))
+        )
+
+
 @dataclass(frozen=True)
 class Estimated:
     """A recording that was tested.
@@ -44,29 +71,25 @@ class Estimated:
     def of(
         cls,
         pair: Pair,
-        estimates: dict[str, Callable[[Pair], pd.DataFrame]],
+        methods: Mapping[str, Method],
         measured_unit: bool,
     ) -> "Estimated":
         """Estimate a pair by every method.
 
         Args:
             pair: Pair.
-            estimates: by method, a function of the pair.
-            measured_unit: whether values stay as they are; else each channel of estimate and
-                measurement is divided by its own maximum.
+            methods: by name.
+            measured_unit: whether values stay as they are; else each channel of the measurement is
+                divided by its own maximum, and estimates are `Method.shares`.
         """
-        channels = list(pair.measured.columns)
-
-        def scaled(frame: pd.DataFrame) -> pd.DataFrame:
-            frame = frame[channels]
-            return frame if measured_unit else frame / frame.max().clip(lower=1e-9)
-
-        return cls(
-            pair.subject,
-            scaled(pair.measured),
-            {method: scaled(estimate(pair)) for method, estimate in estimates.items()},
-            starts_of(pair),
-        )
+        measured = pair.measured
+        estimates = {
+            name: (method.estimate if measured_unit else method.shares)(pair)[measured.columns]
+            for name, method in methods.items()
+        }
+        if not measured_unit:
+            measured = measured / measured.max().clip(lower=1e-9)
+        return cls(pair.subject, measured, estimates, starts_of(pair))
 
 
 @dataclass

@@ -13,7 +13,7 @@ from nem2e_tf.shards import Pair
 from nem2e_tf.signals import RATE
 from training.calibration import coverage
 from training.protocols import REAL, VIRTUAL
-from training.scoring import FIVE, Estimated
+from training.scoring import FIVE, Estimated, Method
 
 CONFIDENCE = 0.9
 
@@ -29,7 +29,7 @@ def card_scores(
             the refiner has one.
         strangers: virtual people that neither fit nor calibration saw.
         other: recordings of real people of other laboratories. These and the strangers are scored
-            as shares of each channel's own maximum.
+            in shares of a person's maximum, which refined envelopes already are.
 
     Returns:
         By name of the test: `data`, `errors`, `seconds`, and of every task by muscle `rmse`, `r`
@@ -52,26 +52,28 @@ def card_scores(
 def _scores(
     refiner: Refiner, pairs: Sequence[Pair], data: str, measured_unit: bool
 ) -> dict[str, Any]:
-    estimates = {
-        "raw": lambda pair: pair.simulated,
-        "refined": lambda pair: (
-            refiner.refine(pair.simulated)
-            .set_axis(pair.simulated.index)
-            .set_axis(refiner.card.outputs, axis=1)
-        ),
+    methods = {
+        "raw": Method(lambda pair: pair.simulated),
+        "refined": Method(lambda pair: refined(refiner, pair), refiner.card.output_maximum),
     }
     tasks = {}
     for task in sorted({pair.task for pair in pairs}):
         own = [pair for pair in pairs if pair.task == task]
-        tested = [Estimated.of(pair, estimates, measured_unit) for pair in own]
+        tested = [Estimated.of(pair, methods, measured_unit) for pair in own]
         tasks[task] = _task(tested, _coverage(refiner, own))
     return {
         "data": data,
-        "errors": "measured unit" if measured_unit else "share of each channel's own maximum",
+        "errors": "measured unit" if measured_unit else "share of a person's maximum",
         "people": len({pair.subject for pair in pairs}),
         "seconds": round(sum(len(pair.measured) for pair in pairs) / RATE, 1),
         "tasks": tasks,
     }
+
+
+def refined(refiner: Refiner, pair: Pair) -> pd.DataFrame:
+    """A pair's simulated side, refined; its columns are the refiner's outputs."""
+    found = refiner.refine(pair.simulated)
+    return found.set_axis(pair.simulated.index).set_axis(refiner.card.outputs, axis=1)
 
 
 def _coverage(refiner: Refiner, pairs: Sequence[Pair]) -> "pd.Series[float]":
@@ -192,8 +194,8 @@ def shipped_refiners(cards: Mapping[str, Card]) -> list[str]:
 
 
 _SHIPPED = """From their cards (`python -m training.fit` scores what it has fitted). Later time of
-the recordings is in the measured unit for `walking` and `running`; elsewhere every channel is
-divided by its own maximum. The
+the recordings is in the measured unit for `walking` and `running`; elsewhere errors are in shares
+of a person's maximum. The
 virtual people never seen are the 20 of seed 1; the other person is the one stride of
 opensim-3d-walking. `r, 90 %` is a bootstrap interval of the mean r of gait cycles (one person) or
 of people; r itself is of whole recordings, and within a cycle it is mostly higher. The prediction
