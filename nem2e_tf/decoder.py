@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from nem2e_tf.decoding import UNSEEN, Weights, around, decode, placed, seen
+from nem2e_tf.decoding import UNSEEN, Sight, Weights, around, decode, placed, seen
 
 
 @keras.saving.register_keras_serializable("nem2e_tf")
@@ -13,7 +13,7 @@ class AttentionDecoder(keras.layers.Layer):
     """Recurrent decoder that asks, at every step, where in the encoded motion to look.
 
     At step `i`, with the hidden state `s` and the output `y` of the step before and the encoded
-    steps `h_j`, `|j - i| <= reach` (Bahdanau, Cho and Bengio 2015, appendix A.1.2):
+    steps `h_j`, `i - reach <= j <= i + ahead` (Bahdanau, Cho and Bengio 2015, appendix A.1.2):
 
         e_ij = v · tanh(W s_{i-1} + U h_j + b)      energy
         a_ij = softmax_j(e_ij)                      alignment, zero on padding
@@ -21,13 +21,14 @@ class AttentionDecoder(keras.layers.Layer):
         s_i  = LSTM([y_{i-1}, c_i], s_{i-1})        y_{-1} = 0
         y_i  = sigmoid(V [s_i, c_i] + d)            activity, 0-1
 
-    The first state is tanh(P h_0 + p): `h_0` ends the backward encoder's way over the window.
+    The first state is tanh(P h_0 + p): `h_0` ends a backward encoder's way over the window.
 
     Args:
         units: int. Size of the cell's hidden state.
         attention_units: int. Size of the space in which state and encoded steps are compared.
         outputs: int. Muscles, times the frames of a step.
         reach: int or None. Steps before and after its own that a step looks at; None: all.
+        ahead: int or None. Steps after its own, where they are fewer.
 
     Call arguments:
         encoded: `(batch, steps, features)`.
@@ -48,13 +49,18 @@ class AttentionDecoder(keras.layers.Layer):
         attention_units: int,
         outputs: int,
         reach: int | None = None,
+        ahead: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if ahead is not None and (reach is None or ahead > reach):
+            raise ValueError(f"ahead of {ahead} steps is not within a reach of {reach}")
         self.units = units
         self.attention_units = attention_units
         self.outputs = outputs
         self.reach = reach
+        self.ahead = ahead
+        self.sight: Sight = None if reach is None else (reach, reach if ahead is None else ahead)
         self.first_state = keras.layers.Dense(units, activation="tanh", name="first_state")
         self.query = keras.layers.Dense(attention_units, use_bias=False, name="query")
         self.key = keras.layers.Dense(attention_units, name="key")
@@ -120,27 +126,27 @@ class AttentionDecoder(keras.layers.Layer):
             activity, alignment = decode(
                 tf.transpose(encoded, (1, 0, 2)), tf.transpose(keys, (1, 0, 2)), hidden,
                 self._weights(),
-                mask=tf.transpose(mask), teach=teach, truth=truth, reach=self.reach,
+                mask=tf.transpose(mask), teach=teach, truth=truth, sight=self.sight,
             )  # fmt: skip
             activity = tf.transpose(activity, (1, 0, 2))
             alignment = tf.transpose(alignment, (2, 0, 1))
         else:
             activity, alignment = self._run_freely(encoded, keys, mask, hidden)
-        return activity, placed(alignment, self.reach)
+        return activity, placed(alignment, self.sight)
 
     def _run_freely(self, encoded: Any, keys: Any, mask: Any, hidden: Any) -> tuple[Any, Any]:
         """All steps of `step`, from its own output on."""
         batch, steps = tf.shape(encoded)[0], tf.shape(encoded)[1]
-        series = [around(x, self.reach, axis=1) for x in (encoded, keys, mask)]
+        series = [around(x, self.sight, axis=1) for x in (encoded, keys, mask)]
 
         def body(i: Any, previous: Any, hidden: Any, carry: Any, out: Any, rows: Any) -> Any:
-            encoded, keys, mask = (seen(x, i, self.reach, axis=1) for x in series)
+            encoded, keys, mask = (seen(x, i, self.sight, axis=1) for x in series)
             output, alignment, (hidden, carry) = self.step(
                 encoded, keys, mask, previous, [hidden, carry]
             )
             return i + 1, output, hidden, carry, out.write(i, output), rows.write(i, alignment)
 
-        width = encoded.shape[1] if self.reach is None else 2 * self.reach + 1
+        width = encoded.shape[1] if self.sight is None else sum(self.sight) + 1
         *_, out, rows = tf.while_loop(
             lambda i, *_: i < steps,
             body,
@@ -179,4 +185,5 @@ class AttentionDecoder(keras.layers.Layer):
             "attention_units": self.attention_units,
             "outputs": self.outputs,
             "reach": self.reach,
+            "ahead": self.ahead,
         }

@@ -14,6 +14,9 @@ import tensorflow as tf
 UNSEEN = -1e9
 """Energy of what attention must not look at."""
 
+Sight = tuple[int, int] | None
+"""How many steps before and after its own a step sees; None: all."""
+
 
 class Weights(NamedTuple):
     """The decoder's weights; the cell's gates as Keras has them: input, forget, cell, output."""
@@ -27,19 +30,19 @@ class Weights(NamedTuple):
     head_bias: Any
 
 
-def around(series: Any, reach: int | None, axis: int = 0) -> Any:
-    """A series with as many steps of zeros (or False) before and after as a step reaches."""
-    if reach is None:
+def around(series: Any, sight: Sight, axis: int = 0) -> Any:
+    """A series with as many steps of zeros (or False) before and after as a step sees."""
+    if sight is None:
         return series
-    ends = [[reach, reach] if i == axis else [0, 0] for i in range(len(series.shape))]
+    ends = [list(sight) if i == axis else [0, 0] for i in range(len(series.shape))]
     return tf.pad(series, ends)
 
 
-def seen(series: Any, step: Any, reach: int | None, axis: int = 0) -> Any:
+def seen(series: Any, step: Any, sight: Sight, axis: int = 0) -> Any:
     """What of the result of `around` a step sees."""
-    if reach is None:
+    if sight is None:
         return series
-    window = slice(step, step + 2 * reach + 1)
+    window = slice(step, step + sum(sight) + 1)
     return series[window] if axis == 0 else series[:, window]
 
 
@@ -52,7 +55,7 @@ def decode(
     mask: Any,
     teach: Any,
     truth: Any,
-    reach: int | None,
+    sight: Sight,
 ) -> tuple[Any, Any]:
     """Decode all steps.
 
@@ -64,12 +67,12 @@ def decode(
         mask: `(steps, batch)` bool. False on padding.
         teach: `(steps, batch, 1)` bool: the step after is told `truth`.
         truth: `(steps, batch, outputs)`.
-        reach: int or None. Steps to either side that a step sees; None: all.
+        sight: Sight.
 
     Returns:
         `(steps, batch, outputs)` activity and `(steps, seen, batch)` alignment.
     """
-    beyond = tf.where(around(mask, reach), 0.0, UNSEEN)
+    beyond = tf.where(around(mask, sight), 0.0, UNSEEN)
 
     @tf.custom_gradient
     def run(
@@ -79,7 +82,7 @@ def decode(
         steps = encoded.shape[0] or tf.shape(encoded)[0]
         features, units, outputs = encoded.shape[-1], hidden.shape[-1], head.shape[-1]
         sizes = [outputs, features, units]
-        all_keys, all_encoded = around(keys, reach), around(encoded, reach)
+        all_keys, all_encoded = around(keys, sight), around(encoded, sight)
         nothing = tf.zeros_like(truth[0])
 
         def rows(count: int) -> list[tf.TensorArray]:
@@ -88,11 +91,11 @@ def decode(
             ]
 
         def forwards(i: Any, told: Any, hidden: Any, carry: Any, kept: Any) -> Any:
-            alike = tf.tanh(seen(all_keys, i, reach) + tf.matmul(hidden, query))
-            energies = tf.reduce_sum(alike * energy, 2) + seen(beyond, i, reach)
+            alike = tf.tanh(seen(all_keys, i, sight) + tf.matmul(hidden, query))
+            energies = tf.reduce_sum(alike * energy, 2) + seen(beyond, i, sight)
             shares = tf.exp(energies - tf.reduce_max(energies, 0))
             alignment = shares / tf.reduce_sum(shares, 0)
-            context = tf.reduce_sum(alignment[..., None] * seen(all_encoded, i, reach), 0)
+            context = tf.reduce_sum(alignment[..., None] * seen(all_encoded, i, sight), 0)
             inputs = tf.concat([told, context, hidden], 1)
             gates = tf.nn.bias_add(tf.matmul(inputs, cell), bias)
             open_, new = tf.sigmoid(gates[:, : 3 * units]), tf.tanh(gates[:, 3 * units :])
@@ -138,7 +141,7 @@ def decode(
                     tf.matmul(d_gates, cell, transpose_b=True), sizes, 1
                 )
                 d_context += through_cell
-                d_share = d_alignment[i] + tf.reduce_sum(d_context * seen(all_encoded, i, reach), 2)
+                d_share = d_alignment[i] + tf.reduce_sum(d_context * seen(all_encoded, i, sight), 2)
                 d_energy = alignment * (d_share - tf.reduce_sum(alignment * d_share, 0))
                 d_alike = tf.raw_ops.TanhGrad(y=alike, dy=d_energy[..., None] * energy)
                 d_query = tf.reduce_sum(d_alike, 0)
@@ -146,26 +149,27 @@ def decode(
                 d_hidden += tf.matmul(d_query, query, transpose_b=True)
                 d_keys += d_alike
                 last = d_keys[-1]
-                if reach is not None:
+                if sight is not None:
                     # No earlier step sees as far; what the others saw moves on by one.
                     d_keys = tf.concat([nowhere, d_keys[:-1]], 0)
                 row = d_gates, d_head, d_query, d_context, last
                 found = [array.write(i, value) for array, value in zip(found, row, strict=True)]
                 return i - 1, d_told, d_hidden, d_carry * forget, d_keys, d_weight, found
 
-            d_keys = tf.zeros_like(seen(all_keys, 0, reach))
+            d_keys = tf.zeros_like(seen(all_keys, 0, sight))
             nowhere, zero = d_keys[:1], tf.zeros_like(hidden)
             start = steps - 1, nothing, zero, zero, d_keys, tf.zeros_like(energy[:, None]), rows(5)
             _, _, d_first, _, d_keys, d_weight, found = tf.while_loop(
                 lambda i, *_: i >= 0, backwards, start, maximum_iterations=steps
             )
             d_gates, d_head, d_query, d_context, last = (x.stack() for x in found)
-            if reach is not None:
-                # Step i was the last to see i + reach; the first ones are still under way.
-                d_keys = tf.concat([d_keys[1 + reach :], last], 0)[:steps]
+            if sight is not None:
+                # Step i was the last to see the last of its sight; the first ones of all are
+                # still under way.
+                d_keys = tf.concat([d_keys[1 + sight[0] :], last], 0)[:steps]
             alignment, inputs, read = (kept[place].stack() for place in (1, 2, 7))
             return (
-                _where_seen(alignment, d_context, reach),
+                _where_seen(alignment, d_context, sight),
                 d_keys,
                 d_first,
                 _over_all(inputs[..., -units:], d_query),
@@ -197,18 +201,18 @@ def _over_all(inputs: Any, d_outputs: Any) -> Any:
     return tf.matmul(*rows, transpose_a=True)
 
 
-def _where_seen(alignment: Any, d_context: Any, reach: int | None) -> Any:
+def _where_seen(alignment: Any, d_context: Any, sight: Sight) -> Any:
     """The gradient of encoded steps, `(steps, batch, features)`, through the contexts."""
-    square = placed(tf.transpose(alignment, (2, 0, 1)), reach)
+    square = placed(tf.transpose(alignment, (2, 0, 1)), sight)
     return tf.einsum("bts,tbf->sbf", square, d_context)
 
 
-def placed(alignment: Any, reach: int | None) -> Any:
+def placed(alignment: Any, sight: Sight) -> Any:
     """Alignments by what each step sees, `(batch, steps, seen)`, as `(batch, steps, steps)`."""
-    if reach is None:
+    if sight is None:
         return alignment
     batch, steps, width = (tf.shape(alignment)[i] for i in range(3))
     # Rows one longer than the square's shift by one place each when they are cut anew.
     flat = tf.reshape(tf.pad(alignment, [[0, 0], [0, 0], [0, steps]]), (batch, -1))
     rows = tf.reshape(flat[:, : steps * (steps + width - 1)], (batch, steps, steps + width - 1))
-    return rows[:, :, reach : reach + steps]
+    return rows[:, :, sight[0] : sight[0] + steps]

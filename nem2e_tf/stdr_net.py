@@ -103,18 +103,21 @@ def stdr_net(
     dropout: float = 0.1,
     frames: int = 4,
     reach: int | None = 20,
+    ahead: int | None = None,
 ) -> keras.Model:
     """Build STDR-Net as one functional Keras model that runs freely on its own output.
 
     Args:
         inputs: int. Simulated channels.
         outputs: int. Muscles.
-        encoder_units: int. Hidden state of the encoder's LSTM, in each direction.
+        encoder_units: int. Hidden state of the encoder's LSTM, in each of its directions.
         decoder_units: int. Hidden state of the decoder's LSTM.
         attention_units: int. Size of the attention's comparison space.
         dropout: float. Share of the encoded features that a training step leaves out.
         frames: int. Frames that encoder and decoder take in one step.
         reach: int or None. Steps to either side that attention looks at; None: all.
+        ahead: int or None. Steps to come that the network may know of: attention looks no further
+            ahead, and the encoder goes forwards only. For a stream. None: all of the window.
 
     Returns:
         Model of `(batch, time, inputs)`, simulated activity with each channel divided by its
@@ -132,12 +135,14 @@ def stdr_net(
     # Layers
     fold, unfold = Fold(frames, name="steps"), Unfold(frames, name="frames")
     padding_mask = PaddingMask(name="mask")
-    encoder = keras.layers.Bidirectional(
-        keras.layers.LSTM(encoder_units, return_sequences=True), name="encoder"
-    )
+    if ahead is None:
+        lstm = keras.layers.LSTM(encoder_units, return_sequences=True)
+        encoder = keras.layers.Bidirectional(lstm, name="encoder")
+    else:
+        encoder = keras.layers.LSTM(encoder_units, return_sequences=True, name="encoder")
     thin_out = keras.layers.Dropout(dropout, name="encoded")
     decoder = AttentionDecoder(
-        decoder_units, attention_units, outputs * frames, reach, name="decoder"
+        decoder_units, attention_units, outputs * frames, reach, ahead, name="decoder"
     )
 
     # Graph

@@ -23,14 +23,18 @@ def activity(windows: int, frames: int, channels: int, seed: int = 0) -> np.ndar
     return np.random.default_rng(seed).uniform(size=(windows, frames, channels)).astype("float32")
 
 
-@pytest.fixture(scope="module", params=[(1, None), (4, None), (3, 2), (1, 4)])
+CAUSAL = (3, 4, 1)
+
+
+@pytest.fixture(scope="module", params=[(1, None), (4, None), (3, 2), (1, 4), CAUSAL])
 def network(request: pytest.FixtureRequest) -> keras.Model:
     """A small network whose weights are large enough that frames differ."""
     keras.utils.set_random_seed(3)
-    frames, reach = request.param
+    frames, reach, *ahead = request.param
     model = stdr_net(
-        4, 3, encoder_units=5, decoder_units=6, attention_units=7, frames=frames, reach=reach
-    )
+        4, 3, encoder_units=5, decoder_units=6, attention_units=7, frames=frames, reach=reach,
+        ahead=ahead[0] if ahead else None,
+    )  # fmt: skip
     for weight in model.trainable_weights:
         weight.assign(np.random.default_rng(1).normal(scale=1.5, size=weight.shape))
     return model
@@ -60,10 +64,9 @@ def numpy_decoder(decoder: Any, encoded: np.ndarray) -> tuple[np.ndarray, np.nda
     outputs, rows = [], []
     for step in range(len(encoded)):
         reached = range(len(encoded))
-        if decoder.reach is not None:
-            reached = range(
-                max(0, step - decoder.reach), min(len(encoded), step + decoder.reach + 1)
-            )
+        if decoder.sight is not None:
+            before, after = decoder.sight
+            reached = range(max(0, step - before), min(len(encoded), step + after + 1))
         energies = np.array(
             [energy[:, 0] @ np.tanh(hidden @ query + encoded[j] @ key + key_bias) for j in reached]
         )
@@ -96,10 +99,27 @@ def test_every_row_of_the_alignment_adds_up_to_one(network: keras.Model) -> None
 def test_attention_does_not_look_beyond_its_reach(network: keras.Model) -> None:
     _, alignment = with_alignment(network).predict(activity(2, 40, 4), verbose=0)
     places = np.arange(alignment.shape[1])
-    reach = network.get_layer("decoder").reach
-    within = np.abs(places[:, None] - places) <= (len(places) if reach is None else reach)
+    before, after = network.get_layer("decoder").sight or (len(places), len(places))
+    away = places - places[:, None]
+    within = (-before <= away) & (away <= after)
     assert (alignment[:, within] > 0).all()
     assert (alignment[:, ~within] == 0).all()
+
+
+@pytest.mark.parametrize("network", [CAUSAL], indirect=True)
+def test_a_causal_network_knows_nothing_of_later_steps(network: keras.Model) -> None:
+    x = activity(1, 60, 4)
+    later = x.copy()
+    later[:, 36:] = 0.0
+    before, after = (network.predict(series, verbose=0)[0] for series in (x, later))
+    # Step 10 sees the motion up to frame 35, step 11 up to frame 38.
+    np.testing.assert_array_equal(before[:33], after[:33])
+    assert np.abs(before[33:36] - after[33:36]).min() > 1e-4
+
+
+def test_a_network_that_looks_further_ahead_than_it_reaches_is_refused() -> None:
+    with pytest.raises(ValueError, match="ahead of 5 steps is not within a reach of 4"):
+        stdr_net(4, 3, reach=4, ahead=5)
 
 
 def test_attention_does_not_look_at_padding(network: keras.Model) -> None:
@@ -139,6 +159,8 @@ def test_training_gives_the_gradient_that_a_plain_keras_rnn_gives(
     network: keras.Model, share: float
 ) -> None:
     frames, reach = network.get_layer("steps").frames, network.get_layer("decoder").reach
+    if network.get_layer("decoder").ahead is not None:
+        pytest.skip("the plain network looks to both sides")
     plain = plain_net(
         4, 3, encoder_units=5, decoder_units=6, attention_units=7, frames=frames, reach=reach
     )
@@ -166,7 +188,8 @@ def test_the_gradient_of_activity_and_alignment_is_that_of_the_free_running_grap
 ) -> None:
     decoder = network.get_layer("decoder")
     random = np.random.default_rng(11)
-    encoded = tf.constant(random.normal(size=(3, 9, 10)), tf.float32)
+    features = network.get_layer("encoded").output.shape[-1]
+    encoded = tf.constant(random.normal(size=(3, 9, features)), tf.float32)
     mask = tf.constant(np.arange(9) < [[9], [6], [9]])
     counted = tf.cast(mask, tf.float32)[..., None]  # what a step in padding gives is nobody's
     weight = tf.constant(random.normal(size=(3, 9, 9)), tf.float32)
