@@ -52,7 +52,7 @@ class Augmentation:
         """
         import tensorflow as tf
 
-        from nem2e_tf.stdr_net import PADDING
+        from nem2e_tf.edge.steps import PADDING
 
         def draw(shape: tuple[int, ...], number: int, low: float, high: float) -> Any:
             return tf.random.stateless_uniform(shape, seed + number, low, high)
@@ -154,7 +154,7 @@ def windows(
     """
     import tensorflow as tf
 
-    from nem2e_tf.stdr_net import PADDING
+    from nem2e_tf.edge.steps import PADDING
 
     manifest = shards.manifest
     scale_in = np.array([input_maximum[c] for c in manifest.simulated], np.float32)

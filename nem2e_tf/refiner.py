@@ -8,7 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 from pydantic import (
     BaseModel,
@@ -18,17 +17,20 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from scipy.ndimage import convolve1d
 
 from nem2e_tf import familiarity, intervals
-from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.edge import windows
+from nem2e_tf.edge.layout import Network, Signals
+from nem2e_tf.edge.manifest import refiner_folder
+from nem2e_tf.edge.refiner import outside
+from nem2e_tf.edge.steps import StepNetwork
+from nem2e_tf.errors import InputError
 from nem2e_tf.files import check_new_folder, replacing
 from nem2e_tf.muscles import MuscleMap, Weights, combine
+from nem2e_tf.runtimes import WEIGHTS, KerasNetwork, open_network
 from nem2e_tf.signals import at_rate
 
-WEIGHTS, CARD = "refiner.keras", "card.json"
-BATCH = 64
-"""Windows that run together: bounds the memory that a long recording takes."""
+CARD = "card.json"
 
 
 class Source(BaseModel):
@@ -130,28 +132,43 @@ class Refiner:
 
     Args:
         card: Card.
-        model: keras.Model of `(batch, time, inputs)` to `(batch, time, outputs)`, made by
-            `nem2e_tf.stdr_net.stdr_net`.
+        network: keras.Model of `(batch, time, inputs)` to `(batch, time, outputs)`, made by
+            `nem2e_tf.stdr_net.stdr_net`, or the network in another runtime.
         folder: path or None. Where it was loaded from.
     """
 
-    def __init__(self, card: Card, model: Any, folder: Path | None = None) -> None:
-        import tensorflow as tf
-
-        shapes = model.input_shape[-1], model.output_shape[-1]
+    def __init__(self, card: Card, network: Any, folder: Path | None = None) -> None:
+        if not hasattr(network, "layout"):
+            network = KerasNetwork(network)
+        self.network: Network = network
+        shapes = self.network.layout.inputs, self.network.layout.outputs
         if shapes != (len(card.inputs), len(card.outputs)):
             raise InputError(
                 f"{folder or card.name}: the network has {shapes[0]} inputs and {shapes[1]}"
                 f" outputs, the card {len(card.inputs)} and {len(card.outputs)}"
             )
         self.card = card
-        self.model = model
         self.folder = folder
         self.muscles = MuscleMap.parse(card.muscles, f"{folder or card.name}")
-        # Frames that the network gives at once.
-        self._step = next((layer.frames for layer in model.layers if layer.name == "steps"), 1)
-        signature = [tf.TensorSpec((None, None, len(card.inputs)), tf.float32)]
-        self._run = tf.function(lambda x: model(x, training=False), input_signature=signature)
+        self.signals = Signals.of(card.model_dump())
+
+    @property
+    def model(self) -> Any:
+        """The Keras model; `InputError` in another runtime."""
+        if not isinstance(self.network, KerasNetwork):
+            raise InputError(f"{self.card.name}: this needs the runtime keras")
+        return self.network.model
+
+    def stepwise(self) -> StepNetwork:
+        """The network step by step, for a stream; `InputError` where its runtime has no steps."""
+        if isinstance(self.network, KerasNetwork):
+            return self.network.stepwise()
+        if not isinstance(self.network, StepNetwork):
+            raise InputError(
+                f"{self.card.name}: SavedModel and ONNX refine whole recordings; for a stream"
+                " choose the runtime tflite, tflite-int8 or keras"
+            )
+        return self.network
 
     def columns(self, available: Iterable[str], side: str, what: str) -> dict[str, Weights]:
         """The columns that give each input channel, or an `InputError` naming the one missing.
@@ -183,12 +200,13 @@ class Refiner:
         """
         side = side or self.muscles.side_of(self.card.inputs, frame.columns)
         channels = self.channels(frame, side)
-        scale = np.array([self.card.input_maximum[c] for c in self.card.inputs])
-        refined = self._network(channels.to_numpy() / scale)
+        window = round(self.card.window * self.card.rate)
+        shares = channels.to_numpy() / self.signals.input_maximum
+        refined = windows.refined(self.network, shares, window)
         found = self.muscles.columns(frame.columns, side)
         names = [next(iter(found.get(c, {c: 1.0}))) for c in self.card.outputs]
-        maximum = np.array([self.card.output_maximum[c] for c in self.card.outputs])
-        return pd.DataFrame(refined * maximum, index=channels.index, columns=names)
+        envelopes = refined * self.signals.output_maximum
+        return pd.DataFrame(envelopes, index=channels.index, columns=names)
 
     def interval(self, refined: pd.DataFrame) -> pd.DataFrame:
         """Where the measured envelopes of a person unlike those fitted on are to be expected.
@@ -204,7 +222,7 @@ class Refiner:
         Raises:
             InputError: the card has no interval.
         """
-        maximum = np.array([self.card.output_maximum[c] for c in self.card.outputs])
+        maximum = self.signals.output_maximum
         lower, upper = intervals.interval(self.offsets(), refined.to_numpy() / maximum)
         bounds = {}
         for i, name in enumerate(refined.columns):
@@ -246,54 +264,23 @@ class Refiner:
         _check_activity(used, what)
         return combine(at_rate(used, self.card.rate, what), columns)
 
-    def _network(self, inputs: np.ndarray) -> np.ndarray:
-        """`(frames, inputs)` to `(frames, outputs)`, both scaled, in cross-faded windows."""
-        frames = len(inputs)
-        window = min(frames, round(self.card.window * self.card.rate))
-        starts = sorted({*range(0, frames - window + 1, max(1, window // 2)), frames - window})
-        ramp = np.arange(1, window + 1, dtype=float)
-        fade = np.minimum(ramp, ramp[::-1])[:, None]
-        total = np.zeros((frames, len(self.card.outputs)))
-        weight = np.zeros((frames, 1))
-        for first in range(0, len(starts), BATCH):
-            batch = starts[first : first + BATCH]
-            stacked = np.stack([inputs[s : s + window] for s in batch]).astype(np.float32)
-            for start, output in zip(batch, self._run(stacked).numpy(), strict=True):
-                total[start : start + window] += fade * output
-                weight[start : start + window] += fade
-        return _smooth(total / weight, self._step)
 
-
-def load(refiner: str | os.PathLike[str]) -> Refiner:
+def load(refiner: str | os.PathLike[str], runtime: str = "keras") -> Refiner:
     """Load a refiner.
 
     Args:
         refiner: str or path. The name of a shipped refiner (`walking`, `running`), or a folder
             that holds `refiner.keras` and `card.json`. A name wins over a folder of that name;
             write `./walking` for the folder.
+        runtime: str. What runs the network: `keras`, or, of a refiner that was exported,
+            `savedmodel`, `tflite`, `tflite-int8` or `onnx`.
 
     Raises:
-        InputError: there is no such refiner, or its card or network cannot be read.
+        InputError: there is no such refiner, its card or network cannot be read, or there is no
+            such runtime.
     """
-    folder = shipped().get(str(refiner)) or Path(refiner)
-    if not folder.is_dir():
-        raise InputError(
-            f"{refiner}: no such refiner or folder; {nearest(str(refiner), shipped())}"
-        )
-    card = Card.read(folder / CARD)
-    if not (folder / WEIGHTS).is_file():
-        raise InputError(f"{folder}: no {WEIGHTS} in this folder; it is not a refiner")
-
-    import keras
-
-    import nem2e_tf.stdr_net  # noqa: F401  registers the network's layers with Keras
-
-    try:
-        model = keras.models.load_model(folder / WEIGHTS, compile=False, safe_mode=True)
-    except (ValueError, TypeError, KeyError, OSError, ImportError) as error:
-        detail = " ".join(str(error).split())[:200]
-        raise InputError(f"{folder / WEIGHTS}: Keras cannot load this network: {detail}") from None
-    return Refiner(card, model, folder)
+    folder = refiner_folder(refiner)
+    return Refiner(Card.read(folder / CARD), open_network(folder, runtime), folder)
 
 
 def save(refiner: Refiner, folder: str | os.PathLike[str]) -> None:
@@ -311,39 +298,16 @@ def save(refiner: Refiner, folder: str | os.PathLike[str]) -> None:
         whole.rename(folder)
 
 
-def shipped() -> dict[str, Path]:
-    """The refiners that come with the package: name to folder."""
-    package = Path(__file__).resolve().parent
-    # Inside the package once it is built; at the top of the repository in a checkout.
-    roots = (package / "saved_models", package.parent / "saved_models")
-    root = next((root for root in roots if root.is_dir()), roots[0])
-    return {path.parent.name: path.parent for path in sorted(root.glob(f"*/{CARD}"))}
-
-
 def versions() -> dict[str, str]:
     """Versions of the packages that make a refiner."""
     return {name: importlib.metadata.version(name) for name in ("nem2e-tf", "tensorflow", "keras")}
 
 
-def _smooth(frames: np.ndarray, step: int) -> np.ndarray:
-    """Without the ripple that steps of several frames leave, and without delay.
-
-    The mean over one step's frames, centred: zero at the rate of steps and its harmonics, 0.90 at
-    the 6 Hz of an envelope's low-pass with steps of 40 ms.
-    """
-    if step == 1:
-        return frames
-    kernel = np.ones(step)
-    kernel = kernel if step % 2 else np.convolve(kernel, [0.5, 0.5])
-    return convolve1d(frames, kernel / kernel.sum(), axis=0, mode="nearest")
-
-
 def _check_activity(frame: pd.DataFrame, what: str) -> None:
     values = frame.to_numpy(dtype=float)
-    # A QP may miss its bound by rounding; per cent or joint moments miss by more.
-    wrong = ~((values >= -1e-6) & (values <= 1.001))
-    if wrong.any():
-        row, column = (int(i) for i in np.argwhere(wrong)[0])
+    found = outside(values)
+    if found is not None:
+        row, column = found
         raise InputError(
             f"{what}: column '{frame.columns[column]}' is {values[row, column]:g} at time"
             f" {frame.index[row]:g} s; simulated activity is 0-1"

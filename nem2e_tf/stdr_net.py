@@ -19,9 +19,7 @@ import keras
 import tensorflow as tf
 
 from nem2e_tf.decoder import AttentionDecoder
-
-PADDING = -1.0
-"""What all input channels hold in a frame that is padding. Activity is never negative."""
+from nem2e_tf.edge.steps import PADDING
 
 
 @keras.saving.register_keras_serializable("nem2e_tf")

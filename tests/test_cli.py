@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nem2e_tf.edge.manifest import shipped
 from nem2e_tf.familiarity import names
 from nem2e_tf.files import read_storage, write_storage
-from nem2e_tf.refiner import CARD, shipped
+from nem2e_tf.refiner import CARD
 from nem2e_tf.trials import read_trials
 
 NEM2E = Path(sys.executable).with_name("nem2e")

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from nem2e_tf.dataset import Augmentation, maxima, own_maxima, windows
+from nem2e_tf.edge.steps import PADDING
 from nem2e_tf.shards import Manifest, Pair, Shards, describe, write_shard
-from nem2e_tf.stdr_net import PADDING
 
 Written = Callable[..., Shards]
 ONES = (

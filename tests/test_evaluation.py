@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nem2e_tf.edge.manifest import shipped
 from nem2e_tf.muscles import MuscleMap
-from nem2e_tf.refiner import CARD, Card, shipped
+from nem2e_tf.refiner import CARD, Card
 from nem2e_tf.shards import SERIES, Manifest, Pair, Shards, describe, write_shard
 from training import protocols
 from training.evaluate import main, read_ablations, run

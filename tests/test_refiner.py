@@ -11,7 +11,9 @@ import pandas as pd
 import pytest
 
 import nem2e_tf
-from nem2e_tf.refiner import CARD, WEIGHTS, Refiner, shipped
+from nem2e_tf.edge.manifest import shipped
+from nem2e_tf.refiner import CARD, Refiner
+from nem2e_tf.runtimes import WEIGHTS
 
 Refused = Callable[..., AbstractContextManager[None]]
 

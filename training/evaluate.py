@@ -17,9 +17,10 @@ import yaml
 from pydantic import ValidationError
 
 from nem2e_tf import terminal
+from nem2e_tf.edge.manifest import shipped
 from nem2e_tf.errors import InputError, nearest
 from nem2e_tf.files import check_input, replacing
-from nem2e_tf.refiner import CARD, Card, shipped
+from nem2e_tf.refiner import CARD, Card
 from training.experiment import EVALUATION, REPOSITORY, RUNS, Experiment, read_experiment
 from training.methods import METHODS, NETWORKS, is_kept, network, simple
 from training.protocols import PROTOCOLS, Fold, Material, ablation_folds, folds

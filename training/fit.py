@@ -11,9 +11,11 @@ import typer
 
 from nem2e_tf import terminal
 from nem2e_tf.dataset import Scales, maxima, own_maxima, windows
+from nem2e_tf.edge.manifest import MANIFEST
 from nem2e_tf.files import check_folder, replacing
 from nem2e_tf.muscles import MuscleMap
-from nem2e_tf.refiner import CARD, WEIGHTS, Card, Refiner, Source, versions
+from nem2e_tf.refiner import CARD, Card, Refiner, Source, versions
+from nem2e_tf.runtimes import WEIGHTS
 from nem2e_tf.signals import RATE
 from training.calibration import calibrated
 from training.experiment import (
@@ -249,12 +251,11 @@ def judged(
 def save(refiner: Refiner, folder: Path) -> None:
     """Write a refiner's folder, the card last: a folder without one is none.
 
-    Exports of a network that was there before are removed with it.
+    What was exported of a network that was there before counts no more.
     """
     check_folder(folder)
     (folder / CARD).unlink(missing_ok=True)
-    for export in folder.glob("*.tflite"):
-        export.unlink()
+    (folder / MANIFEST).unlink(missing_ok=True)
     with replacing(folder / WEIGHTS) as temporary:
         refiner.model.save(temporary)
     refiner.card.write(folder / CARD)

@@ -1,0 +1,97 @@
+"""What has to be known of a network and of its signals to run it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from nem2e_tf.errors import InputError
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Sizes of an STDR-Net.
+
+    Args:
+        inputs: simulated channels.
+        outputs: muscles.
+        frames: in a step.
+        before: steps before its own that a step of the decoder sees; None: all.
+        after: steps after its own; None: all.
+        causal: whether nothing else of what is to come is looked at.
+        encoder_units: hidden state of the encoder, in each direction.
+        decoder_units: hidden state of the decoder.
+        attention_units: size of a key.
+    """
+
+    inputs: int
+    outputs: int
+    frames: int
+    before: int | None
+    after: int | None
+    causal: bool
+    encoder_units: int
+    decoder_units: int
+    attention_units: int
+
+    @property
+    def sight(self) -> tuple[int, int]:
+        """`before` and `after`; `InputError` where attention has no bounds."""
+        if self.before is None or self.after is None:
+            raise InputError("attention to a whole window cannot go step by step; give it a reach")
+        return self.before, self.after
+
+
+class Network(Protocol):
+    """A network in some runtime. `layout` says what it is."""
+
+    @property
+    def layout(self) -> Layout:
+        """Its sizes."""
+
+    def __call__(self, windows: np.ndarray) -> np.ndarray:
+        """Refine windows.
+
+        Args:
+            windows: `(windows, frames, inputs)` float32, each channel a share of its maximum.
+
+        Returns:
+            `(windows, frames, outputs)` float32, 0-1.
+        """
+
+
+@dataclass(frozen=True)
+class Signals:
+    """What a refiner's card says of its signals.
+
+    Args:
+        inputs: names of the simulated channels, in the network's order.
+        outputs: names of the muscles.
+        rate: Hz.
+        window: seconds that the network sees at once; a causal one sees all that was.
+        input_maximum: `(inputs,)`, what the network calls 1.
+        output_maximum: `(outputs,)`.
+    """
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    rate: float
+    window: float
+    input_maximum: np.ndarray
+    output_maximum: np.ndarray
+
+    @classmethod
+    def of(cls, card: Mapping[str, Any]) -> "Signals":
+        """Of a card's plain tables; `KeyError`, `TypeError` or `ValueError` where it is none."""
+        inputs, outputs = (
+            tuple(str(name) for name in card[side]) for side in ("inputs", "outputs")
+        )
+        return cls(
+            inputs,
+            outputs,
+            float(card["rate"]),
+            float(card["window"]),
+            np.array([card["input_maximum"][name] for name in inputs], float),
+            np.array([card["output_maximum"][name] for name in outputs], float),
+        )

@@ -1,0 +1,95 @@
+"""Graphs of one step in LiteRT."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nem2e_tf.errors import InputError
+
+
+class Border(NamedTuple):
+    """A tensor at a graph's border: where it is, and how its numbers stand for real ones.
+
+    `scale` is 0 where they are real numbers themselves, else a real number is
+    `scale * (number - zero_point)`.
+    """
+
+    place: int
+    dtype: Any
+    scale: float
+    zero_point: int
+
+    @classmethod
+    def of(cls, details: Mapping[str, Any]) -> "Border":
+        """Of what LiteRT says of a tensor."""
+        return cls(int(details["index"]), details["dtype"], *details["quantization"])
+
+    def inwards(self, values: np.ndarray) -> np.ndarray:
+        """Real numbers as the graph takes them; what it cannot hold becomes its nearest number."""
+        if self.scale == 0.0:
+            return values.astype(self.dtype, copy=False)
+        held = np.iinfo(self.dtype)
+        numbers = np.rint(values / self.scale) + self.zero_point
+        return np.clip(numbers, held.min, held.max).astype(self.dtype)
+
+    def outwards(self, numbers: np.ndarray) -> np.ndarray:
+        """Real numbers, float32."""
+        if self.scale == 0.0:
+            return numbers
+        return np.float32(self.scale) * (numbers.astype(np.float32) - self.zero_point)
+
+
+class LiteRT:
+    """Graphs in LiteRT, called by name; see `nem2e_tf.edge.steps.Graphs`.
+
+    Args:
+        files: a .tflite file by graph, each with one signature.
+        threads: processor threads.
+        xnnpack: whether XNNPACK may take what it can, as LiteRT has it by itself.
+
+    Raises:
+        InputError: LiteRT is not installed, or refuses a file.
+    """
+
+    def __init__(self, files: Mapping[str, Path], threads: int = 1, xnnpack: bool = True) -> None:
+        try:
+            from ai_edge_litert.interpreter import Interpreter, OpResolverType
+        except ImportError:
+            raise InputError(
+                "ai-edge-litert is not installed; install it: pip install ai-edge-litert"
+            ) from None
+        resolver = (
+            OpResolverType.AUTO if xnnpack else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        )
+        self._graphs: dict[str, tuple[Any, dict[str, Border], dict[str, Border]]] = {}
+        for graph, file in files.items():
+            try:
+                interpreter = Interpreter(
+                    model_content=file.read_bytes(),
+                    num_threads=threads,
+                    experimental_op_resolver_type=resolver,
+                )
+                interpreter.allocate_tensors()
+                runner = interpreter.get_signature_runner(graph)
+            except (ValueError, RuntimeError) as error:
+                detail = " ".join(str(error).split())[:200]
+                raise InputError(f"{file}: LiteRT refuses this file: {detail}") from None
+            borders = [
+                {name: Border.of(details) for name, details in side.items()}
+                for side in (runner.get_input_details(), runner.get_output_details())
+            ]
+            self._graphs[graph] = (interpreter, *borders)
+
+    def __call__(self, graph: str, **tensors: np.ndarray) -> dict[str, np.ndarray]:
+        """Run a graph."""
+        interpreter, inputs, outputs = self._graphs[graph]
+        for name, values in tensors.items():
+            border = inputs[name]
+            interpreter.set_tensor(border.place, border.inwards(values))
+        interpreter.invoke()
+        return {
+            name: border.outwards(interpreter.get_tensor(border.place))
+            for name, border in outputs.items()
+        }

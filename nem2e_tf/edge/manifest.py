@@ -1,0 +1,111 @@
+"""A refiner's folder: where it is, and which forms of its network lie in it."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from nem2e_tf.edge.layout import Layout
+from nem2e_tf.errors import InputError, nearest
+
+MANIFEST = "exports.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What was exported into a refiner's folder.
+
+    Args:
+        folder: the refiner's.
+        layout: of the network.
+        forms: by name, as `tflite/int8`, plain tables: `recipe`, `files` (by path within the
+            folder: `bytes`, `sha256` and what its tensors are), `parity` with Keras, `versions`.
+    """
+
+    folder: Path
+    layout: Layout
+    forms: Mapping[str, Mapping[str, Any]]
+
+    @classmethod
+    def read(cls, folder: Path) -> "Manifest":
+        """Read exports.json; `InputError` where it is missing or wrong."""
+        path = folder / MANIFEST
+        if not path.is_file():
+            raise InputError(
+                f"{folder}: no {MANIFEST} in this folder; export first:"
+                f" python -m export.all {folder}"
+            )
+        try:
+            found = json.loads(path.read_bytes())
+            if found["format"] != FORMAT:
+                raise InputError(f"{path}: format {found['format']}, known is {FORMAT}")
+            forms = {str(name): dict(form) for name, form in found["forms"].items()}
+            return cls(folder, Layout(**found["network"]), forms)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            if isinstance(error, InputError):
+                raise
+            detail = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+            raise InputError(f"{path}: not a manifest of exports: {detail}") from None
+
+    def files(self, form: str) -> dict[str, Path]:
+        """The files of a form, by their names without suffix.
+
+        Raises:
+            InputError: there is no such form; a file lies outside the folder, is missing, or is
+                not the one that was exported.
+        """
+        if form not in self.forms:
+            raise InputError(f"{self.folder}: no form '{form}'; {nearest(form, self.forms)}")
+        try:
+            listed = {
+                str(name): (int(of["bytes"]), str(of["sha256"]))
+                for name, of in self.forms[form]["files"].items()
+            }
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise InputError(f"{self.folder / MANIFEST}: {form}: no list of files") from None
+        found = {}
+        for name, (size, digest) in listed.items():
+            path = self.folder / name
+            if not path.resolve().is_relative_to(self.folder.resolve()):
+                raise InputError(f"{self.folder / MANIFEST}: {name}: outside the refiner's folder")
+            if not path.is_file():
+                raise InputError(f"{path}: missing; export again: python -m export.all")
+            if path.stat().st_size != size or sha256(path) != digest:
+                raise InputError(
+                    f"{path}: not the file that {MANIFEST} names; export again:"
+                    f" python -m export.all {self.folder}"
+                )
+            found[path.stem] = path
+        return found
+
+    def as_json(self) -> dict[str, Any]:
+        """As it is written."""
+        return {"format": FORMAT, "network": asdict(self.layout), "forms": dict(self.forms)}
+
+
+def sha256(path: Path) -> str:
+    """Of a file's content, in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def shipped() -> dict[str, Path]:
+    """The refiners that come with the package: name to folder."""
+    package = Path(__file__).resolve().parents[1]
+    # Inside the package once it is built; at the top of the repository in a checkout.
+    roots = (package / "saved_models", package.parent / "saved_models")
+    root = next((root for root in roots if root.is_dir()), roots[0])
+    return {path.parent.name: path.parent for path in sorted(root.glob("*/card.json"))}
+
+
+def refiner_folder(refiner: str | os.PathLike[str]) -> Path:
+    """A refiner's folder by its name or path; `InputError` where there is none."""
+    folder = shipped().get(str(refiner)) or Path(refiner)
+    if not folder.is_dir():
+        raise InputError(
+            f"{refiner}: no such refiner or folder; {nearest(str(refiner), shipped())}"
+        )
+    return folder

@@ -1,0 +1,120 @@
+"""A refiner of NumPy arrays, run by LiteRT."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+from nem2e_tf.edge.layout import Signals
+from nem2e_tf.edge.litert import LiteRT
+from nem2e_tf.edge.manifest import Manifest, refiner_folder
+from nem2e_tf.edge.steps import StepNetwork
+from nem2e_tf.edge.windows import refined
+from nem2e_tf.errors import InputError, nearest
+
+RUNTIMES = {"tflite": "tflite/float32", "tflite-int8": "tflite/int8"}
+"""Forms of a network by what they are called where a runtime is chosen."""
+
+
+class EdgeRefiner:
+    """A trained refiner.
+
+    Args:
+        signals: Signals.
+        network: StepNetwork.
+    """
+
+    def __init__(self, signals: Signals, network: StepNetwork) -> None:
+        self.signals = signals
+        self.network = network
+
+    def refine(self, activity: np.ndarray) -> np.ndarray:
+        """Refine simulated muscle activity into EMG envelopes.
+
+        Args:
+            activity: `(frames, inputs)`, activations 0-1 at the refiner's rate, a column for each
+                of `signals.inputs`.
+
+        Returns:
+            `(frames, outputs)` envelopes, a column for each of `signals.outputs`.
+
+        Raises:
+            InputError: other columns, no frames, or activity that is not 0-1.
+        """
+        activity, signals = np.asarray(activity, float), self.signals
+        if activity.ndim != 2 or activity.shape[1] != len(signals.inputs) or not len(activity):
+            raise InputError(
+                f"activity of shape {activity.shape}; wanted (frames, {len(signals.inputs)}), the"
+                f" columns {', '.join(signals.inputs)}"
+            )
+        check_activity(activity, signals.inputs)
+        window = round(signals.window * signals.rate)
+        return refined(self.network, activity / signals.input_maximum, window) * (
+            signals.output_maximum
+        )
+
+    def stepwise(self) -> StepNetwork:
+        """The network, for a stream."""
+        return self.network
+
+
+def load(refiner: str | os.PathLike[str], runtime: str = "tflite", threads: int = 1) -> EdgeRefiner:
+    """Load a refiner that was exported as TensorFlow Lite.
+
+    Args:
+        refiner: str or path. The name of a shipped refiner, or a refiner's folder.
+        runtime: str. `tflite` or `tflite-int8`.
+        threads: int. Processor threads.
+
+    Raises:
+        InputError: there is no such refiner, it was not exported, or LiteRT is not installed.
+    """
+    if runtime not in RUNTIMES:
+        raise InputError(f"there is no runtime '{runtime}'; {nearest(runtime, RUNTIMES)}")
+    folder = refiner_folder(refiner)
+    return EdgeRefiner(read_signals(folder), step_network(folder, runtime, threads))
+
+
+def step_network(folder: Path, runtime: str, threads: int = 1) -> StepNetwork:
+    """The network of a refiner's folder in LiteRT."""
+    manifest = Manifest.read(folder)
+    return StepNetwork(manifest.layout, LiteRT(manifest.files(RUNTIMES[runtime]), threads))
+
+
+def read_signals(folder: Path) -> Signals:
+    """What a refiner's card says of its signals; `InputError` where it is missing or wrong."""
+    path = folder / "card.json"
+    try:
+        return Signals.of(json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        raise InputError(f"{folder}: no card.json in this folder; it is not a refiner") from None
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        detail = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise InputError(f"{path}: not a refiner's card: {detail}") from None
+
+
+def check_activity(
+    activity: np.ndarray,
+    names: "tuple[str, ...] | list[str]",
+    what: str = "activity",
+    start: int = 0,
+) -> None:
+    """`InputError` for the first value, `(frames, channels)`, that is not 0-1."""
+    found = outside(activity)
+    if found is not None:
+        row, column = found
+        raise InputError(
+            f"{what}: '{names[column]}' is {activity[row, column]:g} in frame {start + row};"
+            " simulated activity is 0-1"
+        )
+
+
+def outside(activity: np.ndarray) -> tuple[int, int] | None:
+    """Row and column of the first value that is not 0-1, or None."""
+    # A QP may miss its bound by rounding; per cent or joint moments miss by more.
+    wrong = ~((activity >= -1e-6) & (activity <= 1.001))
+    if not wrong.any():
+        return None
+    row, column = (int(i) for i in np.argwhere(wrong)[0])
+    return row, column

@@ -1,0 +1,139 @@
+"""Refining a stream, frame by frame."""
+
+from collections import deque
+from typing import Protocol
+
+import numpy as np
+
+from nem2e_tf.edge.layout import Signals
+from nem2e_tf.edge.refiner import check_activity
+from nem2e_tf.edge.steps import BEYOND, PADDING, StepNetwork
+from nem2e_tf.edge.windows import kernel
+from nem2e_tf.errors import InputError
+
+
+class Streamable(Protocol):
+    """A refiner, whatever runs it."""
+
+    @property
+    def signals(self) -> Signals:
+        """What it takes and gives."""
+
+    def stepwise(self) -> StepNetwork:
+        """Its network step by step; `InputError` where its runtime has none."""
+
+
+class StreamingRefiner:
+    """Refines frames as they come, with a fixed delay and in a fixed amount of memory.
+
+    What it gives equals what the refiner makes of the whole recording at once.
+
+    Args:
+        refiner: a refiner with a causal network, as `nem2e_tf.load("stream")` gives it.
+
+    Attributes:
+        signals: Signals.
+        delay: frames from a frame to its refined one.
+        look_ahead: the same in seconds.
+
+    Raises:
+        InputError: the network is not causal, or its runtime cannot go step by step.
+
+    Example:
+
+        stream = StreamingRefiner(nem2e_tf.load("stream", runtime="tflite-int8"))
+        for frame in sensor:
+            envelope = stream.push(frame)  # None until `delay` frames have come
+    """
+
+    def __init__(self, refiner: Streamable) -> None:
+        self.signals = refiner.signals
+        self._network = refiner.stepwise()
+        layout = self._network.layout
+        if not layout.causal:
+            raise InputError(
+                "this refiner looks at a whole window and cannot stream; a causal one can: stream"
+            )
+        self._kernel = kernel(layout.frames)
+        self.delay = layout.frames * (1 + self._network.after) - 1 + len(self._kernel) // 2
+        self.look_ahead = self.delay / self.signals.rate
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all that came."""
+        layout, seen = self._network.layout, self._network.before + 1 + self._network.after
+        self._pushed = 0
+        self._step = np.full((1, layout.frames * layout.inputs), PADDING, np.float32)
+        self._encode = self._network.encoder()
+        # What the decoder sees: the newest step comes last.
+        self._encoded = np.zeros((seen, layout.encoder_units), np.float32)
+        self._keys = np.zeros((seen, layout.attention_units), np.float32)
+        self._beyond = np.full((1, seen), BEYOND, np.float32)
+        self._steps = self._decoded = 0
+        self._raw: deque[np.ndarray] = deque(maxlen=len(self._kernel))
+        self._ready: deque[np.ndarray] = deque()
+
+    def push(self, frame: np.ndarray) -> np.ndarray | None:
+        """Take the next frame and give the one that is refined by now.
+
+        Args:
+            frame: `(inputs,)`, activations 0-1, in the order of `signals.inputs`.
+
+        Returns:
+            `(outputs,)` envelopes of the frame `delay` frames before, or None as long as there is
+            none.
+
+        Raises:
+            InputError: other channels, or activity that is not 0-1; the frame is not taken.
+        """
+        frame, layout = np.asarray(frame, float), self._network.layout
+        if frame.shape != (layout.inputs,):
+            raise InputError(f"a frame of shape {frame.shape}; wanted ({layout.inputs},)")
+        check_activity(frame[None], self.signals.inputs, start=self._pushed)
+        place = self._pushed % layout.frames * layout.inputs
+        self._step[0, place : place + layout.inputs] = frame / self.signals.input_maximum
+        self._pushed += 1
+        if self._pushed % layout.frames == 0:
+            self._advance(self._step)
+        return self._ready.popleft() if self._pushed > self.delay else None
+
+    def finish(self) -> np.ndarray:
+        """The frames that are still under way, `(frames, outputs)`; then it begins anew."""
+        layout = self._network.layout
+        rest = min(self._pushed, self.delay)
+        if filled := self._pushed % layout.frames:
+            self._step[0, filled * layout.inputs :] = PADDING
+            self._advance(self._step)
+        for _ in range(self._network.after if self._pushed else 0):
+            self._advance(None)
+        for _ in range(len(self._kernel) // 2 if self._pushed else 0):
+            self._smooth(self._raw[-1])
+        found = [self._ready.popleft() for _ in range(rest)]
+        self.reset()
+        return np.array(found).reshape(rest, layout.outputs)
+
+    def _advance(self, step: np.ndarray | None) -> None:
+        """Take a step in, or None where there is no more, and decode the one that can be by now."""
+        for series in (self._encoded, self._keys, self._beyond.T):
+            series[:-1] = series[1:]
+        if step is None:
+            self._encoded[-1], self._keys[-1], self._beyond[0, -1] = 0.0, 0.0, BEYOND
+        else:
+            encoded, key = self._encode(step)
+            if not self._steps:
+                self._decode = self._network.decoder(encoded)
+            self._encoded[-1], self._keys[-1], self._beyond[0, -1] = encoded[0], key[0], 0.0
+        self._steps += 1
+        if self._steps > self._network.after:
+            for frame in self._decode(self._encoded, self._keys, self._beyond):
+                if self._decoded < self._pushed:
+                    self._decoded += 1
+                    self._smooth(frame)
+
+    def _smooth(self, frame: np.ndarray) -> None:
+        """Take a decoded frame, and have one more ready when it has as many after it as before."""
+        if not self._raw:
+            self._raw.extend([frame] * (len(self._kernel) // 2))
+        self._raw.append(frame)
+        if len(self._raw) == len(self._kernel):
+            self._ready.append(self._kernel @ np.array(self._raw) * self.signals.output_maximum)

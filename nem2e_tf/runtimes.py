@@ -1,0 +1,126 @@
+"""A refiner's network in the runtimes that there are."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nem2e_tf.edge.layout import Layout, Network
+from nem2e_tf.edge.manifest import Manifest
+from nem2e_tf.edge.refiner import RUNTIMES as TFLITE
+from nem2e_tf.edge.refiner import step_network
+from nem2e_tf.edge.steps import StepNetwork
+from nem2e_tf.errors import InputError, nearest
+
+WEIGHTS = "refiner.keras"
+RUNTIMES = ("keras", "savedmodel", *TFLITE, "onnx")
+
+
+class KerasNetwork:
+    """The Keras model itself; see `nem2e_tf.edge.layout.Network`.
+
+    Args:
+        model: keras.Model of `(batch, time, inputs)` to `(batch, time, outputs)`.
+    """
+
+    def __init__(self, model: Any) -> None:
+        import tensorflow as tf
+
+        from nem2e_tf.step_graphs import layout_of
+
+        self.model = model
+        self.layout = layout_of(model)
+        signature = [tf.TensorSpec((None, None, self.layout.inputs), tf.float32)]
+        self._run = tf.function(lambda x: model(x, training=False), input_signature=signature)
+
+    def __call__(self, windows: np.ndarray) -> np.ndarray:
+        """Refine windows."""
+        found: np.ndarray = self._run(windows).numpy()
+        return found
+
+    def stepwise(self) -> StepNetwork:
+        """The same weights step by step."""
+        from nem2e_tf.step_graphs import KerasGraphs
+
+        return StepNetwork(self.layout, KerasGraphs(self.model))
+
+
+class FunctionNetwork:
+    """A network that is one function of `(batch, time, inputs)` float32."""
+
+    def __init__(self, layout: Layout, function: Callable[[np.ndarray], np.ndarray]) -> None:
+        self.layout = layout
+        self._function = function
+
+    def __call__(self, windows: np.ndarray) -> np.ndarray:
+        """Refine windows."""
+        return self._function(np.asarray(windows, np.float32))
+
+
+def open_network(folder: Path, runtime: str) -> Network:
+    """The network of a refiner's folder.
+
+    Args:
+        folder: path.
+        runtime: one of `RUNTIMES`.
+
+    Raises:
+        InputError: there is no such runtime, it is not installed, or the refiner was not exported
+            for it.
+    """
+    if runtime not in RUNTIMES:
+        raise InputError(f"there is no runtime '{runtime}'; {nearest(runtime, RUNTIMES)}")
+    if runtime == "keras":
+        return KerasNetwork(_keras_model(folder))
+    if runtime in TFLITE:
+        return step_network(folder, runtime)
+    return (_saved_model if runtime == "savedmodel" else _onnx)(Manifest.read(folder))
+
+
+def _keras_model(folder: Path) -> Any:
+    if not (folder / WEIGHTS).is_file():
+        raise InputError(f"{folder}: no {WEIGHTS} in this folder; it is not a refiner")
+
+    import keras
+
+    import nem2e_tf.stdr_net  # noqa: F401  registers the network's layers with Keras
+
+    try:
+        return keras.models.load_model(folder / WEIGHTS, compile=False, safe_mode=True)
+    except (ValueError, TypeError, KeyError, OSError, ImportError) as error:
+        detail = " ".join(str(error).split())[:200]
+        raise InputError(f"{folder / WEIGHTS}: Keras cannot load this network: {detail}") from None
+
+
+def _saved_model(manifest: Manifest) -> FunctionNetwork:
+    import tensorflow as tf
+
+    manifest.files("savedmodel")
+    loaded = tf.saved_model.load(manifest.folder / "savedmodel")
+    serve = loaded.signatures["serving_default"]
+
+    def run(windows: np.ndarray) -> np.ndarray:
+        found: np.ndarray = serve(simulated=tf.constant(windows))["activity"].numpy()
+        return found
+
+    return FunctionNetwork(manifest.layout, run)
+
+
+def _onnx(manifest: Manifest) -> FunctionNetwork:
+    try:
+        import onnxruntime
+    except ImportError:
+        raise InputError(
+            "onnxruntime is not installed; install it: pip install onnxruntime"
+        ) from None
+    (file,) = manifest.files("onnx").values()
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(file.read_bytes(), options)
+
+    def run(windows: np.ndarray) -> np.ndarray:
+        (found,) = session.run(["activity"], {"simulated": windows})
+        return found
+
+    return FunctionNetwork(manifest.layout, run)
