@@ -1,1 +1,1 @@
-"""Refiners for other runtimes. Run from the repository, as `python -m export.tflite`."""
+"""Refiners for other runtimes. Run from the repository, as `python -m export.all walking`."""

@@ -176,6 +176,8 @@ def _fit(
     import keras
     import tensorflow as tf
 
+    from nem2e_tf.step_graphs import round_weights
+
     model = type(refiner.model).from_config(refiner.model.get_config())
     model.set_weights(refiner.model.get_weights())
     weights = model.trainable_weights
@@ -199,6 +201,7 @@ def _fit(
         step(*batch)
         if progress is not None:
             progress(done, STEPS)
+    round_weights(model)
     return model
 
 

@@ -75,7 +75,7 @@ def open_network(folder: Path, runtime: str) -> Network:
         return KerasNetwork(_keras_model(folder))
     if runtime in TFLITE:
         return step_network(folder, runtime)
-    return (_saved_model if runtime == "savedmodel" else _onnx)(Manifest.read(folder))
+    return (open_saved_model if runtime == "savedmodel" else open_onnx)(Manifest.read(folder))
 
 
 def _keras_model(folder: Path) -> Any:
@@ -93,7 +93,8 @@ def _keras_model(folder: Path) -> Any:
         raise InputError(f"{folder / WEIGHTS}: Keras cannot load this network: {detail}") from None
 
 
-def _saved_model(manifest: Manifest) -> FunctionNetwork:
+def open_saved_model(manifest: Manifest) -> FunctionNetwork:
+    """The network of savedmodel/, without Keras."""
     import tensorflow as tf
 
     manifest.files("savedmodel")
@@ -107,7 +108,8 @@ def _saved_model(manifest: Manifest) -> FunctionNetwork:
     return FunctionNetwork(manifest.layout, run)
 
 
-def _onnx(manifest: Manifest) -> FunctionNetwork:
+def open_onnx(manifest: Manifest) -> FunctionNetwork:
+    """The network of refiner.onnx in onnxruntime; `InputError` where that is not installed."""
     try:
         import onnxruntime
     except ImportError:

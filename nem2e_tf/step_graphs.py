@@ -18,10 +18,9 @@ def layout_of(model: Any) -> Layout:
     if decoder is None:
         return Layout(inputs, outputs, frames, None, None, False, 0, 0, 0)
     before, after = decoder.sight or (None, None)
-    encoder = getattr(layers["encoder"], "forward_layer", layers["encoder"])
     return Layout(
         inputs, outputs, frames, before, after, decoder.ahead is not None,
-        encoder.units, decoder.units, decoder.attention_units,
+        _directions(model)[0].units, decoder.units, decoder.attention_units,
     )  # fmt: skip
 
 
@@ -35,10 +34,7 @@ def step_functions(model: Any) -> dict[str, Any]:
         By name, with the tensors of `nem2e_tf.edge.steps`, all float32.
     """
     layout = layout_of(model)
-    encoder, decoder = model.get_layer("encoder"), model.get_layer("decoder")
-    directions = [getattr(encoder, "forward_layer", encoder)]
-    if not layout.causal:
-        directions.append(encoder.backward_layer)
+    decoder, directions = model.get_layer("decoder"), _directions(model)
     units, seen = layout.encoder_units, sum(layout.sight) + 1
     features = units * len(directions)
     key, key_bias = _arrays(decoder.key)
@@ -96,6 +92,35 @@ def step_functions(model: Any) -> dict[str, Any]:
     }
 
 
+def round_weights(model: Any) -> None:
+    """Move every matrix of the graphs of one step to the 8-bit grid that TensorFlow Lite gives it.
+
+    A column is a multiple of 1/127 of its largest weight, so that exports with weights of 8 bits
+    have the weights of Keras. In a fitted network it changes outputs by some thousandths.
+
+    Args:
+        model: keras.Model made by `nem2e_tf.stdr_net.stdr_net`; changed in place.
+    """
+    decoder = model.get_layer("decoder")
+    directions = _directions(model)
+    for cell in (*(lstm.cell for lstm in directions), decoder.cell):
+        weights = [cell.kernel, cell.recurrent_kernel]
+        inputs = weights[0].shape[0]
+        whole = _on_grid(np.concatenate([weight.numpy() for weight in weights]))
+        for weight, values in zip(weights, np.split(whole, [inputs]), strict=True):
+            weight.assign(values)
+    parts = np.split(decoder.key.kernel.numpy(), len(directions))
+    decoder.key.kernel.assign(np.concatenate([_on_grid(part) for part in parts]))
+    for layer in (decoder.query, decoder.energy, decoder.first_state, decoder.head):
+        layer.kernel.assign(_on_grid(layer.kernel.numpy()))
+
+
+def _on_grid(matrix: np.ndarray) -> np.ndarray:
+    scale = np.abs(matrix).max(axis=0) / 127
+    scale[scale == 0] = 1.0
+    return np.round(matrix / scale) * scale
+
+
 class KerasGraphs:
     """The graphs of one step run by TensorFlow; see `nem2e_tf.edge.steps.Graphs`."""
 
@@ -106,6 +131,14 @@ class KerasGraphs:
         """Run a graph."""
         given = {name: tf.constant(values, tf.float32) for name, values in tensors.items()}
         return {name: x.numpy() for name, x in self._functions[graph](**given).items()}
+
+
+def _directions(model: Any) -> list[Any]:
+    """The encoder's LSTMs: forwards, and where there is one backwards."""
+    encoder = model.get_layer("encoder")
+    if not hasattr(encoder, "forward_layer"):
+        return [encoder]
+    return [encoder.forward_layer, encoder.backward_layer]
 
 
 def _cell(layer: Any) -> Callable[[Any, Any, Any], tuple[Any, Any]]:

@@ -34,7 +34,7 @@ def calibrated(refiner: Refiner, held_out: Sequence[Pair], taught: Sequence[Pair
             "familiar": familiarity.learn(list(seen.values()), card.inputs, card.rate),
         }
     )
-    return Refiner(card, refiner.model, refiner.folder)
+    return Refiner(card, refiner.network, refiner.folder)
 
 
 def coverage(refiner: Refiner, pairs: Sequence[Pair]) -> pd.DataFrame:

@@ -72,12 +72,13 @@ def fit(
         strategy: tf.distribute.Strategy or None. A batch is shared among its replicas.
 
     Returns:
-        Refiner, its weights averaged over the last steps, its card without scores.
+        Refiner, its weights averaged over the last steps and of 8 bits, its card without scores.
     """
     import keras
     import tensorflow as tf
 
     from nem2e_tf.stdr_net import stdr_net
+    from nem2e_tf.step_graphs import round_weights
     from training.strategy import Backup, Trainer, is_chief, split_by_batch
 
     strategy = strategy or tf.distribute.get_strategy()
@@ -133,6 +134,8 @@ def fit(
             shuffle=False,  # the dataset does
             callbacks=[backup, *weaning, *log],
         )
+    if network is None:
+        round_weights(model)
     output_maximum = _unit(list(own_maxima(pairs[0]).values()))
     return Refiner(_card(experiment, teaching, input_maximum, output_maximum), model)
 
@@ -245,7 +248,7 @@ def judged(
         list(strangers.where(lambda shard: shard.task in experiment.tasks).pairs()),
         other,
     )
-    return Refiner(refiner.card.model_copy(update={"scores": found}), refiner.model)
+    return Refiner(refiner.card.model_copy(update={"scores": found}), refiner.network)
 
 
 def save(refiner: Refiner, folder: Path) -> None:

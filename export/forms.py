@@ -1,0 +1,201 @@
+"""Forms of a network in a refiner's folder: compared with Keras, then put in their place."""
+
+import importlib.metadata
+import json
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import typer
+
+from export.windows import Windows, virtual
+from nem2e_tf import terminal
+from nem2e_tf.edge.layout import Network
+from nem2e_tf.edge.manifest import MANIFEST, Manifest, sha256
+from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.files import check_folder, replacing
+from nem2e_tf.refiner import Refiner, load
+from nem2e_tf.step_graphs import layout_of
+
+EXACT = 1e-5
+"""The most that an output, 0-1, of an exact form may differ from Keras."""
+ROOT_MEAN_SQUARE, WORST = 0.01, 0.03
+"""The most that outputs of the other forms should differ, on average and anywhere."""
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far a form is from Keras.
+
+    Args:
+        rms: root mean square of the differences of all outputs, which are 0-1.
+        worst: largest absolute difference.
+    """
+
+    rms: float
+    worst: float
+
+    @classmethod
+    def of(cls, found: np.ndarray, expected: np.ndarray) -> "Parity":
+        """Of two arrays of outputs."""
+        difference = np.abs(found - expected)
+        return cls(float(np.sqrt(np.mean(difference**2))), float(difference.max()))
+
+    @property
+    def within(self) -> bool:
+        """Whether it is as near as a form that is not exact should be. A NaN is not."""
+        return self.rms <= ROOT_MEAN_SQUARE and self.worst <= WORST
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form of a network, not yet in its folder.
+
+    Args:
+        name: as in the manifest: `savedmodel`, `onnx` or `tflite/<recipe>`.
+        recipe: of its numbers, as `float32`.
+        exact: whether it must equal Keras to `EXACT`.
+        write: writes it into a folder, under the names that it will have in the refiner's.
+        open: the network, of a manifest that names those files.
+        describe: what else is to be known of each file, by its name.
+    """
+
+    name: str
+    recipe: str
+    exact: bool
+    write: Callable[[Path], None]
+    open: Callable[[Manifest], Network]
+    describe: Callable[[Path], Mapping[str, Any]] = lambda file: {}
+
+
+def export(refiner: Refiner, forms: Iterable[Form], windows: Windows) -> list[dict[str, Any]]:
+    """Write forms of a network into its refiner's folder.
+
+    Each appears only if it agrees with Keras, and then replaces what was there.
+
+    Args:
+        refiner: Refiner, loaded from a folder.
+        forms: Form.
+        windows: what they are compared on.
+
+    Returns:
+        Of every form its name, files and parity, as the manifest has them.
+
+    Raises:
+        InputError: the folder cannot be written to, or an exact form differs from Keras.
+    """
+    folder = refiner.folder
+    assert folder is not None
+    check_folder(folder)
+    expected = refiner.network(windows.simulated)
+    done = []
+    for form in forms:
+        with TemporaryDirectory(prefix=".export-", dir=folder) as beside:
+            made = Path(beside)
+            form.write(made)
+            files = {
+                str(path.relative_to(made)): {
+                    "bytes": path.stat().st_size,
+                    "sha256": sha256(path),
+                    **form.describe(path),
+                }
+                for path in sorted(made.rglob("*"))
+                if path.is_file()
+            }
+            layout = layout_of(refiner.model)
+            manifest = Manifest(made, layout, {form.name: {"files": files}})
+            parity = Parity.of(form.open(manifest)(windows.simulated), expected)
+            # Not `worst > EXACT`: a NaN must fail too.
+            if form.exact and not parity.worst <= EXACT:
+                raise InputError(
+                    f"{folder}: {form.name} not written: it differs from Keras by"
+                    f" {parity.worst:.1e}, more than {EXACT:.0e}"
+                )
+            table = {
+                "recipe": form.recipe,
+                "files": files,
+                "parity": {"windows": windows.told(), "rms": parity.rms, "worst": parity.worst},
+                "versions": _versions(),
+            }
+            _put(folder, made, form.name, table, manifest)
+        done.append({"form": form.name, **table, "within": form.exact or parity.within})
+    return done
+
+
+def _put(folder: Path, made: Path, form: str, table: Mapping[str, Any], manifest: Manifest) -> None:
+    """Move a form's files to their place; the manifest names them only when all are there."""
+    path = folder / MANIFEST
+    forms = dict(Manifest.read(folder).forms) if path.exists() else {}
+    forms.pop(form, None)
+    _write_manifest(path, manifest, forms)
+    for top in sorted({Path(name).parts[0] for name in table["files"]}):
+        # Of tflite/ only the recipe's own folder is replaced.
+        own = Path(form) if Path(form).parts[0] == top else Path(top)
+        target = folder / own
+        if target.is_dir():
+            shutil.rmtree(target)
+        target.parent.mkdir(exist_ok=True)
+        (made / own).replace(target)
+    _write_manifest(path, manifest, forms | {form: table})
+
+
+def _write_manifest(path: Path, manifest: Manifest, forms: Mapping[str, Any]) -> None:
+    ordered = {name: forms[name] for name in sorted(forms)}
+    found = Manifest(path.parent, manifest.layout, ordered).as_json()
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def _versions() -> dict[str, str]:
+    names = ("nem2e-tf", "tensorflow", "keras", "tf2onnx", "ai-edge-litert", "onnxruntime")
+    return {name: importlib.metadata.version(name) for name in names}
+
+
+def tasks_of(refiner: Refiner) -> list[str]:
+    """The tasks that a refiner was fitted on."""
+    return list(dict.fromkeys(source.task for source in refiner.card.fitted_on))
+
+
+def chosen(given: list[str] | None, recipes: Iterable[str]) -> list[str]:
+    """The recipes asked for, or all."""
+    known = list(recipes)
+    for recipe in given or ():
+        if recipe not in known:
+            raise InputError(f"there is no recipe '{recipe}' here; {nearest(recipe, known)}")
+    return [recipe for recipe in known if not given or recipe in given]
+
+
+def run(name: str, forms: Callable[[Refiner], Iterable[Form]], as_json: bool) -> None:
+    """Export forms of a refiner and say what was written."""
+    terminal.quiet_tensorflow()
+    refiner = load(name)
+    windows = virtual(refiner.signals, tasks_of(refiner))
+    done = export(refiner, forms(refiner), windows)
+    if as_json:
+        terminal.print_json({"refiner": str(refiner.folder), "forms": done})
+        return
+    for form in done:
+        size = sum(file["bytes"] for file in form["files"].values())
+        parity = form["parity"]
+        terminal.print_lines(
+            [
+                f"wrote {refiner.folder}: {form['form']}, {size:,} bytes; from Keras"
+                f" {parity['rms']:.1e} on average, {parity['worst']:.1e} at most, over windows:"
+                f" {parity['windows']}"
+            ]
+        )
+        if not form["within"]:
+            terminal.print_warnings(
+                [
+                    f"{form['form']} differs from Keras by more than {ROOT_MEAN_SQUARE:g} on"
+                    f" average or {WORST:g} anywhere"
+                ]
+            )
+
+
+RefinerArgument = typer.Argument(help="Name of a shipped refiner, or its folder.")
+RecipeOption = typer.Option("--recipe", help="Of the numbers; may be repeated; all otherwise.")

@@ -1,0 +1,126 @@
+"""A refiner as a SavedModel: `python -m export.savedmodel saved_models/walking`.
+
+Signatures, for any number of windows:
+
+    serving_default  simulated                                         to  activity
+    encode           simulated                          to  encoded, keys, mask, hidden
+    decode_step      encoded, keys, mask, hidden, carry, activity  to  hidden, carry, activity
+
+`encode` and `decode_step` are `serving_default` in steps: the first `carry` and `activity` are
+zero, and step `i` takes of `encoded`, `keys` and `mask` the entries from `i` on, as many as
+`decode_step` takes.
+"""
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from export.forms import Form, RecipeOption, RefinerArgument, chosen, run
+from nem2e_tf import terminal
+from nem2e_tf.refiner import Refiner
+from nem2e_tf.runtimes import open_saved_model
+
+RECIPES = ("float32",)
+
+app = terminal.application("Export a refiner as a SavedModel.")
+
+
+def signatures(model: Any) -> dict[str, Any]:
+    """The network as `tf.function`s.
+
+    Args:
+        model: keras.Model made by `nem2e_tf.stdr_net.stdr_net`.
+
+    Returns:
+        By name: `simulated` `(batch, time, inputs)`; `activity` `(batch, time, outputs)` of
+        `serving_default`, `(batch, frames of a step * outputs)` of `decode_step`; `encoded`
+        `(batch, steps + before + after, features)`, `keys` `(batch, steps + before + after,
+        attention_units)`, `mask` `(batch, steps + before + after)` bool; `hidden` and `carry`
+        `(batch, decoder_units)`; all but the mask float32.
+    """
+    import tensorflow as tf
+
+    from nem2e_tf.decoding import around
+
+    fold, mask_layer, encoder, decoder = map(
+        model.get_layer, ("steps", "mask", "encoder", "decoder")
+    )
+    seen = None if decoder.sight is None else sum(decoder.sight) + 1
+
+    def serve(simulated: Any) -> dict[str, Any]:
+        return {"activity": model(simulated, training=False)}
+
+    def encode(simulated: Any) -> dict[str, Any]:
+        steps = fold(simulated)
+        mask = mask_layer(steps)
+        encoded = encoder(steps, mask=mask, training=False)
+        return {
+            "encoded": around(encoded, decoder.sight, axis=1),
+            "keys": around(decoder.key(encoded), decoder.sight, axis=1),
+            "mask": around(mask, decoder.sight, axis=1),
+            "hidden": decoder.first_state(encoded[:, 0]),
+        }
+
+    def decode_step(
+        encoded: Any, keys: Any, mask: Any, hidden: Any, carry: Any, activity: Any
+    ) -> dict[str, Any]:
+        activity, _, (hidden, carry) = decoder.step(encoded, keys, mask, activity, [hidden, carry])
+        return {"hidden": hidden, "carry": carry, "activity": activity}
+
+    def signature(function: Any, **shapes: tuple[int | None, ...]) -> Any:
+        return tf.function(
+            function,
+            input_signature=[
+                tf.TensorSpec((None, *shape), tf.bool if name == "mask" else tf.float32, name)
+                for name, shape in shapes.items()
+            ],
+        )
+
+    window = (None, model.input_shape[-1])
+    return {
+        "serving_default": signature(serve, simulated=window),
+        "encode": signature(encode, simulated=window),
+        "decode_step": signature(
+            decode_step,
+            encoded=(seen, encoder.output.shape[-1]),
+            keys=(seen, decoder.attention_units),
+            mask=(seen,),
+            hidden=(decoder.units,),
+            carry=(decoder.units,),
+            activity=(decoder.outputs,),
+        ),
+    }
+
+
+def forms(refiner: Refiner, recipes: list[str] | None = None) -> list[Form]:
+    """The form of a refiner as a SavedModel."""
+    return [
+        Form("savedmodel", recipe, True, partial(_write, refiner.model), open_saved_model)
+        for recipe in chosen(recipes, RECIPES)
+    ]
+
+
+def _write(model: Any, folder: Path) -> None:
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.variables_of_the_network = model.variables
+    with terminal.without_native_notes():
+        tf.saved_model.save(module, folder / "savedmodel", signatures=signatures(model))
+
+
+@app.command()
+def main(
+    refiner: Annotated[str, RefinerArgument],
+    recipe: Annotated[list[str] | None, RecipeOption] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Write savedmodel/ into a refiner's folder, compared with Keras."""
+    chosen(recipe, RECIPES)
+    run(refiner, lambda trained: forms(trained, recipe), as_json)
+
+
+if __name__ == "__main__":
+    terminal.run(app)

@@ -1,0 +1,116 @@
+"""Windows to calibrate an export on, and windows to compare it on."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nem2e_tf.edge.layout import Signals
+from nem2e_tf.shards import Pair
+from training.experiment import CONFIGS, Part, data_folder, read_experiment, virtual_people
+
+TEACHING, UNSEEN = 101, 1
+"""Seeds of virtual people: those whom the shipped refiners are fitted on, and others."""
+PEOPLE, STRIDES = 4, 10
+EACH = 100
+"""Windows of real and of virtual people to compare on."""
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows that no fit has seen.
+
+    Args:
+        simulated: `(windows, frames, inputs)` float32, each channel a share of its maximum.
+        measured: `(windows, frames, outputs)` envelopes, in shares of the person's maximum where
+            they are synthetic, else in the measured unit.
+        synthetic: `(windows,)` bool.
+    """
+
+    simulated: np.ndarray
+    measured: np.ndarray
+    synthetic: np.ndarray
+
+    def __add__(self, other: "Windows") -> "Windows":
+        sides = ("simulated", "measured", "synthetic")
+        return Windows(*(np.concatenate([getattr(w, s) for w in (self, other)]) for s in sides))
+
+    def told(self) -> str:
+        """How many there are, of whom."""
+        virtual = int(self.synthetic.sum())
+        real = len(self.synthetic) - virtual
+        return f"{real} of real recordings, {virtual} of virtual people (synthetic)"
+
+
+def teaching(signals: Signals, tasks: Iterable[str]) -> list[np.ndarray]:
+    """Recordings of virtual people who teach, `(frames, inputs)`, in shares; all synthetic."""
+    tasks = set(tasks)
+    people = virtual_people(PEOPLE, TEACHING, STRIDES)
+    return [scaled(pair, signals) for pair in people.pairs() if pair.task in tasks]
+
+
+def virtual(signals: Signals, tasks: Iterable[str], count: int = EACH) -> Windows:
+    """Windows of virtual people whom no refiner was fitted on."""
+    tasks = set(tasks)
+    pairs = [p for p in virtual_people(PEOPLE, UNSEEN, STRIDES).pairs() if p.task in tasks]
+    return _cut(pairs, signals, count, synthetic=True)
+
+
+def real(signals: Signals, tasks: Iterable[str], count: int = EACH) -> Windows | None:
+    """Windows of the later time of the recorded trials, or None where those are not at hand."""
+    folder = data_folder()
+    if not folder.is_dir():
+        return None
+    pairs: list[Pair] = []
+    for task in tasks:
+        config = CONFIGS / f"{task}.yaml"
+        experiment = read_experiment(config).model_copy(update={"also": []})
+        pairs += Part(experiment.recorded(folder, config), experiment.blocks.test).pairs()
+    return _cut(pairs, signals, count, synthetic=False)
+
+
+def unseen(signals: Signals, tasks: Sequence[str]) -> Windows:
+    """What there is of both."""
+    windows, recorded = virtual(signals, tasks), real(signals, tasks)
+    return windows if recorded is None else recorded + windows
+
+
+def scaled(pair: Pair, signals: Signals) -> np.ndarray:
+    """A pair's simulated side, `(frames, inputs)`, each channel a share of its maximum."""
+    return pair.simulated[list(signals.inputs)].to_numpy() / signals.input_maximum
+
+
+def _cut(pairs: Sequence[Pair], signals: Signals, count: int, synthetic: bool) -> Windows:
+    """So many windows, evenly over all recordings."""
+    frames = round(signals.window * signals.rate)
+    places = [(pair, s) for pair in pairs for s in range(0, len(pair.simulated) - frames + 1)]
+    if len(places) < count:
+        raise ValueError(f"{len(places)} windows at most, {count} wanted")
+    simulated, measured = [], []
+    for i in np.linspace(0, len(places) - 1, count).round().astype(int):
+        pair, start = places[i]
+        envelopes = pair.measured[list(signals.outputs)]
+        if synthetic:
+            envelopes = envelopes / envelopes.max()
+        simulated.append(scaled(pair, signals)[start : start + frames])
+        measured.append(envelopes.to_numpy()[start : start + frames])
+    return Windows(
+        np.stack(simulated).astype(np.float32),
+        np.stack(measured),
+        np.full(count, synthetic),
+    )
+
+
+def synthetic_activity(windows: int, frames: int, channels: int) -> np.ndarray:
+    """Smooth bursts between 0 and 1, the same at every call: nobody's muscles.
+
+    Returns:
+        `(windows, frames, channels)` float32, up to three cycles a window.
+    """
+    random = np.random.default_rng(0)
+    cycles, phase, sharpness = (
+        random.uniform(low, high, (windows, 1, channels))
+        for low, high in ((0.5, 3.0), (0.0, 1.0), (1.0, 4.0))
+    )
+    angle = 2 * np.pi * (cycles * np.linspace(0, 1, frames)[None, :, None] + phase)
+    return (((1 + np.sin(angle)) / 2) ** sharpness).astype(np.float32)
