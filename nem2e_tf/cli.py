@@ -1,5 +1,6 @@
 """The command `nem2e`: what the library does, from files to files."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -28,6 +29,8 @@ from nem2e_tf.options import (
     Paths,
     Plot,
     RefinerName,
+    Runtime,
+    RuntimeName,
     Side,
     Solver,
     SolverName,
@@ -63,6 +66,7 @@ def estimate(
     solver: SolverName = Solver.static,
     paths: Paths = PathKind.exact,
     interval: Interval = False,
+    runtime: RuntimeName = Runtime.keras,
     plot: Plot = None,
     as_json: Json = False,
 ) -> None:
@@ -75,7 +79,7 @@ def estimate(
     if plot is not None:
         check_output(plot, PLOTS, inputs)
     leg = load_leg(model, side)
-    trained = _load(refiner, interval)
+    trained = _load(refiner, interval, runtime)
     trained.columns(leg.muscles, side, str(model))
     simulation = _simulate(leg, recording, start, end, solver, paths)
     refined, bounds, unlike = _refine(trained, simulation.activity, side, interval)
@@ -125,6 +129,7 @@ def refine(
     output: Output,
     side: AnySide = None,
     interval: Interval = False,
+    runtime: RuntimeName = Runtime.keras,
     plot: Plot = None,
 ) -> None:
     """Refine simulated muscle activity into EMG envelopes."""
@@ -132,13 +137,33 @@ def refine(
     if plot is not None:
         check_output(plot, PLOTS, (simulated,))
     activity = read_storage(simulated)
-    trained = _load(refiner, interval)
+    trained = _load(refiner, interval, runtime)
     refined, bounds, _ = _refine(trained, activity, side, interval)
     _write(refined.join(bounds), output, f"EMG envelopes refined by {trained.card.name}")
     if plot is not None:
         title = f"{simulated.name}, refined by {trained.card.name}"
         _plot(activity, refined, plot, title, bounds=bounds)
         terminal.print_lines([f"wrote {plot}"])
+
+
+@app.command()
+def stream(
+    refiner: RefinerName = "stream",
+    runtime: RuntimeName = Runtime.tflite_int8,
+    side: AnySide = None,
+) -> None:
+    """Refine lines of standard input as they come, and write lines to standard output.
+
+    The first line names the columns, `time` and muscles as in a storage file, between commas; every
+    other is a sample. Lines that come at other times than the refiner's are interpolated.
+    """
+    from nem2e_tf.stream import stream_lines
+
+    trained = _load(refiner, runtime=runtime)
+    lines = stream_lines(trained, sys.stdin, side, lambda told: terminal.print_warnings([told]))
+    for line in lines:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
 
 
 @app.command()
@@ -384,12 +409,13 @@ def _names(listed: str) -> list[str]:
     return [name.strip() for name in listed.split(",") if name.strip()]
 
 
-def _load(refiner: str, interval: bool = False) -> "Refiner":
+def _load(refiner: str, interval: bool = False, runtime: Runtime = Runtime.keras) -> "Refiner":
     from nem2e_tf.refiner import load
 
     with terminal.console.status("loading the refiner"):
-        terminal.quiet_tensorflow()
-        trained = load(refiner)
+        if runtime in (Runtime.keras, Runtime.savedmodel):
+            terminal.quiet_tensorflow()
+        trained = load(refiner, runtime)
     if interval:
         trained.offsets()  # refused here, before anything is simulated
     return trained

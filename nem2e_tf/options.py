@@ -30,6 +30,16 @@ class Solver(StrEnum):
     cmc = "cmc"
 
 
+class Runtime(StrEnum):
+    """What runs a refiner's network."""
+
+    keras = "keras"
+    savedmodel = "savedmodel"
+    tflite = "tflite"
+    tflite_int8 = "tflite-int8"
+    onnx = "onnx"
+
+
 class Backend(StrEnum):
     """Where processes run."""
 
@@ -54,6 +64,9 @@ IKTasks = Annotated[
 ]
 Up = Annotated[str | None, typer.Option(help="Axis of a .c3d that points up, as in +z.")]
 RefinerName = Annotated[str, typer.Option(help="Name of a shipped refiner, or a refiner's folder.")]
+RuntimeName = Annotated[
+    Runtime, typer.Option("--runtime", help="What runs the network; all but keras need an export.")
+]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Storage file to write (.sto).")]
 Start = Annotated[float | None, typer.Option(help="First second to use.")]
 End = Annotated[float | None, typer.Option(help="Last second to use.")]

@@ -180,6 +180,11 @@ class Refiner:
         """
         return self.muscles.require(self.card.inputs, available, side, what)
 
+    def names(self, available: Iterable[str], side: str) -> list[str]:
+        """What the outputs are called: as the first muscle of their channel is in the input."""
+        found = self.muscles.columns(available, side)
+        return [next(iter(found.get(c, {c: 1.0}))) for c in self.card.outputs]
+
     def refine(self, frame: pd.DataFrame, side: str | None = None) -> pd.DataFrame:
         """Refine simulated muscle activity into EMG envelopes.
 
@@ -203,8 +208,7 @@ class Refiner:
         window = round(self.card.window * self.card.rate)
         shares = channels.to_numpy() / self.signals.input_maximum
         refined = windows.refined(self.network, shares, window)
-        found = self.muscles.columns(frame.columns, side)
-        names = [next(iter(found.get(c, {c: 1.0}))) for c in self.card.outputs]
+        names = self.names(frame.columns, side)
         envelopes = refined * self.signals.output_maximum
         return pd.DataFrame(envelopes, index=channels.index, columns=names)
 

@@ -1,0 +1,136 @@
+"""Lines of a sensor in, lines of envelopes out."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+import pandas as pd
+
+from nem2e_tf.edge.refiner import outside
+from nem2e_tf.edge.stream import StreamingRefiner
+from nem2e_tf.errors import InputError
+from nem2e_tf.refiner import Refiner
+
+LONGEST_GAP = 0.25
+"""Seconds without a sample that are bridged by a straight line. After longer ones it begins anew."""
+
+
+def stream_lines(
+    refiner: Refiner,
+    lines: Iterable[str],
+    side: str | None = None,
+    tell: Callable[[str], None] = lambda sentence: None,
+) -> Iterator[str]:
+    """Refine lines as they come.
+
+    Samples may come at any rate and unevenly: what lies between two of them is interpolated at the
+    refiner's rate. A sample that comes again, or later than one with a later time, is left out;
+    after a gap of more than `LONGEST_GAP` what is under way is given and the stream begins anew. A
+    line that is no sample is left out as well.
+
+    Args:
+        refiner: Refiner with a causal network, in a runtime that goes step by step.
+        lines: the first names the columns, `time` and muscles or channels, between commas; each
+            other has the numbers: seconds, and activations 0-1.
+        side: `r` or `l`; None if the columns are of one side only.
+        tell: told in a sentence what was done with samples that were not plainly taken.
+
+    Yields:
+        Lines between commas: the names, then `time` and an envelope each, at the refiner's rate,
+        `StreamingRefiner.look_ahead` seconds behind.
+
+    Raises:
+        InputError: no line of names, or a muscle is missing.
+    """
+    stream = StreamingRefiner(refiner)
+    entries = iter(lines)
+    names = next(entries, "").strip().split(",")
+    if names[0] != "time" or len(set(names)) != len(names):
+        raise InputError(
+            "standard input: the first line must name the columns: time and muscles, each once,"
+            " between commas"
+        )
+    side = side or refiner.muscles.side_of(refiner.card.inputs, names[1:])
+    columns = refiner.columns(names[1:], side, "standard input")
+    weights = pd.DataFrame(columns).reindex(names[1:]).fillna(0.0).to_numpy().T
+    yield ",".join(["time", *refiner.names(names[1:], side)])
+
+    grid = _Grid(refiner.card.rate)
+    sent = 0  # frames given since the stream began
+
+    def given(frames: Iterable[np.ndarray]) -> Iterator[str]:
+        nonlocal sent
+        for frame in frames:
+            yield ",".join([f"{grid.time(sent):.4f}", *(f"{value:.6f}" for value in frame)])
+            sent += 1
+
+    for number, line in enumerate(entries, start=2):
+        sample = _sample(line, len(names), number, tell)
+        if sample is None:
+            continue
+        time, values = sample
+        if grid.last is not None and time <= grid.last:
+            which = "again" if time == grid.last else f"late, after {grid.last:g} s"
+            tell(f"line {number}: {time:g} s came {which}; left out")
+            continue
+        if grid.last is not None and time - grid.last > LONGEST_GAP:
+            tell(
+                f"line {number}: nothing came between {grid.last:g} and {time:g} s; the stream"
+                " begins anew"
+            )
+            yield from given(stream.finish())
+            grid, sent = _Grid(refiner.card.rate), 0
+        for frame in grid.frames(time, weights @ values):
+            refined = stream.push(frame)
+            if refined is not None:
+                yield from given([refined])
+    yield from given(stream.finish())
+
+
+def _sample(
+    line: str, columns: int, number: int, tell: Callable[[str], None]
+) -> tuple[float, np.ndarray] | None:
+    """Time and `(columns - 1,)` activations of a line, or None where it is no sample."""
+    if not line.strip():
+        return None
+    cells = line.strip().split(",")
+    if len(cells) != columns:
+        tell(f"line {number}: {len(cells)} numbers, not {columns}; left out")
+        return None
+    try:
+        time, *values = map(float, cells)
+    except ValueError:
+        tell(f"line {number}: holds what is no number; left out")
+        return None
+    found = np.array(values)
+    if not math.isfinite(time) or outside(found[None]) is not None:
+        tell(f"line {number}: activity is not 0-1, or time no finite number; left out")
+        return None
+    return time, found
+
+
+class _Grid:
+    """Samples at any times, interpolated at a fixed rate from the first one on."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._start = 0.0
+        self._made = 0
+        self._values = np.empty(0)
+        self.last: float | None = None
+
+    def time(self, frame: int) -> float:
+        """Seconds of a frame."""
+        return self._start + frame / self._rate
+
+    def frames(self, time: float, values: np.ndarray) -> Iterator[np.ndarray]:
+        """The frames up to a new sample."""
+        if self.last is None:
+            self._start, self.last, self._values = time, time, values
+        # A frame that falls on a sample but for rounding is that sample.
+        while self.time(self._made) <= time + 1e-6:
+            span = time - self.last
+            share = 1.0 if span == 0.0 else min(1.0, (self.time(self._made) - self.last) / span)
+            self._made += 1
+            yield self._values + max(0.0, share) * (values - self._values)
+        self.last, self._values = time, values
