@@ -1,15 +1,11 @@
 """A refiner as a web page: `python -m export.page walking -o page`.
 
-The folder holds all that a browser needs: the page of `export/web`, LiteRT.js, the refiner's step
-graphs in float32 and int8, its card, and a virtual person's walk to play. Any server of files will
-do for it.
+The folder holds all that a browser needs, and any server of files will do for it:
 
-    card.json               the refiner's card
-    network.json            the frames of a step, the graphs, and how far attention sees
-    recording.json          simulated and measured activity
-    float32/, int8/         a .tflite file a graph
-    wasm/                   LiteRT.js
     index.html, page.css, page.js
+    wasm/                           LiteRT.js
+    refiner/                        card.json, exports.json and the .tflite files of two forms
+    recording.json                  a virtual person to play: simulated and measured activity
 """
 
 import json
@@ -23,22 +19,20 @@ from typing import Annotated, Any
 import typer
 
 from nem2e_tf import terminal
+from nem2e_tf.edge.manifest import MANIFEST, Manifest
 from nem2e_tf.errors import InputError
 from nem2e_tf.files import check_new_folder
+from nem2e_tf.muscles import combine
 from nem2e_tf.refiner import CARD, Refiner, load
+from nem2e_tf.signals import resample
 
 WEB = Path(__file__).resolve().parent / "web"
 
-EXPORTED = "tflite"
-"""Folder of a refiner that its exported graphs are in, each recipe in one of its own."""
-
-FORMS = {"float32": "float32", "int8": "int8-float-border"}
-"""By form that the page offers, the recipe: LiteRT.js takes no integers at a graph's border."""
-
-GRAPHS = ("forward_step", "backward_step", "start", "decode_step")
+FORMS = ("tflite/float32", "tflite/int8-web")
+"""What the page offers; LiteRT.js takes no 16-bit integers at a graph's border."""
 
 RUNTIME = ("litert_wasm_compat_internal.js", "litert_wasm_compat_internal.wasm")
-"""LiteRT.js without threads and relaxed SIMD: servers need send no special headers for it."""
+"""LiteRT.js without threads and relaxed SIMD: it needs no special headers from a server."""
 
 STRIDES = 20
 
@@ -60,35 +54,49 @@ class Assembled:
     seconds: float
 
 
-def graphs(folder: Path, form: str, causal: bool) -> list[Path]:
-    """The files of a refiner's step graphs in one of `FORMS`.
+def assemble(refiner: Refiner, folder: Path) -> Assembled:
+    """Write the page of a refiner, whole or not at all.
+
+    Args:
+        refiner: Refiner, loaded from a folder into which `FORMS` have been exported.
+        folder: path. A new one.
 
     Raises:
-        InputError: one is missing.
+        InputError: the folder is there already, a form was not exported, npm is missing or fails.
     """
-    recipe = folder / EXPORTED / FORMS[form]
-    files = [recipe / f"{g}.tflite" for g in GRAPHS if not (causal and g == "backward_step")]
-    for file in files:
-        if not file.is_file():
-            raise InputError(f"{file}: not there; run python -m export.tflite {folder} first")
-    return files
+    folder = check_new_folder(folder)
+    assert refiner.folder is not None
+    manifest = Manifest.read(refiner.folder)
+    exported = [file for form in FORMS for file in manifest.files(form).values()]
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as around:
+        whole = Path(around) / folder.name
+        whole.mkdir()
+        bundle(whole)
+        for file in (refiner.folder / CARD, refiner.folder / MANIFEST, *exported):
+            place = whole / "refiner" / file.relative_to(refiner.folder)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, place)
+        played = recording(refiner)
+        (whole / "recording.json").write_text(json.dumps(played) + "\n", encoding="utf-8")
+        size = sum(file.stat().st_size for file in whole.rglob("*") if file.is_file())
+        whole.chmod(0o755)
+        whole.rename(folder)
+    return Assembled(str(folder), size, len(played["simulated"]) / refiner.card.rate)
 
 
 def recording(refiner: Refiner) -> dict[str, Any]:
-    """A virtual person whom no refiner has seen, in the task that the refiner is for.
+    """A virtual person whom no refiner has seen, in the task that a refiner is for.
 
     Returns:
         What recording.json holds: `simulated` `(frames, inputs)`, activation 0-1, and `measured`
-        `(frames, outputs)`, shares of the person's maximum, in the card's order and at its rate;
-        whole steps of the network.
+        `(frames, outputs)`, shares of the person's maximum, both at the card's rate and in its
+        order.
     """
     from nem2e_tf.cohort.causes import switched_on
     from nem2e_tf.cohort.demo import SEED
     from nem2e_tf.cohort.making import write_trial
     from nem2e_tf.cohort.session import session, write_leg
     from nem2e_tf.cohort.subject import sample_subject
-    from nem2e_tf.muscles import combine
-    from nem2e_tf.signals import resample
     from nem2e_tf.simulation import simulate_files
 
     card = refiner.card
@@ -103,18 +111,16 @@ def recording(refiner: Refiner) -> dict[str, Any]:
         activity = simulate_files(leg, *files, start=start, end=end)
     simulated = refiner.channels(activity, "r")
     emg = done.trials[task].emg
-    columns = refiner.muscles.require(card.outputs, emg.columns, "r", "virtual EMG")
-    measured = combine(resample(emg, simulated.index.to_numpy()), columns)
-    frames = refiner.model.get_layer("steps").frames
-    whole = len(simulated) // frames * frames
+    electrodes = refiner.muscles.require(card.outputs, emg.columns, "r", "virtual EMG")
+    measured = combine(resample(emg, simulated.index.to_numpy()), electrodes)
     return {
         "name": f"a virtual person, {task}",
         "synthetic": True,
         "rate": card.rate,
         "inputs": card.inputs,
         "muscles": card.outputs,
-        "simulated": simulated.to_numpy()[:whole].round(5).tolist(),
-        "measured": measured.to_numpy()[:whole].round(5).tolist(),
+        "simulated": simulated.to_numpy().round(5).tolist(),
+        "measured": measured.to_numpy().round(5).tolist(),
     }
 
 
@@ -131,57 +137,22 @@ def bundle(folder: Path) -> None:
         shutil.copytree(WEB, web, ignore=shutil.ignore_patterns("node_modules", "built"))
         _npm(web, "ci", "--omit=dev", "--ignore-scripts", "--prefer-offline")
         _npm(web, "run", "build")
+        packages = web / "node_modules"
         for file in (web / "index.html", web / "built" / "page.js", web / "built" / "page.css"):
-            shutil.copy(file, folder)
+            shutil.copyfile(file, folder / file.name)
+        shutil.copyfile(packages / "uplot" / "LICENSE", folder / "uPlot-LICENSE")
         (folder / "wasm").mkdir()
         for name in RUNTIME:
-            packed = web / "node_modules" / "@litertjs" / "core" / "wasm" / name
-            shutil.copyfile(packed, folder / "wasm" / name)
+            shutil.copyfile(packages / "@litertjs" / "core" / "wasm" / name, folder / "wasm" / name)
 
 
 def _npm(web: Path, *command: str) -> None:
-    done = subprocess.run(
-        ["npm", *command, "--no-audit", "--no-fund"], cwd=web, capture_output=True, text=True
-    )
+    called = ["npm", *command, "--no-audit", "--no-fund"]
+    done = subprocess.run(called, cwd=web, capture_output=True, text=True)
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if "error" in line.lower()]
-        raise InputError(f"npm {command[0]} failed: {' '.join(said)[:300] or done.stderr[-300:]}")
-
-
-def assemble(refiner: Refiner, folder: Path) -> Assembled:
-    """Write the page of a refiner, whole or not at all.
-
-    Args:
-        refiner: Refiner, loaded from a folder into which it has been exported.
-        folder: path. A new one.
-
-    Raises:
-        InputError: the folder is there already, a graph is missing, or npm is or fails.
-    """
-    folder = check_new_folder(folder)
-    assert refiner.folder is not None
-    fold, decoder = (refiner.model.get_layer(name) for name in ("steps", "decoder"))
-    if decoder.sight is None:
-        raise InputError(f"{refiner.card.name}: attention without bounds; the page has bounds")
-    before, after = decoder.sight
-    exported = {form: graphs(refiner.folder, form, decoder.ahead is not None) for form in FORMS}
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as around:
-        whole = Path(around) / folder.name
-        whole.mkdir()
-        bundle(whole)
-        for form, files in exported.items():
-            (whole / form).mkdir()
-            for file in files:
-                shutil.copy(file, whole / form)
-        names = [file.stem for file in exported["float32"]]
-        layout = {"frames": fold.frames, "graphs": names, "before": before, "after": after}
-        played = recording(refiner)
-        shutil.copy(refiner.folder / CARD, whole)
-        for name, content in (("network.json", layout), ("recording.json", played)):
-            (whole / name).write_text(json.dumps(content) + "\n", encoding="utf-8")
-        size = sum(file.stat().st_size for file in whole.rglob("*") if file.is_file())
-        whole.rename(folder)
-    return Assembled(str(folder), size, len(played["simulated"]) / refiner.card.rate)
+        detail = " ".join(" ".join(said or done.stderr.splitlines()).split())[:300]
+        raise InputError(f"npm {command[0]} failed in a copy of {WEB}: {detail}")
 
 
 @app.command()
@@ -200,8 +171,8 @@ def main(
     else:
         terminal.print_lines(
             [
-                f"wrote {assembled.folder}, {assembled.size:,} bytes;"
-                f" it plays {assembled.seconds:.0f} s of a virtual person (synthetic)",
+                f"wrote {assembled.folder}, {assembled.size:,} bytes; it plays"
+                f" {assembled.seconds:.0f} s of a virtual person (synthetic)",
                 f"serve it: python -m http.server --directory {assembled.folder}",
             ]
         )

@@ -23,8 +23,8 @@ export class Chart {
         y: { range: [0, 1.1] },
       },
       axes: [
-        { size: 24, space: 45, ...AXIS, values: (_, ticks) => ticks.map((t) => `${t} s`) },
-        { size: 34, space: 40, ...AXIS },
+        { size: 24, incrs: [1], ...AXIS, values: (_, ticks) => ticks.map((t) => `${t} s`) },
+        { size: 34, incrs: [0.5], ...AXIS },
       ],
       series: [
         {},
@@ -40,9 +40,9 @@ export class Chart {
     this.watch.observe(place);
   }
 
-  /** Draws the curves: numbers a frame, null where there is none yet. */
-  draw(times, simulated, measured, refined) {
-    this.plot.setData([times, simulated, measured, refined]);
+  /** Draws times, simulated, measured and refined: a number a frame, null where there is none. */
+  draw(curves) {
+    this.plot.setData(curves);
   }
 
   remove() {

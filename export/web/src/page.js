@@ -2,14 +2,15 @@
 import "uplot/dist/uPlot.min.css";
 import "../page.css";
 import { Chart, SPAN } from "./chart.js";
+import { Steps, Windows } from "./live.js";
 import { Recording, rmse } from "./recording.js";
 import { memory, StdrNet } from "./stdr_net.js";
 
-/** The forms of the network: each is also the folder of its graphs. */
-const FORMS = ["float32", "int8"];
+/** By form of the network, the folder of its graphs. */
+const FORMS = { float32: "refiner/tflite/float32", int8: "refiner/tflite/int8-web" };
 
-/** Seconds between the windows that are refined while the recording plays. */
-const HOP = 0.2;
+/** Steps of the network between windows. */
+const HOP = 5;
 
 /** Muscles that are drawn at first. */
 const SHOWN = 4;
@@ -19,41 +20,52 @@ const element = (id) => document.getElementById(id);
 class Page {
   constructor(recording) {
     this.recording = recording;
+    this.hop = HOP * recording.layout.frames;
     this.networks = {};
     this.charts = new Map();
-    this.form = FORMS[0];
-    const { rate } = recording.card;
-    const step = recording.layout.frames;
-    this.starts = recording.starts(Math.max(1, Math.round((HOP * rate) / step)) * step);
     this.playing = false;
-    this.rewind();
-  }
-
-  /** The network in a form, loaded when it is first asked for. */
-  network(form) {
-    this.networks[form] ??= StdrNet.load(form, this.recording.layout);
-    return this.networks[form];
-  }
-
-  rewind() {
-    this.played = 0; // seconds
-    this.refined = this.recording.crossFade();
-    this.envelopes = [];
-    this.lastStart = -1;
-    this.latencies = [];
   }
 
   get duration() {
     return this.recording.frames / this.recording.card.rate;
   }
 
+  /** A recording to be refined from its start, in a form that is loaded when first asked for. */
+  async live(form, hop = this.hop) {
+    const { layout } = this.recording;
+    this.networks[form] ??= StdrNet.load(FORMS[form], layout);
+    const network = await this.networks[form];
+    return layout.causal
+      ? new Steps(network, this.recording)
+      : new Windows(network, this.recording, hop);
+  }
+
+  /** Goes back to the start, with a form of the network. */
+  async rewind(form = this.form) {
+    this.form = form;
+    this.run = await this.live(form);
+    this.played = 0; // seconds
+    this.envelopes = [];
+    this.latencies = [];
+    this.label();
+    this.score();
+    this.draw();
+  }
+
+  async choose(form) {
+    const { playing } = this;
+    this.pause();
+    await this.rewind(form);
+    if (playing) await this.play();
+  }
+
   async play() {
-    if (this.played >= this.duration) this.rewind();
-    await this.network(this.form);
+    if (this.played >= this.duration) await this.rewind();
     this.playing = true;
     this.label();
+    const { run } = this;
     let before = performance.now();
-    while (this.playing) {
+    while (this.playing && run === this.run) {
       const now = await new Promise(requestAnimationFrame);
       // A page in the background gets no frames: it goes on from where it was.
       const elapsed = Math.min(Math.max(0, now - before), 100) / 1000;
@@ -70,76 +82,55 @@ class Page {
     this.label();
   }
 
-  /** Refines the newest whole window of what has been played. */
+  /** Frames that have been played. */
+  get frames() {
+    return Math.floor(this.played * this.recording.card.rate + 1e-6);
+  }
+
   async refine() {
-    const { recording, refined, form } = this;
-    const frames = Math.floor(this.played * recording.card.rate + 1e-6);
-    const start = this.starts.findLast((first) => first + recording.window <= frames);
-    if (start === undefined || start === this.lastStart) return;
-    this.lastStart = start;
-    const network = await this.network(form);
+    const { run } = this;
     const began = performance.now();
-    const window = await network.refine(recording.windowAt(start));
+    const found = await run.advance(this.frames);
+    // Another form may have been chosen meanwhile.
+    if (!found || run !== this.run) return;
     this.latencies.push(performance.now() - began);
-    refined.add(start, window);
-    this.envelopes = refined.envelopes();
+    this.envelopes = run.crossFade.envelopes();
     this.score();
   }
 
   draw() {
-    const { rate } = this.recording.card;
-    const end = Math.floor(this.played * rate + 1e-6);
-    const start = Math.max(0, end - SPAN * rate);
-    const times = Array.from({ length: end - start }, (_, i) => (start + i) / rate);
+    const { card, muscles } = this.recording;
+    const end = this.frames;
+    const start = Math.max(0, end - SPAN * card.rate);
+    const times = Array.from({ length: end - start }, (_, i) => (start + i) / card.rate);
     for (const [i, { chart }] of this.charts) {
-      const { simulated, measured } = this.recording.muscles[i];
-      const refined = this.envelopes[i] ?? [];
-      chart.draw(
-        times,
-        simulated.slice(start, end),
-        measured.slice(start, end),
-        times.map((_, k) => refined[start + k] ?? null),
-      );
+      const { simulated, measured } = muscles[i];
+      const refined = times.map((_, k) => this.envelopes[i]?.[start + k] ?? null);
+      chart.draw([times, simulated.slice(start, end), measured.slice(start, end), refined]);
     }
     element("time").textContent = `${this.played.toFixed(1)} of ${this.duration.toFixed(1)} s`;
   }
 
-  /** Latency and errors of the time that has been refined. */
+  /** Writes latency, and errors over the time that has been refined. */
   score() {
-    const arrow = ([raw, refined]) => `${raw.toFixed(2)} → ${refined.toFixed(2)}`;
     const errors = this.envelopes.map((refined, i) => {
       const { measured, simulated } = this.recording.muscles[i];
       return [simulated.slice(0, refined.length), refined].map((x) => rmse(measured, x));
     });
-    const mean = (numbers) => numbers.reduce((sum, x) => sum + x, 0) / numbers.length;
-    const known = errors.length > 0;
-    element("errors").textContent = known
-      ? arrow([0, 1].map((which) => mean(errors.map((pair) => pair[which]))))
-      : "–";
+    const known = this.latencies.length > 0;
+    const written = ([raw, refined]) => `${raw.toFixed(2)} → ${refined.toFixed(2)}`;
+    const mean = (k) => errors.reduce((sum, pair) => sum + pair[k], 0) / errors.length;
+    element("errors").textContent = known ? written([mean(0), mean(1)]) : "–";
     for (const [i, { error }] of this.charts) {
-      error.textContent = known ? `RMSE ${arrow(errors[i])}` : "";
+      error.textContent = known ? `RMSE ${written(errors[i])}` : "";
     }
-    const sorted = this.latencies.toSorted((a, b) => a - b);
-    element("latency").textContent = known
-      ? `${sorted[sorted.length >> 1].toFixed(0)} ms, at most ${sorted.at(-1).toFixed(0)}`
-      : "–";
+    const median = this.latencies.toSorted((a, b) => a - b)[this.latencies.length >> 1];
+    element("latency").textContent = known ? `${median.toFixed(median < 10 ? 1 : 0)} ms` : "–";
   }
 
   label() {
     const ended = this.played >= this.duration;
     element("play").textContent = this.playing ? "Pause" : ended ? "Again" : "Start";
-  }
-
-  /** Starts anew with another form. */
-  async choose(form) {
-    const { playing } = this;
-    this.pause();
-    this.form = form;
-    this.rewind();
-    this.label();
-    this.score();
-    this.draw();
-    if (playing) await this.play();
   }
 
   /** Draws a muscle, or no longer. */
@@ -177,20 +168,26 @@ function choice(type, group, text, checked, chosen) {
   element(group).append(label);
 }
 
+/** Fills in what the page says and offers. */
 function fill(page) {
-  const { card, name, synthetic, muscles } = page.recording;
+  const { card, layout, name, synthetic, muscles } = page.recording;
+  const step = layout.frames / card.rate;
+  const pace = layout.causal
+    ? `Every step of ${step} s is refined as it comes.`
+    : `The last ${card.window} s are refined every ${HOP * step} s, and cross-faded with the` +
+      " windows before.";
   element("about").textContent = `Refiner “${card.name}”. ${card.summary}`;
   element("origin").hidden = !synthetic;
   element("origin").textContent =
     `Synthetic: ${name}. Motion, simulated activity and the EMG called measured were made by` +
     " nem2e_tf. Nobody was recorded.";
-  element("latency-of").textContent = `A window of ${card.window} s takes`;
+  element("latency-of").textContent = layout.causal ? "A step takes" : "A window takes";
   element("notes").textContent =
-    "Every curve is in shares of a maximum: measured and simulated of their own in this" +
-    " recording, refined of the one that the refiner has learnt to expect. The last" +
-    ` ${card.window} s are refined every ${HOP} s, and cross-faded with the windows before. All of` +
-    " it is computed by LiteRT.js on this device; nothing is sent anywhere.";
-  for (const form of FORMS) {
+    "Every curve is in shares of a maximum: measured and simulated of their own in this recording," +
+    ` refined of the one that the refiner has learnt to expect. ${pace} RMSE is of all muscles, or` +
+    " of the muscle drawn, over the time refined so far. All of it is computed by LiteRT.js on" +
+    " this device; nothing is sent anywhere.";
+  for (const form of Object.keys(FORMS)) {
     choice("radio", "forms", form, form === page.form, () => page.choose(form));
   }
   element("play").addEventListener("click", () => (page.playing ? page.pause() : page.play()));
@@ -203,25 +200,22 @@ function fill(page) {
 
 try {
   const page = new Page(await Recording.load());
-  await page.network(page.form);
+  await page.rewind(Object.keys(FORMS)[0]);
   fill(page);
   /** For tests and the console. */
   window.nem2e = {
-    /** Refines a window: rows of scaled activity to rows of activity, 0-1. */
+    /** Refines a window: rows of shares of activity to rows of envelopes, 0-1. */
     async refine(form, rows) {
-      const refined = await (await page.network(form)).refine(Float32Array.from(rows.flat()));
-      const outputs = page.recording.muscles.length;
+      const { network } = await page.live(form);
+      const refined = await network.refine(Float32Array.from(rows.flat()));
+      const { outputs } = network.layout;
       return rows.map((_, i) => [...refined.subarray(i * outputs, (i + 1) * outputs)]);
     },
-    /** Refines the whole recording in windows so many frames apart: a series a muscle. */
+    /** Refines the recording, in windows so many frames apart: envelopes 0-1, a list a muscle. */
     async refineAll(form, hop) {
-      const { recording } = page;
-      const network = await page.network(form);
-      const refined = recording.crossFade();
-      for (const start of recording.starts(hop)) {
-        refined.add(start, await network.refine(recording.windowAt(start)));
-      }
-      return refined.envelopes();
+      const run = await page.live(form, hop);
+      for (let played = 1; played <= page.recording.frames; played++) await run.advance(played);
+      return run.crossFade.envelopes();
     },
     memory,
   };

@@ -1,22 +1,20 @@
 /**
- * STDR-Net in LiteRT.js: the loops that its step graphs leave to their host.
+ * STDR-Net in LiteRT.js: the loops that its graphs of one step leave to their host.
  *
  *     forward_step   frames, hidden, carry                           to  hidden, carry, key
- *     backward_step  the same, from the last step to the first; a causal network has none
- *     start          encoded, of the first step                      to  hidden
+ *     backward_step  frames, hidden, carry                           to  hidden, carry, key
+ *     start          encoded                                         to  hidden
  *     decode_step    encoded, keys, beyond, hidden, carry, activity  to  hidden, carry, activity
  *
- * A step is some frames. Its encoding is what both directions hold of it, its key the sum of what
- * both give. `decode_step` sees the steps from `before` its own to `after`; beyond the ends of a
- * window there are zeros, which attention is told to leave alone.
+ * It is `nem2e_tf.edge.steps` once more, where the algorithm is explained.
  */
 import { loadAndCompile, loadLiteRt, Tensor } from "@litertjs/core";
 
-/** By what is meant, the name of a graph's output. Inputs are named as above. */
-const OUTPUTS = { hidden: "hidden_out", carry: "carry_out", key: "key", activity: "activity_out" };
+/** What all channels hold in a frame that fills up the last step. */
+const PADDING = -1;
 
-/** What `beyond` adds to the energy of a step that is not there. */
-const UNSEEN = -30;
+/** Added to the energy of steps that are not there, so that attention leaves them alone. */
+const BEYOND = -30;
 
 /** The build without threads and relaxed SIMD: any browser runs it, from any server. */
 const RUNTIME = "wasm/litert_wasm_compat_internal.js";
@@ -38,119 +36,125 @@ export async function memory() {
   return (await liteRt()).liteRtWasm.HEAPU8.length;
 }
 
-/** One .tflite file: numbers by name in, numbers by name out. It keeps no state. */
+/** One .tflite file: Float32Arrays by name in, Float32Arrays by name out. It keeps no state. */
 class Graph {
   static async load(url) {
-    const response = await fetch(url);
+    const [response] = await Promise.all([fetch(url), liteRt()]);
     if (!response.ok) throw new Error(`${url}: ${response.status} ${response.statusText}`);
-    await liteRt();
     const content = new Uint8Array(await response.arrayBuffer());
     return new Graph(await loadAndCompile(content, { accelerator: "wasm" }));
   }
 
   constructor(model) {
     this.model = model;
-    this.shapes = new Map(model.getInputDetails().map(({ name, shape }) => [name, [...shape]]));
-  }
-
-  /** How many numbers an input takes. */
-  size(input) {
-    return this.shapes.get(input).reduce((product, length) => product * length, 1);
   }
 
   async run(values) {
-    // Tensors live outside JavaScript's memory, and stay until they are deleted.
+    // Tensors live outside JavaScript's memory, until they are deleted.
     const tensors = [];
     try {
       const inputs = {};
-      for (const [name, shape] of this.shapes) {
-        inputs[name] = new Tensor(values[name], shape);
+      for (const { name, shape } of this.model.getInputDetails()) {
+        inputs[name] = new Tensor(values[name], [...shape]);
         tensors.push(inputs[name]);
       }
-      const results = await this.model.run(inputs);
-      tensors.push(...Object.values(results));
-      const told = {};
-      for (const [meant, name] of Object.entries(OUTPUTS)) {
-        if (name in results) told[meant] = results[name].toTypedArray();
-      }
-      return told;
+      const results = Object.entries(await this.model.run(inputs));
+      tensors.push(...results.map(([, tensor]) => tensor));
+      return Object.fromEntries(results.map(([name, tensor]) => [name, tensor.toTypedArray()]));
     } finally {
       for (const tensor of tensors) tensor.delete();
     }
   }
 }
 
-/** A network in one form, such as float32. */
 export class StdrNet {
-  /**
-   * @param folder  of the .tflite files.
-   * @param layout  `graphs`, their names; `before` and `after`, the steps that attention sees to
-   *                either side.
-   */
-  static async load(folder, { graphs, before, after }) {
-    const loaded = await Promise.all(graphs.map((name) => Graph.load(`${folder}/${name}.tflite`)));
-    const byName = Object.fromEntries(graphs.map((name, i) => [name, loaded[i]]));
-    return new StdrNet(byName, before, after);
+  /** Loads the graphs in a folder; `layout` is `network` of exports.json. */
+  static async load(folder, layout) {
+    const names = ["forward_step", "start", "decode_step"];
+    if (!layout.causal) names.push("backward_step");
+    const graphs = await Promise.all(names.map((name) => Graph.load(`${folder}/${name}.tflite`)));
+    return new StdrNet(Object.fromEntries(names.map((name, i) => [name, graphs[i]])), layout);
   }
 
-  constructor(graphs, before, after) {
-    Object.assign(this, { graphs, before, after });
+  constructor(graphs, layout) {
+    this.graphs = graphs;
+    this.layout = layout;
   }
 
   /**
    * Refines a window.
    *
-   * @param simulated  Float32Array (frames × inputs), whole steps, each channel divided by its
-   *                   training maximum.
+   * @param simulated  Float32Array (frames × inputs), each channel a share of its maximum.
    * @returns Float32Array (frames × outputs), 0-1.
    */
   async refine(simulated) {
-    const { forward_step, backward_step, start, decode_step } = this.graphs;
-    const { before, after } = this;
-    const seen = before + 1 + after;
-    const folded = forward_step.size("frames");
-    const features = start.size("encoded");
-    const attention = decode_step.size("keys") / seen;
-    const steps = simulated.length / folded;
-    if (!Number.isInteger(steps)) throw new RangeError("a window is not a whole number of steps");
-
-    const encoded = new Float32Array((before + steps + after) * features);
-    const keys = new Float32Array((before + steps + after) * attention);
-    const beyond = new Float32Array(before + steps + after).fill(UNSEEN);
-    beyond.fill(0, before, before + steps);
-
-    async function encode(graph, order, column) {
-      const zeros = new Float32Array(graph.size("hidden"));
-      let state = { hidden: zeros, carry: zeros };
-      for (const i of order) {
-        const frames = simulated.subarray(i * folded, (i + 1) * folded);
-        const { key, ...next } = await graph.run({ frames, ...state });
-        state = next;
-        encoded.set(state.hidden, (before + i) * features + column);
-        key.forEach((value, j) => (keys[(before + i) * attention + j] += value));
-      }
-    }
-    const order = [...Array(steps).keys()];
-    await encode(forward_step, order, 0);
-    if (backward_step) await encode(backward_step, order.reverse(), forward_step.size("hidden"));
-
-    const first = encoded.subarray(before * features, (before + 1) * features);
-    let state = {
-      ...(await start.run({ encoded: first })),
-      carry: new Float32Array(decode_step.size("carry")),
-      activity: new Float32Array(decode_step.size("activity")),
-    };
-    const width = state.activity.length;
-    const activity = new Float32Array(steps * width);
-    for (let i = 0; i < steps; i++) {
-      state = await decode_step.run({
-        encoded: encoded.subarray(i * features, (i + seen) * features),
-        keys: keys.subarray(i * attention, (i + seen) * attention),
-        beyond: beyond.subarray(i, i + seen),
-        ...state,
-      });
-      activity.set(state.activity, i * width);
-    }
-    return activity;
+    const { causal, inputs, outputs } = this.layout;
+    const pass = new Pass(this, simulated);
+    for (let i = 0; i < pass.steps; i++) await pass.encode(i);
+    if (!causal) for (let i = pass.steps - 1; i >= 0; i--) await pass.encode(i, "backward_step");
+    for (let i = 0; i < pass.steps; i++) await pass.decode(i);
+    return pass.activity.subarray(0, (simulated.length / inputs) * outputs);
   }
+}
+
+/** A network's way over a series, step by step. */
+export class Pass {
+  constructor({ graphs, layout }, simulated) {
+    const { inputs, frames, before, after, causal, encoder_units, attention_units } = layout;
+    this.graphs = graphs;
+    this.layout = layout;
+    this.steps = Math.ceil(simulated.length / (frames * inputs));
+    this.simulated = new Float32Array(this.steps * frames * inputs).fill(PADDING);
+    this.simulated.set(simulated);
+    this.activity = new Float32Array(this.steps * frames * layout.outputs);
+    // What attention looks at: as many steps before and after the series as it sees.
+    this.features = encoder_units * (causal ? 1 : 2);
+    const rows = before + this.steps + after;
+    this.encoded = new Float32Array(rows * this.features);
+    this.keys = new Float32Array(rows * attention_units);
+    this.beyond = new Float32Array(rows).fill(BEYOND);
+    const zeros = new Float32Array(encoder_units);
+    this.encoders = {
+      forward_step: { hidden: zeros, carry: zeros },
+      backward_step: { hidden: zeros, carry: zeros },
+    };
+  }
+
+  /** Encodes step `i` in one direction, after the step before it in that direction. */
+  async encode(i, graph = "forward_step") {
+    const { before, encoder_units, attention_units } = this.layout;
+    const frames = part(this.simulated, i, 1, this.simulated.length / this.steps);
+    const { key, ...state } = await this.graphs[graph].run({ frames, ...this.encoders[graph] });
+    this.encoders[graph] = state;
+    const row = before + i;
+    const column = graph === "forward_step" ? 0 : encoder_units;
+    this.encoded.set(state.hidden, row * this.features + column);
+    key.forEach((value, k) => (this.keys[row * attention_units + k] += value));
+    this.beyond[row] = 0;
+  }
+
+  /** Decodes step `i`, after the step before it: its frames of `activity`. */
+  async decode(i) {
+    const { before, after, attention_units, decoder_units } = this.layout;
+    const width = this.activity.length / this.steps;
+    if (i === 0) {
+      const { start } = this.graphs;
+      const { hidden } = await start.run({ encoded: part(this.encoded, before, 1, this.features) });
+      const carry = new Float32Array(decoder_units);
+      this.decoder = { hidden, carry, activity: new Float32Array(width) };
+    }
+    const seen = before + 1 + after;
+    this.decoder = await this.graphs.decode_step.run({
+      encoded: part(this.encoded, i, seen, this.features),
+      keys: part(this.keys, i, seen, attention_units),
+      beyond: part(this.beyond, i, seen, 1),
+      ...this.decoder,
+    });
+    this.activity.set(this.decoder.activity, i * width);
+  }
+}
+
+/** Rows of a matrix that is kept as one array. */
+function part(matrix, row, rows, width) {
+  return matrix.subarray(row * width, (row + rows) * width);
 }
