@@ -108,7 +108,7 @@ class Page {
       const refined = times.map((_, k) => this.envelopes[i]?.[start + k] ?? null);
       chart.draw([times, simulated.slice(start, end), measured.slice(start, end), refined]);
     }
-    element("time").textContent = `${this.played.toFixed(1)} of ${this.duration.toFixed(1)} s`;
+    element("time").textContent = `${this.played.toFixed(1)} / ${this.duration.toFixed(1)} s`;
   }
 
   /** Writes latency, and errors over the time that has been refined. */
