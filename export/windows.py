@@ -12,6 +12,8 @@ from training.experiment import CONFIGS, Part, data_folder, read_experiment, vir
 TEACHING, UNSEEN = 101, 1
 """Seeds of virtual people: those whom the shipped refiners are fitted on, and others."""
 PEOPLE, STRIDES = 4, 10
+LONGEST = 2.0
+"""Seconds of a window."""
 EACH = 100
 """Windows of real and of virtual people to compare on."""
 
@@ -82,7 +84,7 @@ def scaled(pair: Pair, signals: Signals) -> np.ndarray:
 
 def _cut(pairs: Sequence[Pair], signals: Signals, count: int, synthetic: bool) -> Windows:
     """So many windows, evenly over all recordings."""
-    frames = round(signals.window * signals.rate)
+    frames = round(min(signals.window, LONGEST) * signals.rate)
     places = [(pair, s) for pair in pairs for s in range(0, len(pair.simulated) - frames + 1)]
     if len(places) < count:
         raise ValueError(f"{len(places)} windows at most, {count} wanted")

@@ -12,7 +12,7 @@ from nem2e_tf.errors import InputError
 from nem2e_tf.refiner import Refiner
 
 LONGEST_GAP = 0.25
-"""Seconds without a sample that are bridged by a straight line. After longer ones it begins anew."""
+"""Seconds without a sample that a straight line bridges. After longer ones it begins anew."""
 
 
 def stream_lines(
