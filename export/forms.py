@@ -15,10 +15,10 @@ import typer
 from export.windows import Windows, virtual
 from nem2e_tf import terminal
 from nem2e_tf.edge.layout import Network
-from nem2e_tf.edge.manifest import MANIFEST, Manifest, sha256
+from nem2e_tf.edge.manifest import MANIFEST, Manifest, refiner_folder, sha256
 from nem2e_tf.errors import InputError, nearest
 from nem2e_tf.files import check_folder, replacing
-from nem2e_tf.refiner import Refiner, load
+from nem2e_tf.refiner import CARD, Card, Refiner, load
 
 EXACT = 1e-5
 """The most that an output, 0-1, of an exact form may differ from Keras."""
@@ -182,6 +182,8 @@ def chosen(given: list[str] | None, recipes: Iterable[str]) -> list[str]:
 
 def run(name: str, forms: Callable[[Refiner], Iterable[Form]], as_json: bool) -> None:
     """Export forms of a refiner and say what was written."""
+    # What can be refused is, before TensorFlow is loaded and people are simulated.
+    Card.read(check_folder(refiner_folder(name)) / CARD)
     terminal.quiet_tensorflow()
     refiner = load(name)
     windows = virtual(refiner.signals, tasks_of(refiner))

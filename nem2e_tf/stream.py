@@ -56,7 +56,7 @@ def stream_lines(
     side = side or refiner.muscles.side_of(refiner.card.inputs, names[1:])
     columns = refiner.columns(names[1:], side, "standard input")
     weights = pd.DataFrame(columns).reindex(names[1:]).fillna(0.0).to_numpy().T
-    used = weights.any(axis=0)
+    used = (weights != 0.0).any(axis=0)
     yield ",".join(["time", *refiner.names(names[1:], side)])
 
     grid = _Grid(refiner.card.rate)
