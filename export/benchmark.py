@@ -14,6 +14,7 @@ that imports the same modules, NumPy among them, and opens nothing. The kernel's
 """
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 # What takes TensorFlow is imported where it is needed: the processes whose memory is measured
@@ -47,8 +49,9 @@ ROUNDS, IN_A_ROW = 40, 5
 """How often every call is timed: so many rounds over all of them, so many times in each."""
 REFERENCE = "while"
 """The naive conversion that latencies are compared with."""
+WINDOWS = 20
+"""Synthetic ones, on which naive conversions are compared with Keras."""
 
-app = typer.Typer()
 app = terminal.application("Measure what every form of a refiner costs.")
 
 
@@ -57,14 +60,14 @@ class Latency:
     """Milliseconds that a call takes.
 
     Args:
-        median: by the clock.
-        p99: 99th percentile, by the clock.
-        processor: median of the processor time of all its threads.
+        median_ms: by the clock.
+        p99_ms: 99th percentile, by the clock.
+        processor_ms: median of the processor time of all its threads.
     """
 
-    median: float
-    p99: float
-    processor: float
+    median_ms: float
+    p99_ms: float
+    processor_ms: float
 
 
 @dataclass
@@ -74,26 +77,31 @@ class Cost:
     Args:
         form: as in the manifest, `keras` or one of `export.naive.CONVERSIONS`.
         files: how many.
-        size: bytes of all of them.
-        conversion: seconds; None of what is not converted.
-        memory: bytes.
+        bytes: of all of them.
+        conversion_seconds: None of what is not converted.
+        memory_bytes: see above.
         frames: by threads, latency of 100 frames; `-` where the runtime decides itself.
         step: by threads, latency of a streaming step; empty where there is none.
-        faster: latency of `REFERENCE` for 100 frames over the form's, both with one thread.
+        faster: median latency of `REFERENCE` for 100 frames over the form's, with one thread.
         worst: largest difference from Keras; of naive conversions only.
         error: why there is no such form; then nothing else is known.
     """
 
     form: str
     files: int = 0
-    size: int = 0
-    conversion: float | None = None
-    memory: int | None = None
+    bytes: int = 0
+    conversion_seconds: float | None = None
+    memory_bytes: int | None = None
     frames: dict[str, Latency] = field(default_factory=dict)
     step: dict[str, Latency] = field(default_factory=dict)
     faster: float | None = None
     worst: float | None = None
     error: str | None = None
+
+    @property
+    def alone(self) -> Latency:
+        """Of 100 frames with one thread, or as the runtime has it."""
+        return next(iter(self.frames.values()))
 
 
 def open_form(
@@ -233,8 +241,12 @@ def _complaint(done: "subprocess.CompletedProcess[str]") -> str:
     """Why a process failed, in a line."""
     if done.returncode < 0:
         return f"the process ended by {signal.Signals(-done.returncode).name}"
-    lines = [line for line in done.stderr.splitlines() if "rror" in line]
-    return " ".join((lines or ["no reason given"])[-1].split())[-200:]
+    # What Python says last; before it, the converter says where in many words.
+    said = re.search(r"^[\w.]*?(\w+(?:Error|Exception): .*)$", done.stderr, re.MULTILINE)
+    if said is None:
+        return f"exit status {done.returncode}"
+    kind, detail = said[1].split(": ", 1)
+    return f"{kind}: {detail.rsplit('error: ', 1)[-1].rsplit('): ', 1)[-1][:200]}"
 
 
 def conversions(refiner: "Refiner") -> dict[str, float]:
@@ -252,22 +264,6 @@ def conversions(refiner: "Refiner") -> dict[str, float]:
     return taken
 
 
-def naive(folder: Path, made: Path) -> list[Cost]:
-    """Try the conversions of `export.naive`, each in a process of its own, into a folder."""
-    from export.naive import CONVERSIONS
-
-    found = []
-    for name in CONVERSIONS:
-        file = made / f"{name}.tflite"
-        done = _run("-m", "export.naive", str(folder), name, str(file))
-        if done.returncode:
-            found.append(Cost(name, error=_complaint(done)))
-            continue
-        seconds = float(done.stdout.split()[-1])
-        found.append(Cost(name, 1, file.stat().st_size, seconds))
-    return found
-
-
 def measure(refiner: "Refiner", rounds: int = ROUNDS) -> tuple[list[Cost], list[Cost]]:
     """Measure every form that was exported, and every naive conversion.
 
@@ -275,9 +271,6 @@ def measure(refiner: "Refiner", rounds: int = ROUNDS) -> tuple[list[Cost], list[
         refiner: Refiner, in Keras, loaded from a folder.
         rounds: see `timed`.
     """
-    from export.forms import Parity
-    from export.windows import synthetic_activity
-
     folder = refiner.folder
     assert folder is not None
     manifest = Manifest.read(folder)
@@ -285,35 +278,31 @@ def measure(refiner: "Refiner", rounds: int = ROUNDS) -> tuple[list[Cost], list[
     for form in sorted(manifest.forms):
         sizes = [of["bytes"] for of in manifest.forms[form]["files"].values()]
         costs.append(Cost(form, len(sizes), sum(sizes)))
-    seconds = conversions(refiner)
-    windows = synthetic_activity(20, FRAMES, manifest.layout.inputs)
-    expected = refiner.network(windows)
-    base = peak()
-    frames: dict[tuple[str, str], Callable[[], Any]] = {}
-    steps: dict[tuple[str, str], Callable[[], Any]] = {}
+    networks = {
+        (cost.form, threads): network
+        for cost in costs
+        for threads, network in _opened(refiner, manifest, cost.form)
+    }
+    seconds, base = conversions(refiner), peak()
+    for cost in costs:
+        cost.conversion_seconds = seconds.get(cost.form)
+        cost.memory_bytes = peak(str(folder), cost.form) - base
     with TemporaryDirectory() as temporary:
-        tried = naive(folder, Path(temporary))
-        for cost in costs:
-            cost.conversion = seconds.get(cost.form)
-            cost.memory = peak(str(folder), cost.form) - base
-            for threads, network in _opened(refiner, manifest, cost.form):
-                frames[cost.form, threads] = of_a_window(network)
-                if isinstance(network, StepNetwork):
-                    steps[cost.form, threads] = of_a_step(network)
-        for cost in tried:
-            if cost.error is not None:
-                continue
-            file = Path(temporary) / f"{cost.form}.tflite"
-            cost.memory = peak(str(folder), "file", str(file)) - base
-            for count in THREADS:
-                network = open_whole(file, manifest.layout, count)
-                frames[cost.form, str(count)] = of_a_window(network)
-            cost.worst = Parity.of(network(windows), expected).worst
-    latency, of_steps = timed(frames, rounds), timed(steps, rounds)
+        tried = naive(refiner, Path(temporary), base, networks)
+        frames = {key: of_a_window(network) for key, network in networks.items()}
+        steps = {
+            key: of_a_step(network)
+            for key, network in networks.items()
+            if isinstance(network, StepNetwork)
+        }
+        latency, of_steps = timed(frames, rounds), timed(steps, rounds)
     for cost in (*costs, *tried):
         cost.frames = {threads: x for (form, threads), x in latency.items() if form == cost.form}
         cost.step = {threads: x for (form, threads), x in of_steps.items() if form == cost.form}
-    _compare([*costs, *tried])
+    known = {cost.form: cost for cost in (*costs, *tried) if cost.frames}
+    if REFERENCE in known:
+        for cost in known.values():
+            cost.faster = known[REFERENCE].alone.median_ms / cost.alone.median_ms
     return costs, tried
 
 
@@ -326,47 +315,64 @@ def _opened(refiner: "Refiner", manifest: Manifest, form: str) -> Iterable[tuple
     return [(str(count), open_form(manifest, form, count)) for count in THREADS]
 
 
-def _compare(costs: Iterable[Cost]) -> None:
-    """Set `Cost.faster`."""
-    known = {cost.form: next(iter(cost.frames.values())) for cost in costs if cost.frames}
-    if REFERENCE in known:
-        for cost in costs:
-            if cost.form in known:
-                cost.faster = known[REFERENCE].median / known[cost.form].median
+def naive(
+    refiner: "Refiner", made: Path, base: int, networks: dict[tuple[str, str], Network]
+) -> list[Cost]:
+    """Try the conversions of `export.naive`, each in a process of its own: some kill it.
+
+    Args:
+        refiner: Refiner, in Keras, loaded from a folder.
+        made: folder for the files.
+        base: bytes that a process takes before it opens anything.
+        networks: by form and threads; those that were converted are added.
+    """
+    from export.forms import Parity
+    from export.naive import CONVERSIONS
+    from export.windows import synthetic_activity
+
+    layout, folder = refiner.network.layout, str(refiner.folder)
+    windows = synthetic_activity(WINDOWS, FRAMES, layout.inputs)
+    expected = refiner.network(windows)
+    found = []
+    for name in CONVERSIONS:
+        file = made / f"{name}.tflite"
+        done = _run("-m", "export.naive", folder, name, str(file))
+        if done.returncode:
+            found.append(Cost(name, error=_complaint(done)))
+            continue
+        cost = Cost(name, 1, file.stat().st_size, float(done.stdout.split()[-1]))
+        cost.memory_bytes = peak(folder, "file", str(file)) - base
+        for count in THREADS:
+            networks[name, str(count)] = network = open_whole(file, layout, count)
+            cost.worst = Parity.of(network(windows), expected).worst
+        found.append(cost)
+    return found
 
 
-def table(costs: Iterable[Cost]) -> Table:
-    """Costs as they are printed, a row each."""
-    shown = Table(
-        caption="Latencies: median / 99th percentile in ms; one thread, or the runtime's own choice."
-    )
-    shown.add_column("form")
-    for name in (
-        "files", "bytes", "converted", f"{FRAMES} frames", "processor", "2 threads", "step",
-        f"× {REFERENCE}", "memory",
-    ):  # fmt: skip
+def as_rich(costs: Iterable[Cost], title: str) -> Table:
+    """Costs, a row each, for a terminal."""
+    shown = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    shown.add_column("form", no_wrap=True)
+    for name in ("files", "bytes", "s", "ms", "p99", "ms, 2", "µs", "p99", "×", "MB"):
         shown.add_column(name, justify="right")
     for cost in costs:
         if cost.error is not None:
             continue
-        first = next(iter(cost.frames.values()))
+        step, both = cost.step.get("1"), cost.frames.get("2")
         shown.add_row(
             cost.form,
             str(cost.files),
-            f"{cost.size:,}",
-            "" if cost.conversion is None else f"{cost.conversion:.1f} s",
-            _shown(first),
-            f"{first.processor:.2f}",
-            _shown(cost.frames.get("2")),
-            _shown(cost.step.get("1") or cost.step.get("-")),
+            f"{cost.bytes:,}",
+            "" if cost.conversion_seconds is None else f"{cost.conversion_seconds:.1f}",
+            f"{cost.alone.median_ms:.2f}",
+            f"{cost.alone.p99_ms:.1f}",
+            "" if both is None else f"{both.median_ms:.2f}",
+            "" if step is None else f"{1e3 * step.median_ms:.0f}",
+            "" if step is None else f"{1e3 * step.p99_ms:.0f}",
             "" if cost.faster is None else f"{cost.faster:.1f}",
-            "" if cost.memory is None else f"{cost.memory / 1e6:.1f} MB",
+            "" if cost.memory_bytes is None else f"{cost.memory_bytes / 1e6:.1f}",
         )
     return shown
-
-
-def _shown(latency: Latency | None) -> str:
-    return "" if latency is None else f"{latency.median:.2f} / {latency.p99:.2f}"
 
 
 @app.command()
@@ -392,12 +398,14 @@ def main(
             }
         )
         return
-    for costs in (forms, tried):
-        terminal.screen.print(table(costs))
+    terminal.screen.print(as_rich(forms, "exported"))
+    terminal.screen.print(as_rich(tried, "what a user would try"))
     terminal.print_lines(
         [
             *(f"{cost.form}: {cost.error}" for cost in tried if cost.error is not None),
-            f"{trained.folder} on {cores} cores; × {REFERENCE}: how many times faster than it",
+            f"{trained.folder}, on {cores} of the processor's cores. s: to convert; ms and p99:"
+            f" {FRAMES} frames with one thread, or as many as the runtime takes; ms, 2: with two;"
+            f" µs and p99: a streaming step; ×: how many times faster than {REFERENCE}; MB: memory",
         ]
     )
 

@@ -6,13 +6,13 @@ kernels, and `tflite/int8` with those of microcontrollers too, where tflite-micr
 """
 
 import importlib.util
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 import numpy as np
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from export import micro
@@ -27,8 +27,8 @@ from nem2e_tf.edge.steps import StepNetwork
 from nem2e_tf.metrics import root_mean_square_error
 from nem2e_tf.refiner import Refiner, load
 
-XNNPACK, BUILT_IN, MICRO = "XNNPACK", "built-in", "microcontroller"
-"""Kernels that run TensorFlow Lite."""
+XNNPACK, BUILT_IN, MICRO = "XNNPACK", "built-in", "micro"
+"""Kernels that run TensorFlow Lite: the last are those of microcontrollers."""
 
 app = terminal.application("Compare every form of a refiner with Keras.")
 
@@ -81,6 +81,15 @@ class Verdict:
     def passed(self) -> bool:
         """Whether it may be used in place of Keras."""
         return self.within and self.repeatable
+
+    @property
+    def complaint(self) -> str:
+        """What is wrong with it, in a line."""
+        name = f"{self.form}, {self.kernels} kernels" if self.kernels else self.form
+        if self.within:
+            return f"{name} does not give the same bits for the same window"
+        bounds = f"{EXACT:g}" if self.exact else f"{ROOT_MEAN_SQUARE:g} on average or {WORST:g}"
+        return f"{name} is out of bounds: it differs from Keras by more than {bounds} anywhere"
 
     @property
     def largest_changes(self) -> dict[str, float]:
@@ -187,13 +196,13 @@ def errors(
     return table
 
 
-def table(verdicts: list[Verdict]) -> Table:
-    """Verdicts as they are printed, a row each."""
-    shown = Table(caption="Change in RMSE: of the muscle where it is largest.")
+def as_rich(verdicts: list[Verdict]) -> Table:
+    """Verdicts, a row each, for a terminal."""
+    shown = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name in ("form", "kernels"):
-        shown.add_column(name)
+        shown.add_column(name, no_wrap=True)
     kinds = list(verdicts[0].rmse)
-    for name in ("rms", "worst", *(f"RMSE, {kind}" for kind in kinds), "arena", "verdict"):
+    for name in ("rms", "worst", *kinds, "arena", ""):
         shown.add_column(name, justify="right")
     for verdict in verdicts:
         changes = verdict.largest_changes
@@ -202,9 +211,9 @@ def table(verdicts: list[Verdict]) -> Table:
             verdict.kernels or "",
             f"{verdict.parity.rms:.1e}",
             f"{verdict.parity.worst:.1e}",
-            *(f"{changes[kind]:+.1e}" for kind in kinds),
-            f"{sum(verdict.arenas.values()):,} bytes" if verdict.arenas else "",
-            "good" if verdict.passed else "out of bounds" if not verdict.within else "has a memory",
+            *(f"{changes[kind]:+.0e}" for kind in kinds),
+            f"{sum(verdict.arenas.values()):,}" if verdict.arenas else "",
+            "good" if verdict.passed else "bad",
         )
     return shown
 
@@ -224,7 +233,8 @@ def main(
     terminal.quiet_tensorflow()
     trained = load(refiner)
     assert trained.folder is not None
-    among = subjects(Manifest.read(trained.folder))
+    manifest = Manifest.read(trained.folder)
+    among = subjects(manifest)
     windows = unseen(trained.signals, tasks_of(trained))
     with terminal.progress_bar("comparing forms") as progress:
         verdicts = verify(trained, among, windows, progress)
@@ -238,12 +248,20 @@ def main(
             }
         )
     else:
-        terminal.screen.print(table(verdicts))
-        terminal.print_lines([f"{trained.folder} beside Keras, windows: {windows.told()}"])
-    if not any(verdict.kernels == MICRO for verdict in verdicts):
-        terminal.print_warnings([], ["tflite-micro is not installed, or int8 was not exported"])
+        terminal.screen.print(as_rich(verdicts))
+        terminal.print_lines(
+            [
+                f"{trained.folder} beside Keras, windows: {windows.told()}. rms, worst: of"
+                f" outputs, 0-1; {' and '.join(verdicts[0].rmse)}: change in the RMSE against"
+                " measured EMG, of the muscle where it is largest; arena: bytes"
+            ]
+        )
+    terminal.print_warnings(verdict.complaint for verdict in verdicts if not verdict.passed)
+    if micro.FORM in manifest.forms and not any(v.kernels == MICRO for v in verdicts):
+        note = f"tflite-micro is not installed: {micro.FORM} did not run with its kernels"
+        terminal.print_warnings([], [note])
     if not all(verdict.passed for verdict in verdicts):
-        sys.exit(1)
+        raise typer.Exit(1)
 
 
 if __name__ == "__main__":
