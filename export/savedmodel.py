@@ -106,7 +106,9 @@ def _write(model: Any, folder: Path) -> None:
     import tensorflow as tf
 
     module = tf.Module()
-    module.variables_of_the_network = model.variables
+    # TensorFlow's own: a Keras variable is saved as a copy, which is what a session, as in
+    # TensorFlow Serving, restores, while the signatures read the empty original.
+    module.variables_of_the_network = [variable.value for variable in model.variables]
     with terminal.without_native_notes():
         tf.saved_model.save(module, folder / "savedmodel", signatures=signatures(model))
 

@@ -32,7 +32,6 @@ from nem2e_tf.edge.litert import LiteRT
 from nem2e_tf.edge.manifest import Manifest
 from nem2e_tf.edge.steps import StepNetwork
 from nem2e_tf.refiner import Refiner
-from nem2e_tf.step_graphs import KerasGraphs, layout_of, step_functions
 
 RECIPES = ("float32", "float16", "dynamic", "int8", "int8-web")
 LOUDER = (1.0, 4.0)
@@ -51,6 +50,8 @@ Rows = Mapping[str, list[dict[str, np.ndarray]]]
 
 def calibration(refiner: Refiner) -> Rows:
     """What goes into every graph while virtual people who taught are refined; all synthetic."""
+    from nem2e_tf.step_graphs import KerasGraphs
+
     rows: dict[str, list[dict[str, np.ndarray]]] = {}
     graphs, signals = KerasGraphs(refiner.model), refiner.signals
 
@@ -58,7 +59,7 @@ def calibration(refiner: Refiner) -> Rows:
         rows.setdefault(graph, []).append(tensors)
         return graphs(graph, **tensors)
 
-    network = StepNetwork(layout_of(refiner.model), recorded)
+    network = StepNetwork(refiner.network.layout, recorded)
     largest = 1.0 / signals.input_maximum
     for shares in teaching(signals, tasks_of(refiner)):
         part = shares[: round(SECONDS * signals.rate)]
@@ -137,6 +138,8 @@ def convert(graph: str, function: Any, recipe: str = "float32", rows: Rows | Non
 
 def forms(refiner: Refiner, recipes: list[str] | None = None) -> list[Form]:
     """The forms of a refiner in TensorFlow Lite; `InputError` where its attention has no bounds."""
+    from nem2e_tf.step_graphs import step_functions
+
     wanted = chosen(recipes, RECIPES)
     functions = step_functions(refiner.model)
     whole = any(recipe.startswith("int8") for recipe in wanted)

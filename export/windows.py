@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nem2e_tf.edge.layout import Signals
+from nem2e_tf.errors import InputError, nearest
 from nem2e_tf.shards import Pair
 from training.experiment import CONFIGS, data_folder, read_experiment, virtual_people
 
@@ -85,6 +86,12 @@ def unseen(signals: Signals, tasks: Sequence[str]) -> Windows:
 
 def scaled(pair: Pair, signals: Signals) -> np.ndarray:
     """A pair's simulated side, `(frames, inputs)`, each channel a share of its maximum."""
+    for channel in signals.inputs:
+        if channel not in pair.simulated:
+            raise InputError(
+                f"the refiner takes channel '{channel}', which virtual people do not have;"
+                f" {nearest(channel, pair.simulated.columns)}"
+            )
     return pair.simulated[list(signals.inputs)].to_numpy() / signals.input_maximum
 
 
@@ -98,7 +105,10 @@ def _cut(pairs: Sequence[Pair], signals: Signals, count: int, synthetic: bool) -
     frames = round(min(signals.window, LONGEST) * signals.rate)
     places = [(pair, s) for pair in pairs for s in range(0, len(pair.simulated) - frames + 1)]
     if len(places) < count:
-        raise ValueError(f"{len(places)} windows at most, {count} wanted")
+        raise InputError(
+            f"the people to compare on give {len(places)} windows of this refiner's tasks;"
+            f" {count} are wanted"
+        )
     simulated, measured = [], []
     for i in np.linspace(0, len(places) - 1, count).round().astype(int):
         pair, start = places[i]

@@ -1,7 +1,7 @@
 """The command `nem2e`: what the library does, from files to files."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -160,10 +160,12 @@ def stream(
     from nem2e_tf.stream import stream_lines
 
     trained = _load(refiner, runtime=runtime)
-    lines = stream_lines(trained, sys.stdin, side, lambda told: terminal.print_warnings([told]))
-    for line in lines:
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
+    # Bytes that are no text make a line that is no sample.
+    with open(0, encoding="utf-8", errors="replace", closefd=False) as entries:
+        told: Callable[[str], None] = lambda sentence: terminal.print_warnings([sentence])  # noqa: E731
+        for line in stream_lines(trained, entries, side, told):
+            sys.stdout.write(line + "\n")
+            sys.stdout.flush()
 
 
 @app.command()
@@ -415,7 +417,8 @@ def _load(refiner: str, interval: bool = False, runtime: Runtime = Runtime.keras
     with terminal.console.status("loading the refiner"):
         if runtime in (Runtime.keras, Runtime.savedmodel):
             terminal.quiet_tensorflow()
-        trained = load(refiner, runtime)
+        with terminal.without_native_notes():
+            trained = load(refiner, runtime)
     if interval:
         trained.offsets()  # refused here, before anything is simulated
     return trained

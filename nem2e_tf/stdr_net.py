@@ -49,10 +49,11 @@ class Fold(keras.layers.Layer):
         """See the class."""
         channels = series.shape[-1]
         time = series.shape[1] or tf.shape(series)[1]
-        filled = tf.pad(series, [[0, 0], [0, -time % self.frames], [0, 0]], constant_values=PADDING)
-        return tf.reshape(
-            filled, (tf.shape(series)[0], -(-time // self.frames), self.frames * channels)
-        )
+        # Nothing negative is divided: ONNX rounds towards zero.
+        steps = (time + self.frames - 1) // self.frames
+        missing = steps * self.frames - time
+        filled = tf.pad(series, [[0, 0], [0, missing], [0, 0]], constant_values=PADDING)
+        return tf.reshape(filled, (tf.shape(series)[0], steps, self.frames * channels))
 
     def compute_output_shape(self, shape: Any) -> Any:
         """Shape of the folded series."""

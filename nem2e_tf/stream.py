@@ -13,6 +13,8 @@ from nem2e_tf.refiner import Refiner
 
 LONGEST_GAP = 0.25
 """Seconds without a sample that a straight line bridges. After longer ones it begins anew."""
+LATEST = 1.0
+"""Seconds that a sample may be late. One that is later is of a clock that was set back."""
 
 
 def stream_lines(
@@ -24,14 +26,15 @@ def stream_lines(
     """Refine lines as they come.
 
     Samples may come at any rate and unevenly: what lies between two of them is interpolated at the
-    refiner's rate. A sample that comes again, or later than one with a later time, is left out;
-    after a gap of more than `LONGEST_GAP` what is under way is given and the stream begins anew. A
-    line that is no sample is left out as well.
+    refiner's rate. A sample that comes again, or later than one with a later time, is left out, and
+    so is a line that is no sample. After a gap of more than `LONGEST_GAP`, and when the clock goes
+    back by more than `LATEST`, what is under way is given and the stream begins anew.
 
     Args:
         refiner: Refiner with a causal network, in a runtime that goes step by step.
         lines: the first names the columns, `time` and muscles or channels, between commas; each
-            other has the numbers: seconds, and activations 0-1.
+            other has the numbers: seconds, and activations 0-1. Columns that the refiner does not
+            take may hold any numbers.
         side: `r` or `l`; None if the columns are of one side only.
         tell: told in a sentence what was done with samples that were not plainly taken.
 
@@ -44,7 +47,7 @@ def stream_lines(
     """
     stream = StreamingRefiner(refiner)
     entries = iter(lines)
-    names = next(entries, "").strip().split(",")
+    names = [name.strip() for name in next(entries, "").split(",")]
     if names[0] != "time" or len(set(names)) != len(names):
         raise InputError(
             "standard input: the first line must name the columns: time and muscles, each once,"
@@ -53,6 +56,7 @@ def stream_lines(
     side = side or refiner.muscles.side_of(refiner.card.inputs, names[1:])
     columns = refiner.columns(names[1:], side, "standard input")
     weights = pd.DataFrame(columns).reindex(names[1:]).fillna(0.0).to_numpy().T
+    used = (weights != 0.0).any(axis=0)
     yield ",".join(["time", *refiner.names(names[1:], side)])
 
     grid = _Grid(refiner.card.rate)
@@ -65,22 +69,22 @@ def stream_lines(
             sent += 1
 
     for number, line in enumerate(entries, start=2):
-        sample = _sample(line, len(names), number, tell)
+        sample = _sample(line, used, number, tell)
         if sample is None:
             continue
         time, values = sample
-        if grid.last is not None and time <= grid.last:
-            which = "again" if time == grid.last else f"late, after {grid.last:g} s"
-            tell(f"line {number}: {time:g} s came {which}; left out")
+        last = time if grid.last is None else grid.last
+        if grid.last is not None and 0.0 <= last - time <= LATEST:
+            which = "again" if time == last else f"late, after {last:.10g} s"
+            tell(f"line {number}: {time:.10g} s came {which}; left out")
             continue
-        if grid.last is not None and time - grid.last > LONGEST_GAP:
-            tell(
-                f"line {number}: nothing came between {grid.last:g} and {time:g} s; the stream"
-                " begins anew"
-            )
+        if time - last > LONGEST_GAP or last - time > LATEST:
+            between = f"nothing came between {last:.10g} and {time:.10g} s"
+            back = f"the clock went back from {last:.10g} to {time:.10g} s"
+            tell(f"line {number}: {between if time > last else back}; the stream begins anew")
             yield from given(stream.finish())
             grid, sent = _Grid(refiner.card.rate), 0
-        for frame in grid.frames(time, weights @ values):
+        for frame in grid.frames(time, weights[:, used] @ values):
             refined = stream.push(frame)
             if refined is not None:
                 yield from given([refined])
@@ -88,21 +92,21 @@ def stream_lines(
 
 
 def _sample(
-    line: str, columns: int, number: int, tell: Callable[[str], None]
+    line: str, used: np.ndarray, number: int, tell: Callable[[str], None]
 ) -> tuple[float, np.ndarray] | None:
-    """Time and `(columns - 1,)` activations of a line, or None where it is no sample."""
+    """Time and activations in the columns used of a line, or None where it is no sample."""
     if not line.strip():
         return None
     cells = line.strip().split(",")
-    if len(cells) != columns:
-        tell(f"line {number}: {len(cells)} numbers, not {columns}; left out")
+    if len(cells) != 1 + len(used):
+        tell(f"line {number}: {len(cells)} numbers, not {1 + len(used)}; left out")
         return None
     try:
         time, *values = map(float, cells)
     except ValueError:
         tell(f"line {number}: holds what is no number; left out")
         return None
-    found = np.array(values)
+    found = np.array(values)[used]
     if not math.isfinite(time) or outside(found[None]) is not None:
         tell(f"line {number}: activity is not 0-1, or time no finite number; left out")
         return None

@@ -1,6 +1,8 @@
 """Real recordings, and what is expensive to make of them, made once a session."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -85,6 +87,42 @@ def walk45_simulated(lower_limb: Path) -> pd.DataFrame:
     trial = lower_limb / "walk45"
     model = lower_limb / "gait2392.osim"
     return simulate_files(model, trial / "ik.sto", trial / "id.sto", start=18.6, end=30.0)
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small refiner of random weights, whose steps of 3 frames fill no window."""
+    import keras
+
+    from nem2e_tf.edge.manifest import shipped
+    from nem2e_tf.refiner import CARD, Card, Refiner, save
+    from nem2e_tf.stdr_net import stdr_net
+
+    keras.utils.set_random_seed(1)
+    sizes = {"encoder_units": 5, "decoder_units": 7, "attention_units": 6}
+    model = stdr_net(9, 9, frames=3, reach=2, **sizes)
+    # Large enough for its outputs to follow its inputs.
+    model.set_weights([2 * weight for weight in model.get_weights()])
+    card = Card.read(shipped()["walking"] / CARD).model_copy(update={"name": "small"})
+    folder = tmp_path_factory.mktemp("small") / "small"
+    save(Refiner(card, model), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def exported(small: Path) -> Path:
+    """The same folder after `python -m export.all --json`, which is in told.json beside it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "export.all", str(small), "--json"],
+        cwd=Path(__file__).resolve().parents[1],
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    small.with_name("told.json").write_text(done.stdout)
+    return small
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """What has to be known of a network and of its signals to run it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -34,6 +34,19 @@ class Layout:
     encoder_units: int
     decoder_units: int
     attention_units: int
+
+    @classmethod
+    def of(cls, table: Mapping[str, Any]) -> "Layout":
+        """Of a manifest's plain table; `TypeError` or `ValueError` where it is none."""
+        layout = cls(**table)
+        for name, value in asdict(layout).items():
+            if name in ("before", "after") and value is None:
+                continue
+            if type(value) is not (bool if name == "causal" else int):
+                raise TypeError(f"{name} is {value!r}")
+            if value < (name in ("inputs", "outputs", "frames")):
+                raise ValueError(f"{name} is {value}")
+        return layout
 
     @property
     def sight(self) -> tuple[int, int]:
@@ -87,11 +100,12 @@ class Signals:
         inputs, outputs = (
             tuple(str(name) for name in card[side]) for side in ("inputs", "outputs")
         )
-        return cls(
-            inputs,
-            outputs,
-            float(card["rate"]),
-            float(card["window"]),
-            np.array([card["input_maximum"][name] for name in inputs], float),
-            np.array([card["output_maximum"][name] for name in outputs], float),
-        )
+        rate, window = float(card["rate"]), float(card["window"])
+        maxima = [
+            np.array([card[f"{side}_maximum"][name] for name in names], float)
+            for side, names in (("input", inputs), ("output", outputs))
+        ]
+        numbers = np.array([rate, window, *np.concatenate(maxima)])
+        if not (np.isfinite(numbers) & (numbers > 0)).all():
+            raise InputError("rate, window and maxima must be positive numbers")
+        return cls(inputs, outputs, rate, window, *maxima)

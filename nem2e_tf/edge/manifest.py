@@ -44,7 +44,7 @@ class Manifest:
             if found["format"] != FORMAT:
                 raise InputError(f"{path}: format {found['format']}, known is {FORMAT}")
             forms = {str(name): dict(form) for name, form in found["forms"].items()}
-            return cls(folder, Layout(**found["network"]), forms)
+            return cls(folder, Layout.of(found["network"]), forms)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             if isinstance(error, InputError):
                 raise
@@ -58,26 +58,36 @@ class Manifest:
             InputError: there is no such form; a file lies outside the folder, is missing, or is
                 not the one that was exported.
         """
+        again = f"python -m export.all {self.folder}"
         if form not in self.forms:
-            raise InputError(f"{self.folder}: no form '{form}'; {nearest(form, self.forms)}")
+            raise InputError(
+                f"{self.folder}: no form '{form}'; {nearest(form, self.forms)}; export it: {again}"
+            )
         try:
             listed = {
                 str(name): (int(of["bytes"]), str(of["sha256"]))
                 for name, of in self.forms[form]["files"].items()
             }
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             raise InputError(f"{self.folder / MANIFEST}: {form}: no list of files") from None
         found = {}
         for name, (size, digest) in listed.items():
             path = self.folder / name
-            if not path.resolve().is_relative_to(self.folder.resolve()):
-                raise InputError(f"{self.folder / MANIFEST}: {name}: outside the refiner's folder")
-            if not path.is_file():
-                raise InputError(f"{path}: missing; export again: python -m export.all")
+            try:
+                inside = path.resolve().is_relative_to(self.folder.resolve())
+                there = path.is_file()
+            except (OSError, ValueError, RuntimeError):  # a loop of links; no name of a file
+                inside = there = False
+            if not inside:
+                raise InputError(
+                    f"{self.folder / MANIFEST}: {name!r}: outside the refiner's folder"
+                )
+            if not there:
+                raise InputError(f"{self.folder}: {name!r} is missing; export again: {again}")
             if path.stat().st_size != size or sha256(path) != digest:
                 raise InputError(
-                    f"{path}: not the file that {MANIFEST} names; export again:"
-                    f" python -m export.all {self.folder}"
+                    f"{self.folder}: {name!r} is not the file that {MANIFEST} names; export again:"
+                    f" {again}"
                 )
             found[path.stem] = path
         return found

@@ -9,7 +9,7 @@ import numpy as np
 from nem2e_tf.edge.layout import Signals
 from nem2e_tf.edge.litert import LiteRT
 from nem2e_tf.edge.manifest import Manifest, refiner_folder
-from nem2e_tf.edge.steps import StepNetwork
+from nem2e_tf.edge.steps import GRAPHS, StepNetwork
 from nem2e_tf.edge.windows import refined
 from nem2e_tf.errors import InputError, nearest
 
@@ -73,13 +73,27 @@ def load(refiner: str | os.PathLike[str], runtime: str = "tflite", threads: int 
     if runtime not in RUNTIMES:
         raise InputError(f"there is no runtime '{runtime}'; {nearest(runtime, RUNTIMES)}")
     folder = refiner_folder(refiner)
-    return EdgeRefiner(read_signals(folder), step_network(folder, runtime, threads))
+    signals, network = read_signals(folder), step_network(folder, runtime, threads)
+    layout = network.layout
+    if (layout.inputs, layout.outputs) != (len(signals.inputs), len(signals.outputs)):
+        raise InputError(
+            f"{folder}: the network has {layout.inputs} inputs and {layout.outputs} outputs, the"
+            f" card {len(signals.inputs)} and {len(signals.outputs)}"
+        )
+    return EdgeRefiner(signals, network)
 
 
 def step_network(folder: Path, runtime: str, threads: int = 1) -> StepNetwork:
     """The network of a refiner's folder in LiteRT."""
     manifest = Manifest.read(folder)
-    return StepNetwork(manifest.layout, LiteRT(manifest.files(RUNTIMES[runtime]), threads))
+    files = manifest.files(RUNTIMES[runtime])
+    wanted = set(GRAPHS) - ({"backward_step"} if manifest.layout.causal else set())
+    if wanted != set(files):
+        raise InputError(
+            f"{folder}: {RUNTIMES[runtime]} has the graphs {', '.join(sorted(files)) or 'none'};"
+            f" wanted {', '.join(sorted(wanted))}"
+        )
+    return StepNetwork(manifest.layout, LiteRT(files, threads))
 
 
 def read_signals(folder: Path) -> Signals:
