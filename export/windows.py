@@ -1,14 +1,14 @@
 """Windows to calibrate an export on, and windows to compare it on."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from nem2e_tf.edge.layout import Signals
 from nem2e_tf.errors import InputError, nearest
 from nem2e_tf.shards import Pair
-from training.experiment import CONFIGS, Part, data_folder, read_experiment, virtual_people
+from training.experiment import CONFIGS, data_folder, read_experiment, virtual_people
 
 TEACHING, UNSEEN = 101, 1
 """Seeds of virtual people: those whom the shipped refiners are fitted on, and others."""
@@ -25,8 +25,9 @@ class Windows:
 
     Args:
         simulated: `(windows, frames, inputs)` float32, each channel a share of its maximum.
-        measured: `(windows, frames, outputs)` envelopes, in shares of the person's maximum where
-            they are synthetic, else in the measured unit.
+        measured: `(windows, frames, outputs)` envelopes, in shares of the person's maximum over
+            the recording where they are synthetic or the refiner knows nothing but shares, else in
+            the measured unit.
         synthetic: `(windows,)` bool.
     """
 
@@ -55,7 +56,8 @@ def teaching(signals: Signals, tasks: Iterable[str]) -> list[np.ndarray]:
 def virtual(signals: Signals, tasks: Iterable[str], count: int = EACH) -> Windows:
     """Windows of virtual people whom no refiner was fitted on."""
     tasks = set(tasks)
-    pairs = [p for p in virtual_people(PEOPLE, UNSEEN, STRIDES).pairs() if p.task in tasks]
+    people = virtual_people(PEOPLE, UNSEEN, STRIDES).pairs()
+    pairs = [_in_shares(pair) for pair in people if pair.task in tasks]
     return _cut(pairs, signals, count, synthetic=True)
 
 
@@ -64,11 +66,15 @@ def real(signals: Signals, tasks: Iterable[str], count: int = EACH) -> Windows |
     folder = data_folder()
     if not folder.is_dir():
         return None
+    # A refiner whose envelopes are shares of a maximum has no other unit.
+    of_shares = bool(np.all(signals.output_maximum == 1.0))
     pairs: list[Pair] = []
     for task in tasks:
         config = CONFIGS / f"{task}.yaml"
         experiment = read_experiment(config).model_copy(update={"also": []})
-        pairs += Part(experiment.recorded(folder, config), experiment.blocks.test).pairs()
+        for pair in experiment.recorded(folder, config).pairs():
+            known = _in_shares(pair) if of_shares else pair
+            pairs.append(known.block(*experiment.blocks.test))
     return _cut(pairs, signals, count, synthetic=False)
 
 
@@ -89,6 +95,11 @@ def scaled(pair: Pair, signals: Signals) -> np.ndarray:
     return pair.simulated[list(signals.inputs)].to_numpy() / signals.input_maximum
 
 
+def _in_shares(pair: Pair) -> Pair:
+    """With the measured side in shares of each channel's maximum over the whole recording."""
+    return replace(pair, measured=pair.measured / pair.measured.max().clip(lower=1e-9))
+
+
 def _cut(pairs: Sequence[Pair], signals: Signals, count: int, synthetic: bool) -> Windows:
     """So many windows, evenly over all recordings."""
     frames = round(min(signals.window, LONGEST) * signals.rate)
@@ -102,8 +113,6 @@ def _cut(pairs: Sequence[Pair], signals: Signals, count: int, synthetic: bool) -
     for i in np.linspace(0, len(places) - 1, count).round().astype(int):
         pair, start = places[i]
         envelopes = pair.measured[list(signals.outputs)]
-        if synthetic:
-            envelopes = envelopes / envelopes.max()
         simulated.append(scaled(pair, signals)[start : start + frames])
         measured.append(envelopes.to_numpy()[start : start + frames])
     return Windows(

@@ -22,7 +22,7 @@ from nem2e_tf.personalise import personalise
 from nem2e_tf.refiner import Card, Refiner, save, versions
 from nem2e_tf.shards import Pair
 from nem2e_tf.trials import read_trials
-from training.personal_curve import METHODS, as_rich, curve, draw, first_cycles, summary
+from training.personal_curve import METHODS, curve, draw, first_cycles, page, summary
 
 Refused = Callable[..., AbstractContextManager[None]]
 
@@ -289,5 +289,7 @@ def test_a_delay_and_a_scale_are_found_by_gain_and_lag_and_by_ridge(
     assert mean[3, "ridge"] < 0.25 * mean[0, "refiner"]
     draw(table, tmp_path / "curve.png")
     assert (tmp_path / "curve.png").read_bytes()[:4] == b"\x89PNG"
-    assert as_rich(table, "test").row_count == 3
+    written = page({"Some person": table}, {"Some person": tmp_path / "curve.png"})
+    assert f"| walking | 3 | {mean[3, 'refiner']:.3f}," in written
+    assert "](curve.png)" in written
     assert summary(table).to_dict()["rmse", "mean"]["walking", 3, "ridge"] == mean[3, "ridge"]

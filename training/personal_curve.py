@@ -1,9 +1,11 @@
-"""What measured cycles of a person are worth: `python -m training.personal_curve`.
+"""What measured cycles of a person are worth: `python -m training.personal_curve` writes
+docs/personalisation.md.
 
 Refiners that were fitted on virtual people alone are adapted to other virtual people and to the
 recorded one by their first 1, 2, 5, ... cycles, and scored on cycles after 60 % of the recording.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,8 +13,6 @@ from typing import Annotated, Any
 import numpy as np
 import pandas as pd
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
 from nem2e_tf import metrics, terminal
 from nem2e_tf.baselines import GainAndLag, Ridge
@@ -22,7 +22,15 @@ from nem2e_tf.personalise import personalise
 from nem2e_tf.refiner import CARD, Refiner, load, save
 from nem2e_tf.shards import SERIES, Pair
 from nem2e_tf.signals import RATE
-from training.experiment import CONFIGS, RUNS, Experiment, Part, read_experiment, virtual_people
+from training.experiment import (
+    CONFIGS,
+    REPOSITORY,
+    RUNS,
+    Experiment,
+    Part,
+    read_experiment,
+    virtual_people,
+)
 from training.fit import fit
 
 TASKS = ("walking", "running")
@@ -33,7 +41,7 @@ CONTEXT = 0.15
 """Seconds before and after a frame that the ridge regression sees."""
 LATER = 0.25
 """Share of its data by which the ridge regression chooses its penalty, from two cycles on."""
-PEOPLE = {"subjects": 10, "seed": 202, "strides": 40}
+PEOPLE = {"subjects": 4, "seed": 202, "strides": 40}
 """Virtual people that no refiner has seen, with enough strides before `UNSEEN`."""
 METHODS = {"refiner": "STDR-Net", "gain_and_lag": "gain and lag", "ridge": "ridge"}
 
@@ -150,23 +158,42 @@ def draw(table: pd.DataFrame, path: Path) -> None:
         figure.savefig(temporary, dpi=100)
 
 
-def as_rich(table: pd.DataFrame, title: str) -> Table:
-    """Mean ± standard deviation over people, for a terminal."""
-    shown = Table("task", "cycles", title=title, caption="RMSE, then r", box=SIMPLE_HEAD)
-    for label in METHODS.values():
-        shown.add_column(label, justify="right")
-    found: dict[Any, Any] = summary(table).to_dict("index")
-    for task, count in table[["task", "cycles"]].drop_duplicates().itertuples(index=False):
-        lines = [found.get((task, count, method)) for method in METHODS]
-        shown.add_row(task, str(count), *(_cell(line) for line in lines))
-    return shown
+def page(tables: Mapping[str, pd.DataFrame], pictures: Mapping[str, Path]) -> str:
+    """The page, as Markdown."""
+    parts = [_INTRODUCTION]
+    for what, table in tables.items():
+        header = ["task", "cycles", *METHODS.values()]
+        found: dict[Any, Any] = summary(table).to_dict("index")
+        rows = [header, ["---", "---:", *("---:" for _ in METHODS)]]
+        for task, count in table[["task", "cycles"]].drop_duplicates().itertuples(index=False):
+            cells = [_cell(found.get((task, count, method))) for method in METHODS]
+            rows.append([task, str(count), *cells])
+        people = table["subject"].nunique()
+        parts += [
+            f"## {what}, {people} {'person' if people == 1 else 'people'}",
+            "\n".join("| " + " | ".join(row) + " |" for row in rows),
+            f"![RMSE and r by the number of cycles, {what}]({pictures[what].name})",
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+_INTRODUCTION = f"""# What measured cycles of a person are worth
+
+Written by `python -m training.personal_curve`.
+
+Refiners that were fitted on virtual people alone are adapted to a person they have not seen by the
+first cycles of a recording (`nem2e personalise`) and scored on what comes after
+{100 * UNSEEN:g} % of it. Each cell: RMSE in the unit of the person's EMG, and r, means over the
+nine muscles and ± standard deviation over people. With no cycles there is the refiner as it is,
+whose unit is another. `gain and lag` corrects that refiner, muscle by muscle, by the same cycles;
+`ridge` is a regression that has nothing but them."""
 
 
 def _cell(line: Mapping[Any, float] | None) -> str:
     if line is None:
         return ""
     spread = f" ± {line['rmse', 'std']:.3f}" if line["rmse", "count"] > 1 else ""
-    return f"{line['rmse', 'mean']:.3f}{spread}  {line['r', 'mean']:.2f}"
+    return f"{line['rmse', 'mean']:.3f}{spread}, {line['r', 'mean']:.2f}"
 
 
 def population(experiment: Experiment) -> Refiner:
@@ -183,8 +210,8 @@ def population(experiment: Experiment) -> Refiner:
 @app.command()
 def main(
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Picture to write (.png, .pdf, .svg).")
-    ] = None,
+        Path, typer.Option("--output", "-o", help="Where to write, without .json and .md.")
+    ] = REPOSITORY / "docs" / "personalisation",
     data: Annotated[
         Path | None, typer.Option(help="Folder of the recordings; NEM2E_DATA otherwise.")
     ] = None,
@@ -202,18 +229,21 @@ def main(
     ]
     virtual = [p for p in virtual_people(**PEOPLE).pairs() if p.task in refiners]
     tables = {
-        "virtual people (synthetic)": curve(refiners, virtual),
-        "recorded person": curve(refiners, recorded),
+        "Recorded person": curve(refiners, recorded),
+        "Virtual people (synthetic)": curve(refiners, virtual),
     }
-    if output is not None:
-        for what, table in tables.items():
-            draw(table, output.with_stem(f"{output.stem}-{what.split()[0]}"))
-    if as_json:
-        report: dict[str, Any] = {w: t.to_dict("records") for w, t in tables.items()}
-        terminal.print_json(report)
-        return
+    pictures = {w: output.with_name(f"{output.name}-{w.split()[0].lower()}.png") for w in tables}
     for what, table in tables.items():
-        terminal.screen.print(as_rich(table, what))
+        draw(table, pictures[what])
+    found: dict[str, Any] = {what: table.to_dict("records") for what, table in tables.items()}
+    text = page(tables, pictures)
+    for suffix, content in ((".json", json.dumps(found, indent=1) + "\n"), (".md", text)):
+        with replacing(output.with_suffix(suffix)) as temporary:
+            temporary.write_text(content, encoding="utf-8")
+    if as_json:
+        terminal.print_json(found)
+    else:
+        terminal.print_lines([f"wrote {output.with_suffix('.md')}"])
 
 
 if __name__ == "__main__":

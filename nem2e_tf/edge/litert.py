@@ -2,43 +2,52 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from nem2e_tf.errors import InputError
 
 
-class Border(NamedTuple):
+class Border:
     """A tensor at a graph's border: where it is, and how its numbers stand for real ones.
 
-    `scale` is 0 where they are real numbers themselves, else a real number is
-    `scale * (number - zero_point)`.
+    Args:
+        place: what the runtime calls it by.
+        dtype: of its numbers.
+        scale: 0 where they are real numbers themselves, else a real number is
+            `scale * (number - zero_point)`.
+        zero_point: see `scale`.
     """
 
-    place: int
-    dtype: Any
-    scale: float
-    zero_point: int
-
-    @classmethod
-    def of(cls, details: Mapping[str, Any]) -> "Border":
-        """Of what LiteRT says of a tensor."""
-        return cls(int(details["index"]), details["dtype"], *details["quantization"])
+    def __init__(self, place: int, dtype: Any, scale: float, zero_point: int) -> None:
+        self.place = place
+        self._dtype = np.dtype(dtype)
+        self._integer = scale != 0.0
+        # Tensors are small, so that calls are what costs: arrays here are the quickest operands.
+        self._scale, self._zero_point = (np.array(x, np.float32) for x in (scale, zero_point))
+        if self._integer:
+            held = np.iinfo(self._dtype)
+            self._lowest, self._highest = (np.array(x, np.float32) for x in (held.min, held.max))
 
     def inwards(self, values: np.ndarray) -> np.ndarray:
         """Real numbers as the graph takes them; what it cannot hold becomes its nearest number."""
-        if self.scale == 0.0:
-            return values.astype(self.dtype, copy=False)
-        held = np.iinfo(self.dtype)
-        numbers = np.rint(values / self.scale) + self.zero_point
-        return np.clip(numbers, held.min, held.max).astype(self.dtype)
+        if not self._integer:
+            return values.astype(self._dtype, copy=False)
+        numbers = values / self._scale
+        np.rint(numbers, out=numbers)
+        np.add(numbers, self._zero_point, out=numbers)
+        np.maximum(numbers, self._lowest, out=numbers)
+        np.minimum(numbers, self._highest, out=numbers)
+        return numbers.astype(self._dtype)
 
     def outwards(self, numbers: np.ndarray) -> np.ndarray:
         """Real numbers, float32."""
-        if self.scale == 0.0:
+        if not self._integer:
             return numbers
-        return np.float32(self.scale) * (numbers.astype(np.float32) - self.zero_point)
+        values = numbers.astype(np.float32)
+        np.subtract(values, self._zero_point, out=values)
+        return np.multiply(values, self._scale, out=values)
 
 
 class LiteRT:
@@ -77,7 +86,10 @@ class LiteRT:
                 detail = " ".join(str(error).split())[:200]
                 raise InputError(f"{file}: LiteRT refuses this file: {detail}") from None
             borders = [
-                {name: Border.of(details) for name, details in side.items()}
+                {
+                    name: Border(details["index"], details["dtype"], *details["quantization"])
+                    for name, details in side.items()
+                }
                 for side in (runner.get_input_details(), runner.get_output_details())
             ]
             self._graphs[graph] = (interpreter, *borders)

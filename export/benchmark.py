@@ -1,0 +1,414 @@
+"""What every form of a refiner costs: `python -m export.benchmark walking`.
+
+Measured for each: bytes and files; seconds to convert it again; time for 100 frames and for one
+streaming step (`forward_step` and `decode_step`), with one and two threads where the runtime has
+threads; and memory. Beside them stand the conversions that a user would try, `export.naive`, of the
+same network.
+
+All calls are timed in turn, so that what else the machine does slows all of them alike. Processor
+time is given too: other programs do not lengthen it.
+
+Memory is the peak of a process that opens the form and refines 100 frames, without the peak of one
+that imports the same modules, NumPy among them, and opens nothing. The kernel's VmHWM is read: the
+`ru_maxrss` of a child begins at what its parent had when it was forked.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter, process_time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+# What takes TensorFlow is imported where it is needed: the processes whose memory is measured
+# import this module.
+from nem2e_tf import terminal
+from nem2e_tf.edge.layout import Layout, Network
+from nem2e_tf.edge.litert import LiteRT
+from nem2e_tf.edge.manifest import Manifest
+from nem2e_tf.edge.steps import StepNetwork
+from nem2e_tf.runtimes import WEIGHTS, FunctionNetwork, open_network, open_onnx, open_saved_model
+
+if TYPE_CHECKING:
+    from nem2e_tf.refiner import Refiner
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+FRAMES = 100
+THREADS = (1, 2)
+ROUNDS, IN_A_ROW = 40, 5
+"""How often every call is timed: so many rounds over all of them, so many times in each."""
+REFERENCE = "while"
+"""The naive conversion that latencies are compared with."""
+WINDOWS = 20
+"""Synthetic ones, on which naive conversions are compared with Keras."""
+
+app = terminal.application("Measure what every form of a refiner costs.")
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Milliseconds that a call takes.
+
+    Args:
+        median_ms: by the clock.
+        p99_ms: 99th percentile, by the clock.
+        processor_ms: median of the processor time of all its threads.
+    """
+
+    median_ms: float
+    p99_ms: float
+    processor_ms: float
+
+
+@dataclass
+class Cost:
+    """What a form costs.
+
+    Args:
+        form: as in the manifest, `keras` or one of `export.naive.CONVERSIONS`.
+        files: how many.
+        bytes: of all of them.
+        conversion_seconds: None of what is not converted.
+        memory_bytes: see above.
+        frames: by threads, latency of 100 frames; `-` where the runtime decides itself.
+        step: by threads, latency of a streaming step; empty where there is none.
+        faster: median latency of `REFERENCE` for 100 frames over the form's, with one thread.
+        worst: largest difference from Keras; of naive conversions only.
+        error: why there is no such form; then nothing else is known.
+    """
+
+    form: str
+    files: int = 0
+    bytes: int = 0
+    conversion_seconds: float | None = None
+    memory_bytes: int | None = None
+    frames: dict[str, Latency] = field(default_factory=dict)
+    step: dict[str, Latency] = field(default_factory=dict)
+    faster: float | None = None
+    worst: float | None = None
+    error: str | None = None
+
+    @property
+    def alone(self) -> Latency:
+        """Of 100 frames with one thread, or as the runtime has it."""
+        return next(iter(self.frames.values()))
+
+
+def open_form(
+    manifest: Manifest, form: str, threads: int | None = None, xnnpack: bool = True
+) -> Network:
+    """The network of a form.
+
+    Args:
+        manifest: Manifest.
+        form: one of its forms.
+        threads: of LiteRT and onnxruntime; None leaves it to them.
+        xnnpack: see `LiteRT`.
+    """
+    if form == "savedmodel":
+        return open_saved_model(manifest)
+    if form == "onnx":
+        return open_onnx(manifest) if threads is None else _open_onnx(manifest, threads)
+    return StepNetwork(manifest.layout, LiteRT(manifest.files(form), threads or 1, xnnpack))
+
+
+def _open_onnx(manifest: Manifest, threads: int) -> FunctionNetwork:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = threads
+    (file,) = manifest.files("onnx").values()
+    session = onnxruntime.InferenceSession(file.read_bytes(), options)
+    return FunctionNetwork(manifest.layout, lambda x: session.run(None, {"simulated": x})[0])
+
+
+def open_whole(file: Path, layout: Layout, threads: int = 1) -> FunctionNetwork:
+    """A .tflite file that takes a whole window, in LiteRT."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=file.read_bytes(), num_threads=threads)
+    interpreter.allocate_tensors()
+    (source,), (sink,) = interpreter.get_input_details(), interpreter.get_output_details()
+
+    def run(windows: np.ndarray) -> np.ndarray:
+        found = []
+        for window in windows:
+            interpreter.set_tensor(source["index"], window[None])
+            interpreter.invoke()
+            found.append(interpreter.get_tensor(sink["index"])[0])
+        return np.stack(found)
+
+    return FunctionNetwork(layout, run)
+
+
+def timed(calls: Mapping[Any, Callable[[], Any]], rounds: int = ROUNDS) -> dict[Any, Latency]:
+    """Time calls in turn."""
+    seconds: dict[Any, list[tuple[float, float]]] = {key: [] for key in calls}
+    for call in calls.values():
+        call()
+    for _ in range(rounds):
+        for key, call in calls.items():
+            # The first finds the caches as another call left them.
+            call()
+            for _ in range(IN_A_ROW):
+                clock, processor = perf_counter(), process_time()
+                call()
+                seconds[key].append((perf_counter() - clock, process_time() - processor))
+    found = {}
+    for key, each in seconds.items():
+        clocks, processors = 1e3 * np.array(each).T
+        found[key] = Latency(
+            float(np.median(clocks)), float(np.quantile(clocks, 0.99)), float(np.median(processors))
+        )
+    return found
+
+
+def of_a_window(network: Network) -> Callable[[], Any]:
+    """A call that refines 100 frames."""
+    from export.windows import synthetic_activity
+
+    window = synthetic_activity(1, FRAMES, network.layout.inputs)
+    return lambda: network(window)
+
+
+def of_a_step(network: StepNetwork) -> Callable[[], Any]:
+    """A call that takes a step into the encoder and another out of the decoder."""
+    layout, seen = network.layout, network.before + 1 + network.after
+    frames = np.full((1, layout.frames * layout.inputs), 0.1, np.float32)
+    directions = 1 if layout.causal else 2
+    encoded = np.zeros((seen, directions * layout.encoder_units), np.float32)
+    keys = np.zeros((seen, layout.attention_units), np.float32)
+    beyond = np.zeros((1, seen), np.float32)
+    encode, decode = network.encoder(), network.decoder(encoded[:1])
+
+    def step() -> None:
+        encode(frames)
+        decode(encoded, keys, beyond)
+
+    return step
+
+
+def say_peak(*of: str) -> None:
+    """Print the peak memory of this process, bytes, once it has run what is given.
+
+    Args:
+        of: nothing; folder of a refiner and form; or that folder, `file` and a .tflite file that
+            takes a whole window.
+    """
+    if of:
+        folder, form, *file = Path(of[0]), *of[1:]
+        manifest = Manifest.read(folder)
+        network = (
+            open_whole(Path(file[0]), manifest.layout)
+            if file
+            else open_network(folder, "keras")
+            if form == "keras"
+            else open_form(manifest, form, threads=1)
+        )
+        network(np.zeros((1, FRAMES, manifest.layout.inputs), np.float32))
+    (line,) = (x for x in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in x)
+    print(1024 * int(line.split()[1]))
+
+
+def peak(*of: str) -> int:
+    """What `say_peak` says in a process of its own."""
+    code = "import sys; from export.benchmark import say_peak; say_peak(*sys.argv[1:])"
+    done = _run("-c", code, *of)
+    if done.returncode:
+        raise RuntimeError(_complaint(done))
+    return int(done.stdout.split()[-1])
+
+
+def _run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def _complaint(done: "subprocess.CompletedProcess[str]") -> str:
+    """Why a process failed, in a line."""
+    if done.returncode < 0:
+        return f"the process ended by {signal.Signals(-done.returncode).name}"
+    # What Python says last; before it, the converter says where in many words.
+    said = re.search(r"^[\w.]*?(\w+(?:Error|Exception): .*)$", done.stderr, re.MULTILINE)
+    if said is None:
+        return f"exit status {done.returncode}"
+    kind, detail = said[1].split(": ", 1)
+    return f"{kind}: {detail.rsplit('error: ', 1)[-1].rsplit('): ', 1)[-1][:200]}"
+
+
+def conversions(refiner: "Refiner") -> dict[str, float]:
+    """Seconds that every form takes to convert, calibration included, by form."""
+    from export import onnx, savedmodel, tflite
+
+    taken = {}
+    for room in (savedmodel, onnx, tflite):
+        for recipe in room.RECIPES:
+            with TemporaryDirectory() as folder:
+                start = perf_counter()
+                for form in room.forms(refiner, [recipe]):
+                    form.write(Path(folder))
+                    taken[form.name] = perf_counter() - start
+    return taken
+
+
+def measure(refiner: "Refiner", rounds: int = ROUNDS) -> tuple[list[Cost], list[Cost]]:
+    """Measure every form that was exported, and every naive conversion.
+
+    Args:
+        refiner: Refiner, in Keras, loaded from a folder.
+        rounds: see `timed`.
+    """
+    folder = refiner.folder
+    assert folder is not None
+    manifest = Manifest.read(folder)
+    costs = [Cost("keras", 1, (folder / WEIGHTS).stat().st_size)]
+    for form in sorted(manifest.forms):
+        sizes = [of["bytes"] for of in manifest.forms[form]["files"].values()]
+        costs.append(Cost(form, len(sizes), sum(sizes)))
+    networks = {
+        (cost.form, threads): network
+        for cost in costs
+        for threads, network in _opened(refiner, manifest, cost.form)
+    }
+    seconds, base = conversions(refiner), peak()
+    for cost in costs:
+        cost.conversion_seconds = seconds.get(cost.form)
+        cost.memory_bytes = peak(str(folder), cost.form) - base
+    with TemporaryDirectory() as temporary:
+        tried = naive(refiner, Path(temporary), base, networks)
+        frames = {key: of_a_window(network) for key, network in networks.items()}
+        steps = {
+            key: of_a_step(network)
+            for key, network in networks.items()
+            if isinstance(network, StepNetwork)
+        }
+        latency, of_steps = timed(frames, rounds), timed(steps, rounds)
+    for cost in (*costs, *tried):
+        cost.frames = {threads: x for (form, threads), x in latency.items() if form == cost.form}
+        cost.step = {threads: x for (form, threads), x in of_steps.items() if form == cost.form}
+    known = {cost.form: cost for cost in (*costs, *tried) if cost.frames}
+    if REFERENCE in known:
+        for cost in known.values():
+            cost.faster = known[REFERENCE].alone.median_ms / cost.alone.median_ms
+    return costs, tried
+
+
+def _opened(refiner: "Refiner", manifest: Manifest, form: str) -> Iterable[tuple[str, Network]]:
+    """A form's network by the number of its threads."""
+    if form == "keras":
+        return [("-", refiner.network)]
+    if form == "savedmodel":
+        return [("-", open_form(manifest, form))]
+    return [(str(count), open_form(manifest, form, count)) for count in THREADS]
+
+
+def naive(
+    refiner: "Refiner", made: Path, base: int, networks: dict[tuple[str, str], Network]
+) -> list[Cost]:
+    """Try the conversions of `export.naive`, each in a process of its own: some kill it.
+
+    Args:
+        refiner: Refiner, in Keras, loaded from a folder.
+        made: folder for the files.
+        base: bytes that a process takes before it opens anything.
+        networks: by form and threads; those that were converted are added.
+    """
+    from export.forms import Parity
+    from export.naive import CONVERSIONS
+    from export.windows import synthetic_activity
+
+    layout, folder = refiner.network.layout, str(refiner.folder)
+    windows = synthetic_activity(WINDOWS, FRAMES, layout.inputs)
+    expected = refiner.network(windows)
+    found = []
+    for name in CONVERSIONS:
+        file = made / f"{name}.tflite"
+        done = _run("-m", "export.naive", folder, name, str(file))
+        if done.returncode:
+            found.append(Cost(name, error=_complaint(done)))
+            continue
+        cost = Cost(name, 1, file.stat().st_size, float(done.stdout.split()[-1]))
+        cost.memory_bytes = peak(folder, "file", str(file)) - base
+        for count in THREADS:
+            networks[name, str(count)] = network = open_whole(file, layout, count)
+            cost.worst = Parity.of(network(windows), expected).worst
+        found.append(cost)
+    return found
+
+
+def as_rich(costs: Iterable[Cost], title: str) -> Table:
+    """Costs, a row each, for a terminal."""
+    shown = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    shown.add_column("form", no_wrap=True)
+    for name in ("files", "bytes", "s", "ms", "p99", "ms, 2", "µs", "p99", "×", "MB"):
+        shown.add_column(name, justify="right")
+    for cost in costs:
+        if cost.error is not None:
+            continue
+        step, both = cost.step.get("1"), cost.frames.get("2")
+        shown.add_row(
+            cost.form,
+            str(cost.files),
+            f"{cost.bytes:,}",
+            "" if cost.conversion_seconds is None else f"{cost.conversion_seconds:.1f}",
+            f"{cost.alone.median_ms:.2f}",
+            f"{cost.alone.p99_ms:.1f}",
+            "" if both is None else f"{both.median_ms:.2f}",
+            "" if step is None else f"{1e3 * step.median_ms:.0f}",
+            "" if step is None else f"{1e3 * step.p99_ms:.0f}",
+            "" if cost.faster is None else f"{cost.faster:.1f}",
+            "" if cost.memory_bytes is None else f"{cost.memory_bytes / 1e6:.1f}",
+        )
+    return shown
+
+
+@app.command()
+def main(
+    refiner: Annotated[str, typer.Argument(help="Name of a shipped refiner, or its folder.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Measure every form of a refiner, beside conversions that a user would try."""
+    from nem2e_tf.refiner import load
+
+    terminal.quiet_tensorflow()
+    trained = load(refiner)
+    forms, tried = measure(trained)
+    cores = len(os.sched_getaffinity(0))
+    if as_json:
+        terminal.print_json(
+            {
+                "refiner": str(trained.folder),
+                "cores": cores,
+                "frames": FRAMES,
+                "forms": [asdict(cost) for cost in forms],
+                "naive": [asdict(cost) for cost in tried],
+            }
+        )
+        return
+    terminal.screen.print(as_rich(forms, "exported"))
+    terminal.screen.print(as_rich(tried, "what a user would try"))
+    terminal.print_lines(
+        [
+            *(f"{cost.form}: {cost.error}" for cost in tried if cost.error is not None),
+            f"{trained.folder}, on {cores} of the processor's cores. s: to convert; ms and p99:"
+            f" {FRAMES} frames with one thread, or as many as the runtime takes; ms, 2: with two;"
+            f" µs and p99: a streaming step; ×: how many times faster than {REFERENCE}; MB: memory",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    terminal.run(app)

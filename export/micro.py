@@ -1,0 +1,127 @@
+"""Graphs of one step with the kernels of microcontrollers."""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nem2e_tf.edge.litert import Border
+from nem2e_tf.edge.manifest import Manifest
+from nem2e_tf.errors import InputError
+
+FORM = "tflite/int8"
+LARGEST = 256 * 1024
+"""Bytes of memory that a graph may take at most."""
+TOO_SMALL = 1024
+"""Bytes that no graph gets by with. """
+FINEST = 16
+"""Bytes to which the smallest arena is found: what tflite-micro aligns to."""
+
+
+class TFLiteMicro:
+    """Graphs in tflite-micro, called by name; see `nem2e_tf.edge.steps.Graphs`.
+
+    Args:
+        manifest: of a refiner that was exported as `FORM`.
+
+    Attributes:
+        arenas: by graph, bytes of the memory that it runs in, the least that it can.
+
+    Raises:
+        InputError: tflite-micro is not installed, or cannot run a file.
+    """
+
+    def __init__(self, manifest: Manifest) -> None:
+        try:
+            from tflite_micro.python.tflite_micro.runtime import Interpreter
+        except ImportError:
+            raise InputError(
+                "tflite-micro is not installed; install it: pip install tflite-micro"
+            ) from None
+        described = {Path(name).stem: of for name, of in manifest.forms[FORM]["files"].items()}
+        self.arenas: dict[str, int] = {}
+        self._graphs: dict[str, tuple[Any, dict[str, Border], dict[str, Border]]] = {}
+        for graph, file in manifest.files(FORM).items():
+            arena = smallest_arena(file)
+            if arena is None:
+                raise InputError(f"{file}: tflite-micro cannot run it in {LARGEST} bytes")
+            interpreter = Interpreter.from_bytes(file.read_bytes(), arena_size=arena)
+            self.arenas[graph] = arena
+            sides = (
+                ("inputs", interpreter.get_input_details),
+                ("outputs", interpreter.get_output_details),
+            )
+            borders = [
+                {name: _border(i, details(i)) for i, name in enumerate(described[graph][side])}
+                for side, details in sides
+            ]
+            self._graphs[graph] = (interpreter, *borders)
+
+    def __call__(self, graph: str, **tensors: np.ndarray) -> dict[str, np.ndarray]:
+        """Run a graph."""
+        interpreter, inputs, outputs = self._graphs[graph]
+        for name, values in tensors.items():
+            border = inputs[name]
+            interpreter.set_input(border.inwards(values), border.place)
+        interpreter.invoke()
+        return {
+            name: border.outwards(interpreter.get_output(border.place))
+            for name, border in outputs.items()
+        }
+
+
+def smallest_arena(file: Path) -> int | None:
+    """Bytes of the smallest memory that a .tflite file runs in; None if `LARGEST` is too small.
+
+    It is sought in a process of its own: where memory is short, tflite-micro may raise an error or
+    end the process, and either is an answer.
+    """
+    code = "import sys; from export.micro import halve; halve(*sys.argv[1:])"
+    low, high, fits = TOO_SMALL, LARGEST, False
+    while high - low > FINEST:
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(file), str(low), str(high)],
+            cwd=Path(__file__).resolve().parents[1],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        lines = done.stdout.splitlines()
+        for line in lines:
+            tried, *outcome = line.split()
+            if outcome == ["fits"]:
+                high, fits = int(tried), True
+            else:
+                low = int(tried)
+        if not lines:
+            raise RuntimeError(f"{file}: nothing was tried: {done.stderr[-200:]}")
+    return high if fits else None
+
+
+def halve(file: str, low: str, high: str) -> None:
+    """Try memories between two, in bytes, and print each, with `fits` after those that do."""
+    from tflite_micro.python.tflite_micro.runtime import Interpreter
+
+    content = Path(file).read_bytes()
+    bottom, top = int(low), int(high)
+    while top - bottom > FINEST:
+        middle = (bottom + top) // 2 // FINEST * FINEST
+        print(middle, end=" ", flush=True)
+        try:
+            Interpreter.from_bytes(content, arena_size=middle).invoke()
+            top = middle
+            print("fits", flush=True)
+        except RuntimeError:
+            bottom = middle
+            print(flush=True)
+
+
+def _border(place: int, details: Mapping[str, Any]) -> Border:
+    """Of what tflite-micro says of a tensor."""
+    numbers = details["quantization_parameters"]
+    return Border(
+        place, details["dtype"], float(numbers["scales"][0]), int(numbers["zero_points"][0])
+    )
