@@ -3,11 +3,11 @@
 import importlib.metadata
 import json
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -211,4 +211,32 @@ def run(name: str, forms: Callable[[Refiner], Iterable[Form]], as_json: bool) ->
 
 
 RefinerArgument = typer.Argument(help="Name of a shipped refiner, or its folder.")
-RecipeOption = typer.Option("--recipe", help="Of the numbers; may be repeated; all otherwise.")
+
+
+def command(
+    written: str,
+    recipes: Sequence[str],
+    forms: Callable[[Refiner, list[str] | None], Iterable[Form]],
+) -> typer.Typer:
+    """The command that exports a refiner in some recipes.
+
+    Args:
+        written: what it writes into the refiner's folder.
+        recipes: that there are.
+        forms: gives the forms of a refiner in the recipes wanted, None being all.
+    """
+    app = terminal.application("Export a refiner.")
+
+    @app.command(help=f"Write {written} into a refiner's folder, compared with Keras.")
+    def main(
+        refiner: Annotated[str, RefinerArgument],
+        recipe: Annotated[
+            list[str] | None,
+            typer.Option(help=f"{', '.join(recipes)}; may be repeated; all otherwise."),
+        ] = None,
+        as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    ) -> None:
+        chosen(recipe, recipes)
+        run(refiner, lambda trained: forms(trained, recipe), as_json)
+
+    return app

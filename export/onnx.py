@@ -6,19 +6,15 @@ One graph for any number of windows of any length: `simulated` `(batch, time, in
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
-from export.forms import Form, RecipeOption, RefinerArgument, chosen, run
+from export.forms import Form, chosen, command
 from nem2e_tf import terminal
 from nem2e_tf.refiner import Refiner
 from nem2e_tf.runtimes import open_onnx
 
 RECIPES = ("float32",)
 OPSET = 18
-
-app = terminal.application("Export a refiner as ONNX.")
 
 
 def convert(model: Any) -> Any:
@@ -50,16 +46,5 @@ def _write(model: Any, folder: Path) -> None:
     (folder / "refiner.onnx").write_bytes(content)
 
 
-@app.command()
-def main(
-    refiner: Annotated[str, RefinerArgument],
-    recipe: Annotated[list[str] | None, RecipeOption] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
-    """Write refiner.onnx into a refiner's folder, compared with Keras."""
-    chosen(recipe, RECIPES)
-    run(refiner, lambda trained: forms(trained, recipe), as_json)
-
-
 if __name__ == "__main__":
-    terminal.run(app)
+    terminal.run(command("refiner.onnx", RECIPES, forms))

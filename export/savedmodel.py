@@ -13,18 +13,14 @@ zero, and step `i` takes of `encoded`, `keys` and `mask` the entries from `i` on
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
-from export.forms import Form, RecipeOption, RefinerArgument, chosen, run
+from export.forms import Form, chosen, command
 from nem2e_tf import terminal
 from nem2e_tf.refiner import Refiner
 from nem2e_tf.runtimes import open_saved_model
 
 RECIPES = ("float32",)
-
-app = terminal.application("Export a refiner as a SavedModel.")
 
 
 def signatures(model: Any) -> dict[str, Any]:
@@ -113,16 +109,5 @@ def _write(model: Any, folder: Path) -> None:
         tf.saved_model.save(module, folder / "savedmodel", signatures=signatures(model))
 
 
-@app.command()
-def main(
-    refiner: Annotated[str, RefinerArgument],
-    recipe: Annotated[list[str] | None, RecipeOption] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
-    """Write savedmodel/ into a refiner's folder, compared with Keras."""
-    chosen(recipe, RECIPES)
-    run(refiner, lambda trained: forms(trained, recipe), as_json)
-
-
 if __name__ == "__main__":
-    terminal.run(app)
+    terminal.run(command("savedmodel/", RECIPES, forms))

@@ -20,12 +20,11 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-import typer
 
-from export.forms import Form, RecipeOption, RefinerArgument, chosen, run, tasks_of
+from export.forms import Form, chosen, command, tasks_of
 from export.windows import teaching
 from nem2e_tf import terminal
 from nem2e_tf.edge.litert import LiteRT
@@ -42,7 +41,6 @@ ROOM = 1.5
 SECONDS = 4.0
 """Of each recording, for calibration."""
 
-app = terminal.application("Export a refiner as TensorFlow Lite.")
 
 Rows = Mapping[str, list[dict[str, np.ndarray]]]
 """By graph, tensors by name that were put into it."""
@@ -193,16 +191,5 @@ def borders(file: Path) -> dict[str, Any]:
     return found
 
 
-@app.command()
-def main(
-    refiner: Annotated[str, RefinerArgument],
-    recipe: Annotated[list[str] | None, RecipeOption] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
-    """Write tflite/<recipe>/ into a refiner's folder, compared with Keras."""
-    chosen(recipe, RECIPES)
-    run(refiner, lambda trained: forms(trained, recipe), as_json)
-
-
 if __name__ == "__main__":
-    terminal.run(app)
+    terminal.run(command("tflite/<recipe>/", RECIPES, forms))
