@@ -398,14 +398,15 @@ def test_a_changed_byte_is_noticed(folder: Path, refused: Refused) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    with refused("decode_step.tflite", "is not the file", f"python -m export.all {folder}"):
+    with refused(path, "not the file", f"python -m export.all {folder}"):
         edge.load(folder)
     edge.load(folder, "tflite-int8")
 
 
 def test_a_missing_file_is_noticed(folder: Path, refused: Refused) -> None:
-    (folder / "tflite" / "float32" / "start.tflite").unlink()
-    with refused("start.tflite", "is missing", f"python -m export.all {folder}"):
+    path = folder / "tflite" / "float32" / "start.tflite"
+    path.unlink()
+    with refused(f"{path}: missing", f"python -m export.all {folder}"):
         edge.load(folder)
 
 

@@ -221,8 +221,8 @@ def test_no_path_of_this_machine_is_in_any_file(exported: Path) -> None:
     ("name", "recipe", "known"),
     [
         ("export.tflite", "int9", "the nearest is 'int8'"),
-        ("export.savedmodel", "int8", "there is 'float32'"),
-        ("export.onnx", "int8", "there is 'float32'"),
+        pytest.param("export.savedmodel", "int8", "there is 'float32'", marks=pytest.mark.slow),
+        pytest.param("export.onnx", "int8", "there is 'float32'", marks=pytest.mark.slow),
     ],
 )
 def test_an_unknown_recipe_ends_in_one_line(

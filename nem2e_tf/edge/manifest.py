@@ -73,6 +73,7 @@ class Manifest:
         found = {}
         for name, (size, digest) in listed.items():
             path = self.folder / name
+            told = " ".join(str(path).split())
             try:
                 inside = path.resolve().is_relative_to(self.folder.resolve())
                 there = path.is_file()
@@ -83,11 +84,10 @@ class Manifest:
                     f"{self.folder / MANIFEST}: {name!r}: outside the refiner's folder"
                 )
             if not there:
-                raise InputError(f"{self.folder}: {name!r} is missing; export again: {again}")
+                raise InputError(f"{told}: missing; export again: {again}")
             if path.stat().st_size != size or sha256(path) != digest:
                 raise InputError(
-                    f"{self.folder}: {name!r} is not the file that {MANIFEST} names; export again:"
-                    f" {again}"
+                    f"{told}: not the file that {MANIFEST} names; export again: {again}"
                 )
             found[path.stem] = path
         return found
