@@ -118,19 +118,8 @@ def open_form(
     if form == "savedmodel":
         return open_saved_model(manifest)
     if form == "onnx":
-        return open_onnx(manifest) if threads is None else _open_onnx(manifest, threads)
+        return open_onnx(manifest, threads)
     return StepNetwork(manifest.layout, LiteRT(manifest.files(form), threads or 1, xnnpack))
-
-
-def _open_onnx(manifest: Manifest, threads: int) -> FunctionNetwork:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = threads
-    (file,) = manifest.files("onnx").values()
-    session = onnxruntime.InferenceSession(file.read_bytes(), options)
-    return FunctionNetwork(manifest.layout, lambda x: session.run(None, {"simulated": x})[0])
 
 
 def open_whole(file: Path, layout: Layout, threads: int = 1) -> FunctionNetwork:

@@ -3,8 +3,7 @@
 Each is one .tflite file for one window of a fixed length, of the same Keras model:
 
     keras-model     `TFLiteConverter.from_keras_model`, as its page has it
-    frozen          the model as a function of fixed shapes, its variables made constants
-    while           the same, with the shape of the decoder's TensorArrays fixed too
+    while           the model as a function of fixed shapes, its variables made constants
     while-int8      the same in 8 bits, calibrated
     unrolled        the steps one after the other in one graph, without a loop
 """
@@ -15,7 +14,6 @@ from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
-from unittest import mock
 
 import numpy as np
 
@@ -37,7 +35,7 @@ def from_keras_model(model: Any) -> Any:
     return tf.lite.TFLiteConverter.from_keras_model(model)
 
 
-def frozen(model: Any) -> Any:
+def frozen(model: Any, integers: bool = False) -> Any:
     """The stock converter of a frozen function; its loops become `WHILE`."""
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import (
@@ -49,23 +47,8 @@ def frozen(model: Any) -> Any:
     constant = convert_variables_to_constants_v2(
         function.get_concrete_function(), lower_control_flow=False
     )
-    return tf.lite.TFLiteConverter.from_concrete_functions([constant])
-
-
-def with_fixed_arrays(model: Any, whole: bool = False) -> Any:
-    """The same with a batch of one in every TensorArray, which the converter insists on."""
-    import tensorflow as tf
-
-    array = tf.TensorArray
-
-    def fixed(dtype: Any, size: Any, element_shape: Any = None, **others: Any) -> Any:
-        if element_shape is not None:
-            element_shape = tuple(1 if length is None else length for length in element_shape)
-        return array(dtype, size, element_shape=element_shape, **others)
-
-    with mock.patch.object(tf, "TensorArray", fixed):
-        converter = frozen(model)
-    if whole:
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([constant])
+    if integers:
         samples = synthetic_activity(SAMPLES, FRAMES, model.input_shape[-1])
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: ([sample[None]] for sample in samples)
@@ -125,9 +108,8 @@ def unrolled(model: Any) -> Any:
 
 CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "keras-model": from_keras_model,
-    "frozen": frozen,
-    "while": with_fixed_arrays,
-    "while-int8": partial(with_fixed_arrays, whole=True),
+    "while": frozen,
+    "while-int8": partial(frozen, integers=True),
     "unrolled": unrolled,
 }
 

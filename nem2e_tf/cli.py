@@ -384,7 +384,7 @@ def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write into.")] = Path(
         "nem2e-demo"
     ),
-    refiner: RefinerName = "walking",
+    refiner: RefinerName = "gait",
 ) -> None:
     """Refine the walk of a virtual person that no refiner has seen. Needs no data."""
     from nem2e_tf.agreement import agreement

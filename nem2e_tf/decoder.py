@@ -137,6 +137,7 @@ class AttentionDecoder(keras.layers.Layer):
     def _run_freely(self, encoded: Any, keys: Any, mask: Any, hidden: Any) -> tuple[Any, Any]:
         """All steps of `step`, from its own output on."""
         batch, steps = tf.shape(encoded)[0], tf.shape(encoded)[1]
+        known = encoded.shape[0]  # TensorFlow Lite takes no arrays of unknown shape
         series = [around(x, self.sight, axis=1) for x in (encoded, keys, mask)]
 
         def body(i: Any, previous: Any, hidden: Any, carry: Any, out: Any, rows: Any) -> Any:
@@ -155,8 +156,8 @@ class AttentionDecoder(keras.layers.Layer):
                 tf.zeros((batch, self.outputs), encoded.dtype),
                 hidden,
                 tf.zeros_like(hidden),
-                tf.TensorArray(encoded.dtype, steps, element_shape=(None, self.outputs)),
-                tf.TensorArray(encoded.dtype, steps, element_shape=(None, width)),
+                tf.TensorArray(encoded.dtype, steps, element_shape=(known, self.outputs)),
+                tf.TensorArray(encoded.dtype, steps, element_shape=(known, width)),
             ),
             maximum_iterations=steps,
         )

@@ -108,8 +108,11 @@ def open_saved_model(manifest: Manifest) -> FunctionNetwork:
     return FunctionNetwork(manifest.layout, run)
 
 
-def open_onnx(manifest: Manifest) -> FunctionNetwork:
-    """The network of refiner.onnx in onnxruntime; `InputError` where that is not installed."""
+def open_onnx(manifest: Manifest, threads: int | None = None) -> FunctionNetwork:
+    """The network of refiner.onnx in onnxruntime; `InputError` where that is not installed.
+
+    Without a number of threads onnxruntime takes as many as there are cores.
+    """
     try:
         import onnxruntime
     except ImportError:
@@ -119,6 +122,7 @@ def open_onnx(manifest: Manifest) -> FunctionNetwork:
     (file,) = manifest.files("onnx").values()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    options.intra_op_num_threads = threads or 0
     session = onnxruntime.InferenceSession(file.read_bytes(), options)
 
     def run(windows: np.ndarray) -> np.ndarray:
