@@ -1,0 +1,27 @@
+"""The command `nem2e`: what the library does, from files to files."""
+
+from nem2e_tf import terminal
+from nem2e_tf.cli import measuring, recording, study
+
+app = terminal.application("Muscle activity from human motion.")
+
+for command in (
+    recording.estimate,
+    recording.simulate,
+    recording.refine,
+    recording.stream,
+    recording.distortion,
+    measuring.evaluate,
+    study.prepare,
+    study.personalise,
+    measuring.emg,
+    study.cohort,
+    measuring.scale,
+    study.demo,
+):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run `nem2e`."""
+    terminal.run(app)

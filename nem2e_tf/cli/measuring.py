@@ -1,0 +1,94 @@
+"""Commands on what was measured: `emg`, `scale`, `evaluate`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nem2e_tf import terminal
+from nem2e_tf.cli.common import write_frame
+from nem2e_tf.files import check_output, read_storage
+from nem2e_tf.options import AnySide, End, Json, Start
+
+
+def emg(
+    raw: Annotated[list[Path], typer.Argument(help="Raw EMG of one subject (.sto, .c3d, .csv).")],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="Storage file (.sto), or a folder for several trials."),
+    ],
+    mvc: Annotated[
+        list[Path] | None,
+        typer.Option(help="Raw EMG of a maximal voluntary contraction, to normalise by."),
+    ] = None,
+    channel: Annotated[list[str] | None, typer.Option(help="Channel to keep; all if none.")] = None,
+    notch: Annotated[float | None, typer.Option(help="Mains hum to take out, Hz.")] = None,
+    low: Annotated[float, typer.Option(help="Lower edge of the band-pass, Hz.")] = 20.0,
+    high: Annotated[float, typer.Option(help="Upper edge of the band-pass, Hz.")] = 450.0,
+    cutoff: Annotated[float, typer.Option(help="Low-pass of the envelope, Hz.")] = 6.0,
+) -> None:
+    """Make EMG envelopes of raw EMG, normalised once over all trials given."""
+    from nem2e_tf.emg_session import outputs, session
+
+    places = outputs(raw, output, mvc or ())
+    done = session(raw, mvc or (), channels=channel, band=(low, high), cutoff=cutoff, notch=notch)
+    for sentence in done.faults:
+        terminal.console.print(sentence, soft_wrap=True, highlight=False, markup=False)
+    for file, frame in done.trials.items():
+        write_frame(frame, places[file], f"EMG envelopes of {file.name}")
+
+
+def scale(
+    generic: Annotated[Path, typer.Option(help="Generic model with a marker set (.osim).")],
+    static: Annotated[Path, typer.Option(help="Markers of a quiet stance (.trc).")],
+    mass: Annotated[float, typer.Option(help="Body mass in kilograms.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Scaled model to write (.osim).")],
+    height: Annotated[float | None, typer.Option(help="Height in metres, noted only.")] = None,
+    start: Start = None,
+    end: End = None,
+    as_json: Json = False,
+) -> None:
+    """Scale a generic model to a subject, and place its markers, from a static trial."""
+    from nem2e_tf.simulation.scaling import scale_model
+
+    check_output(output, (".osim",), (generic, static))
+    with terminal.console.status("scaling"):
+        scaling = scale_model(generic, static, mass, output, height=height, start=start, end=end)
+    terminal.print_warnings(scaling.warnings())
+    if as_json:
+        terminal.print_json(scaling.as_json())
+    else:
+        terminal.print_lines([*scaling.lines(), f"wrote {output}"])
+
+
+def evaluate(
+    measured: Annotated[Path, typer.Option(help="Measured EMG envelopes (.sto).")],
+    estimate: Annotated[Path, typer.Option(help="Estimate to score (.sto).")],
+    baseline: Annotated[
+        Path | None, typer.Option(help="Estimate to beat, such as the raw simulation (.sto).")
+    ] = None,
+    muscles: Annotated[
+        Path | None, typer.Option(help="Muscle map (.yaml): which channel is which muscle.")
+    ] = None,
+    side: AnySide = None,
+    start: Start = None,
+    end: End = None,
+    as_json: Json = False,
+) -> None:
+    """Score an estimate against measured EMG, muscle by muscle."""
+    from nem2e_tf.agreement import agreement
+    from nem2e_tf.muscles import MuscleMap
+
+    result = agreement(
+        read_storage(measured),
+        read_storage(estimate),
+        None if baseline is None else read_storage(baseline),
+        muscles=MuscleMap.load(muscles),
+        side=side,
+        start=start,
+        end=end,
+    )
+    if as_json:
+        terminal.print_json(result.as_json())
+    else:
+        terminal.screen.print(result.as_rich())

@@ -1,0 +1,231 @@
+"""Commands on one recording: `estimate`, `simulate`, `refine`, `stream`, `distortion`."""
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nem2e_tf import terminal
+from nem2e_tf.cli.common import PLOTS, load_refiner, plot_refined, write_frame
+from nem2e_tf.files import check_output, read_storage, write_storage
+from nem2e_tf.options import (
+    AnySide,
+    End,
+    IKTasks,
+    Interval,
+    Json,
+    Loads,
+    Markers,
+    Model,
+    Moments,
+    Motion,
+    OneSide,
+    Output,
+    PathKind,
+    Paths,
+    Plot,
+    RefinerName,
+    Runtime,
+    RuntimeName,
+    Side,
+    Solver,
+    SolverName,
+    Start,
+    Up,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nem2e_tf.refiner import Refiner
+    from nem2e_tf.simulation import LegModel, Recording, Simulation
+
+
+def estimate(
+    model: Model,
+    refiner: RefinerName,
+    output: Output,
+    motion: Motion = None,
+    markers: Markers = None,
+    moments: Moments = None,
+    loads: Loads = None,
+    ik_tasks: IKTasks = None,
+    up: Up = None,
+    start: Start = None,
+    end: End = None,
+    side: OneSide = Side.right,
+    solver: SolverName = Solver.static,
+    paths: Paths = PathKind.exact,
+    interval: Interval = False,
+    runtime: RuntimeName = Runtime.keras,
+    plot: Plot = None,
+    as_json: Json = False,
+) -> None:
+    """Estimate EMG envelopes from a recorded motion: simulate, then refine."""
+    from nem2e_tf.simulation import Recording, load_leg
+
+    recording = Recording(motion, markers, moments, loads, ik_tasks, up)
+    inputs = (model, *recording.files)
+    check_output(output, (".sto",), inputs)
+    if plot is not None:
+        check_output(plot, PLOTS, inputs)
+    leg = load_leg(model, side)
+    trained = load_refiner(refiner, interval, runtime)
+    trained.columns(leg.muscles, side, str(model))
+    simulation = _simulate(leg, recording, start, end, solver, paths)
+    refined, bounds, unlike = _refine(trained, simulation.activity, side, interval)
+    title = f"{recording.name}, refined by {trained.card.name}"
+    write_storage(refined.join(bounds), output, f"EMG envelopes of {title}")
+    if plot is not None:
+        plot_refined(simulation.activity, refined, plot, title, bounds=bounds)
+    written = {"output": output, "plot": plot}
+    _conclude(
+        simulation, written, as_json, model=model, solver=solver, paths=paths,
+        refiner=trained.card.name, unlike=unlike,
+    )  # fmt: skip
+
+
+def simulate(
+    model: Model,
+    output: Output,
+    motion: Motion = None,
+    markers: Markers = None,
+    moments: Moments = None,
+    loads: Loads = None,
+    ik_tasks: IKTasks = None,
+    up: Up = None,
+    start: Start = None,
+    end: End = None,
+    side: OneSide = Side.right,
+    solver: SolverName = Solver.static,
+    paths: Paths = PathKind.exact,
+    as_json: Json = False,
+) -> None:
+    """Simulate the activity of all muscles of a leg, and its reserve actuators."""
+    from nem2e_tf.simulation import Recording, load_leg
+
+    recording = Recording(motion, markers, moments, loads, ik_tasks, up)
+    check_output(output, (".sto",), (model, *recording.files))
+    simulation = _simulate(load_leg(model, side), recording, start, end, solver, paths)
+    write_storage(simulation.activity, output, f"Simulated muscle activity of {recording.name}")
+    written = {"output": output}
+    _conclude(simulation, written, as_json, model=model, solver=solver, paths=paths)
+
+
+def refine(
+    simulated: Annotated[Path, typer.Argument(help="Simulated activity (.sto).")],
+    refiner: RefinerName,
+    output: Output,
+    side: AnySide = None,
+    interval: Interval = False,
+    runtime: RuntimeName = Runtime.keras,
+    plot: Plot = None,
+) -> None:
+    """Refine simulated muscle activity into EMG envelopes."""
+    check_output(output, (".sto",), (simulated,))
+    if plot is not None:
+        check_output(plot, PLOTS, (simulated,))
+    activity = read_storage(simulated)
+    trained = load_refiner(refiner, interval, runtime)
+    refined, bounds, _ = _refine(trained, activity, side, interval)
+    write_frame(refined.join(bounds), output, f"EMG envelopes refined by {trained.card.name}")
+    if plot is not None:
+        title = f"{simulated.name}, refined by {trained.card.name}"
+        plot_refined(activity, refined, plot, title, bounds=bounds)
+        terminal.print_lines([f"wrote {plot}"])
+
+
+def stream(
+    refiner: RefinerName = "stream",
+    runtime: RuntimeName = Runtime.tflite_int8,
+    side: AnySide = None,
+) -> None:
+    """Refine lines of standard input as they come, and write lines to standard output.
+
+    The first line names the columns, `time` and muscles as in a storage file, between commas; every
+    other is a sample. Lines that come at other times than the refiner's are interpolated.
+    """
+    from nem2e_tf.stream import stream_lines
+
+    trained = load_refiner(refiner, runtime=runtime)
+    # Bytes that are no text make a line that is no sample.
+    with open(0, encoding="utf-8", errors="replace", closefd=False) as entries:
+        told: Callable[[str], None] = lambda sentence: terminal.print_warnings([sentence])  # noqa: E731
+        for line in stream_lines(trained, entries, side, told):
+            sys.stdout.write(line + "\n")
+            sys.stdout.flush()
+
+
+def distortion(
+    simulated: Annotated[Path, typer.Argument(help="Simulated activity of some cycles (.sto).")],
+    refiner: RefinerName,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Picture to write (.png, .pdf, .svg).")
+    ],
+    truth: Annotated[
+        Path | None, typer.Option(help="Measured EMG or true excitation to set beside (.sto).")
+    ] = None,
+    side: AnySide = None,
+    as_json: Json = False,
+) -> None:
+    """Draw what a refiner does to timing: its attention, and how late each muscle was simulated."""
+    from nem2e_tf.distortion import distortion as find
+    from nem2e_tf.distortion_plot import plot_distortion
+
+    files = [path for path in (simulated, truth) if path is not None]
+    check_output(output, PLOTS, files)
+    activity, *compared = (read_storage(path) for path in files)
+    trained = load_refiner(refiner)
+    found = find(trained, activity, side, *compared)
+    terminal.print_warnings(trained.unlike(activity, side))
+    plot_distortion(found, output, f"{simulated.name}, refined by {trained.card.name}")
+    if as_json:
+        terminal.print_json({"output": str(output), **found.as_json()})
+    else:
+        terminal.print_lines([*found.lines(), f"wrote {output}"])
+
+
+def _refine(
+    trained: "Refiner", activity: "pd.DataFrame", side: str | None, interval: bool
+) -> "tuple[pd.DataFrame, pd.DataFrame, list[str]]":
+    """Envelopes, their interval (no columns if not asked for), and what was warned of."""
+    refined = trained.refine(activity, side)
+    bounds = trained.interval(refined) if interval else refined[[]]
+    unlike = trained.unlike(activity, side)
+    terminal.print_warnings(unlike)
+    return refined, bounds, unlike
+
+
+def _simulate(
+    leg: "LegModel",
+    recording: "Recording",
+    start: float | None,
+    end: float | None,
+    solver: Solver,
+    paths: PathKind,
+) -> "Simulation":
+    from nem2e_tf.simulation import simulate_recording
+
+    return simulate_recording(
+        leg, recording, start=start, end=end, solver=solver, paths=paths,
+        stages=terminal.progress_bar,
+    )  # fmt: skip
+
+
+def _conclude(
+    simulation: "Simulation", written: Mapping[str, Path | None], as_json: bool, **facts: object
+) -> None:
+    """Say what was made, and first what is to be known of it."""
+    from nem2e_tf.simulation.kinematics import errors_as_rich
+
+    verdict, errors = simulation.verdict, simulation.marker_errors
+    terminal.print_warnings(verdict.warnings(), verdict.notes())
+    if as_json:
+        told = {} if errors is None else {"marker_errors": errors.to_dict("index")}
+        terminal.print_json(verdict.report(**written, **facts, **told))
+        return
+    if errors is not None:
+        terminal.screen.print(errors_as_rich(errors))
+    terminal.print_lines(f"wrote {path}" for path in written.values() if path is not None)

@@ -1,0 +1,134 @@
+"""Commands on many trials: `prepare`, `personalise`, `cohort`; and `demo`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nem2e_tf import terminal
+from nem2e_tf.cli.common import load_refiner, plot_refined, write_frame
+from nem2e_tf.files import check_folder, check_new_folder
+from nem2e_tf.options import Backend, DataFolder, Jobs, Json, PathKind, Paths, RefinerName
+
+
+def prepare(
+    trials: Annotated[Path, typer.Argument(help="List of trials (.csv).")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write into.")],
+    data: DataFolder = None,
+    paths: Paths = PathKind.exact,
+    jobs: Jobs = -1,
+    backend: Annotated[Backend, typer.Option(help="Where the processes run.")] = Backend.local,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Simulate all trials of a list and pair them with their EMG, ready for training.
+
+    What is prepared already is not made again. Exits with status 1 if a trial had to be skipped.
+    """
+    from nem2e_tf import preparation
+    from nem2e_tf.trials import read_trials
+
+    listed = read_trials(trials, data)
+    terminal.quiet_tensorflow()
+    with terminal.progress_bar("preparing trials") as progress:
+        prepared = preparation.prepare(
+            listed,
+            output,
+            preparation.Settings.standard(paths),
+            jobs=jobs,
+            backend=backend,
+            scheduler=scheduler,
+            progress=progress,
+        )
+    for trial, fault in prepared.failed.items():
+        terminal.console.print(f"skipped {trial}: {fault}", soft_wrap=True, highlight=False)
+    if as_json:
+        terminal.print_json(prepared.as_json())
+    else:
+        terminal.screen.print(
+            f"wrote {output}: {prepared.made} trials made, {prepared.found} found,"
+            f" {len(prepared.failed)} skipped",
+            soft_wrap=True,
+            highlight=False,
+        )
+    if prepared.failed:
+        raise typer.Exit(1)
+
+
+def personalise(
+    trials: Annotated[Path, typer.Option(help="List of one person's trials with EMG (.csv).")],
+    refiner: RefinerName,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Refiner folder to write.")],
+    data: DataFolder = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the order of what is learnt.")] = 0,
+    jobs: Jobs = -1,
+) -> None:
+    """Adapt a refiner to one person, from a few measured cycles."""
+    from nem2e_tf import personalise as personal
+    from nem2e_tf.refiner import save
+    from nem2e_tf.trials import read_trials
+
+    check_new_folder(output)
+    listed = read_trials(trials, data)
+    trained = load_refiner(refiner)
+    with terminal.progress_bar("preparing trials") as progress:
+        pairs = personal.record(listed, trained, jobs=jobs, progress=progress)
+    with terminal.progress_bar("adapting") as progress:
+        adapted = personal.personalise(trained, pairs, seed=seed, progress=progress)
+    save(adapted, output)
+    terminal.print_lines([f"wrote {output}: {adapted.card.summary}"])
+
+
+def cohort(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write into.")],
+    subjects: Annotated[int, typer.Option(min=1, help="How many virtual people.")] = 20,
+    tasks: Annotated[str, typer.Option(help="walking, running or both.")] = "walking,running",
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, other people.")] = 1,
+    strides: Annotated[int, typer.Option(min=3, help="Strides of each task.")] = 30,
+    only: Annotated[
+        str | None, typer.Option(help="The only causes of EMG that differs from the estimate.")
+    ] = None,
+    without: Annotated[str, typer.Option(help="Causes to switch off, as delay,noise.")] = "",
+    raw: Annotated[bool, typer.Option("--raw", help="Write raw EMG too.")] = False,
+    jobs: Jobs = -1,
+) -> None:
+    """Make virtual people who walk and run, with an EMG that has people's causes to differ."""
+    from nem2e_tf.cohort.causes import switched_on
+    from nem2e_tf.cohort.making import Recipe, make_cohort
+
+    acting = switched_on(None if only is None else _names(only), _names(without))
+    recipe = Recipe(seed, tuple(_names(tasks)), strides, acting, raw)
+    with terminal.progress_bar("making virtual people") as progress:
+        trials = make_cohort(output, subjects, recipe, jobs=jobs, progress=progress)
+    terminal.print_lines([f"wrote {trials}"])
+
+
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write into.")] = Path(
+        "nem2e-demo"
+    ),
+    refiner: RefinerName = "gait",
+) -> None:
+    """Refine the walk of a virtual person that no refiner has seen. Needs no data."""
+    from nem2e_tf.agreement import agreement
+    from nem2e_tf.cohort.demo import demo_walk
+
+    check_folder(output)
+    terminal.screen.print(
+        "All of this is synthetic: a virtual person walks, with muscles and an EMG of their own,"
+        " which the simulation does not know."
+    )
+    with terminal.progress_bar("simulating") as progress:
+        simulated, measured, written = demo_walk(output, progress)
+    trained = load_refiner(refiner)
+    refined = trained.refine(simulated)
+    what = f"synthetic walk, refined by {trained.card.name}"
+    write_frame(refined, output / "emg.sto", f"EMG envelopes of a {what}")
+    plot_refined(simulated, refined, output / "emg.png", what.capitalize(), measured)
+    terminal.print_lines(f"wrote {path}" for path in [output / "emg.png", *written])
+    terminal.screen.print(agreement(measured, refined, simulated).as_rich())
+
+
+def _names(listed: str) -> list[str]:
+    """Names between commas."""
+    return [name.strip() for name in listed.split(",") if name.strip()]
