@@ -21,25 +21,28 @@ from nem2e_tf.agreement import Agreement, agreement, channels_in_common
 from nem2e_tf.distortion import distortion
 from nem2e_tf.edge.manifest import MANIFEST, refiner_folder, sha256
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import check_input, read_storage
-from nem2e_tf.muscles import MuscleMap
-from nem2e_tf.refiner import CARD, Card, Refiner, load
-from nem2e_tf.result import (
+from nem2e_tf.facts import (
     Errors,
     Facts,
     Fitted,
     Gap,
+    InputFile,
     Inputs,
     MarkerError,
     Model,
-    Result,
     Scores,
     Timing,
+    Unheld,
     by_name,
 )
+from nem2e_tf.files import check_input, read_storage
+from nem2e_tf.muscles import MuscleMap
+from nem2e_tf.refiner import CARD, Card, Refiner, load
+from nem2e_tf.result import Result
 from nem2e_tf.runtimes import WEIGHTS
 from nem2e_tf.signals import resample
 from nem2e_tf.simulation import LegModel, Recording, Simulation, load_leg, simulate_recording
+from nem2e_tf.simulation.dynamics import unsupported
 from nem2e_tf.simulation.recording import Stages
 
 log = logging.getLogger(__name__)
@@ -63,6 +66,7 @@ class Request:
         runtime: what runs the network.
         emg: measured envelopes (.sto), or None.
         muscles: muscle map (.yaml) that pairs them, or None for the package's own.
+        name: what the result is called; None is the recording's folder and file.
     """
 
     model: Path
@@ -76,6 +80,7 @@ class Request:
     runtime: str = "keras"
     emg: Path | None = None
     muscles: Path | None = None
+    name: str | None = None
 
     @property
     def files(self) -> dict[str, Path]:
@@ -91,11 +96,12 @@ class Request:
     def inputs(self) -> Inputs:
         """What the result will depend on; `InputError` where a file is not there."""
         folder = refiner_folder(self.refiner)
+        Card.read(folder / CARD)
         # A runtime's files were made of the weights; without those its manifest names them.
         network = WEIGHTS if (folder / WEIGHTS).is_file() else MANIFEST
-        parts = [sha256(check_input(folder / name, "a refiner")) for name in (CARD, network)]
+        parts = [sha256(path) for path in (folder / CARD, folder / network) if path.is_file()]
         files = {
-            role: result.InputFile(path=str(path), sha256=sha256(check_input(path, f"the {role}")))
+            role: InputFile(path=str(path), sha256=sha256(check_input(path, f"the {role}")))
             for role, path in self.files.items()
         }
         return Inputs(
@@ -176,8 +182,9 @@ def estimate(
             scored = agreement(shared, refined, activity, muscles=muscles, side=request.side)
     timing = _timing(refiner, simulation, request.side, notes)
     errors = simulation.marker_errors
+    motion_file = (request.recording.motion or request.recording.markers or Path()).absolute()
     facts = Facts(
-        name=request.recording.name,
+        name=request.name or "/".join(motion_file.parts[-2:]),
         inputs=inputs,
         model=_model(leg),
         refiner=_fitted(refiner.card),
@@ -186,6 +193,7 @@ def estimate(
         end=float(refined.index[-1]),
         rate=refiner.card.rate,
         gaps=_gaps(simulation, emg),
+        unheld=_unheld(simulation, leg) if request.recording.loads is not None else None,
         marker_errors=None if errors is None else by_name(MarkerError, errors),
         verdict=simulation.verdict,
         timing=timing,
@@ -270,6 +278,16 @@ def _gaps(simulation: Simulation, emg: pd.DataFrame | None) -> list[Gap]:
         if missing > 0.0:
             gaps.append(Gap(of=what, seconds=missing, remedy="bridged by a cubic spline"))
     return gaps
+
+
+def _unheld(simulation: Simulation, leg: LegModel) -> Unheld | None:
+    index = simulation.activity.index
+    moments = simulation.moments.loc[index[0] : index[-1]]
+    times = unsupported(moments, leg.mass)
+    if not len(times):
+        return None
+    seconds = len(times) / len(moments) * float(index[-1] - index[0])
+    return Unheld(start=float(times[0]), end=float(times[-1]), seconds=seconds)
 
 
 def _timing(refiner: Refiner, simulation: Simulation, side: str, notes: list[str]) -> Timing | None:

@@ -1,4 +1,4 @@
-"""Commands on one recording: `estimate`, `simulate`, `refine`, `stream`, `distortion`."""
+"""Commands on one recording: `estimate`, `report`, `simulate`, `refine`, `stream`, `distortion`."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nem2e_tf import terminal
-from nem2e_tf.cli.common import PLOTS, load_refiner, plot_refined, write_frame
+from nem2e_tf.cli.common import PAGES, PLOTS, load_refiner, plot_refined, write_frame
 from nem2e_tf.files import check_output, read_storage, write_storage
 from nem2e_tf.options import (
     AnySide,
@@ -50,7 +50,7 @@ def estimate(
     output: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", help="Storage file (.sto), or a folder for all that was made."
+            "--output", "-o", help="Storage file (.sto), or a folder for all of the result."
         ),
     ],
     motion: Motion = None,
@@ -71,21 +71,25 @@ def estimate(
     interval: Interval = False,
     runtime: RuntimeName = Runtime.keras,
     plot: Plot = None,
+    report: Annotated[Path | None, typer.Option(help="Page to write (.html).")] = None,
     as_json: Json = False,
 ) -> None:
     """Estimate EMG envelopes from a recorded motion: simulate, then refine."""
     from nem2e_tf import estimation
+    from nem2e_tf.report import write_report
     from nem2e_tf.simulation import Recording
 
     recording = Recording(motion, markers, moments, loads, ik_tasks, up)
     request = estimation.Request(
         model, recording, refiner, side, start, end, solver, paths, runtime, emg, muscles
     )
-    alone = output.suffix.lower() == ".sto"
+    alone = output.suffix != ""
     if alone:
         check_output(output, (".sto",), request.files.values())
     if plot is not None:
         check_output(plot, PLOTS, request.files.values())
+    if report is not None:
+        check_output(report, PAGES, request.files.values())
     made = (estimation.estimate if alone else partial(estimation.make, output))(
         request,
         opened=lambda name, runs: load_refiner(name, interval, Runtime(runs)),
@@ -98,12 +102,28 @@ def estimate(
         write_storage(made.refined.join(shown), output, f"EMG envelopes of {title}")
     if plot is not None:
         plot_refined(made.simulated, made.refined, plot, title, made.measured, shown)
+    if report is not None:
+        write_report(made, report)
     scores = {} if facts.scores is None else {"scores": facts.scores.model_dump()}
+    written = {"output": output, "plot": plot, "report": report}
     _conclude(
-        facts.verdict, facts.errors(), {"output": output, "plot": plot}, as_json, facts.unlike,
+        facts.verdict, facts.errors(), written, as_json, facts.unlike,
         model=model, solver=solver, paths=paths, refiner=facts.refiner.name, unlike=facts.unlike,
         **scores,
     )  # fmt: skip
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(help="Result of a trial, from estimate.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Page to write (.html).")],
+) -> None:
+    """Write a page that says what a trial's result is, and how far to trust it."""
+    from nem2e_tf.report import write_report
+    from nem2e_tf.result import read
+
+    check_output(output, PAGES)
+    write_report(read(folder), output)
+    terminal.print_lines([f"wrote {output}"])
 
 
 def simulate(
