@@ -18,30 +18,24 @@ from nem2e_tf.estimation import Request
 from nem2e_tf.files import read_storage, write_storage
 from nem2e_tf.refiner import load
 from nem2e_tf.result import Result
-from nem2e_tf.simulation import Recording, simulate_files
+from nem2e_tf.simulation import simulate_files
 
 Refused = Callable[..., AbstractContextManager[None]]
 
 
-@pytest.fixture(scope="module")
-def asked(lower_limb: Path) -> Request:
-    """Five seconds of `walk45` with its EMG."""
-    trial = lower_limb / "walk45"
-    recording = Recording(motion=trial / "ik.sto", moments=trial / "id.sto")
-    emg = trial / "emgFilt.sto"
-    return Request(lower_limb / "gait2392.osim", recording, "walking", start=40, end=45, emg=emg)
-
-
-@pytest.fixture(scope="module")
-def folder(asked: Request, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("results") / "walk45"
-    estimation.make(folder, asked)
-    return folder
+@pytest.fixture
+def asked(walk45_request: Request) -> Request:
+    return walk45_request
 
 
 @pytest.fixture
-def copy(folder: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(folder, tmp_path / "copy"))
+def folder(walk45_result: Path) -> Path:
+    return walk45_result
+
+
+@pytest.fixture
+def copy(walk45_result: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(walk45_result, tmp_path / "copy"))
 
 
 def changed(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:

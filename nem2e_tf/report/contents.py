@@ -124,7 +124,6 @@ def contents(result: Result) -> dict[str, Any]:
         "scaled": any(muscle.measured_scale != 1.0 for muscle in muscles),
         "warnings": [*facts.warnings, *_marker_warnings(facts)],
         "trust": _trust(facts),
-        "notes": [*facts.verdict.notes(), *facts.notes],
         "markers": facts.errors(),
         "overall": _overall(facts),
         "means": _means(facts),

@@ -34,23 +34,23 @@ function draw(figure) {
   figure.querySelector(".axis.bottom").replaceChildren(...labels);
 }
 
+/** Shows a range, as far as there is a recording; what is no range changes nothing. */
 function look(start, end) {
-  if (!(start < end)) return look(view.start, view.end);
-  const span = Math.min(Math.max(end - start, SHORTEST), whole.end - whole.start);
-  const middle = (start + end) / 2;
-  const from = Math.min(Math.max(middle - span / 2, whole.start), whole.end - span);
-  view = { start: from, end: from + span };
+  const from = Math.max(start, whole.start);
+  const to = Math.min(end, whole.end);
+  if (to - from >= SHORTEST - 1e-9) view = { start: from, end: to };
   figures.forEach(draw);
   byId("from").value = view.start.toFixed(2);
   byId("to").value = view.end.toFixed(2);
 }
 
+/** Sideways by a share of the range, which grows by a factor; at the ends as far as there is room. */
 function step(shift, factor) {
-  const span = view.end - view.start;
-  const middle = (view.start + view.end) / 2 + shift * span;
-  const half = (factor * span) / 2;
-  // At the ends a step sideways goes as far as there is room.
-  look(middle - half, middle + half);
+  const now = view.end - view.start;
+  const span = Math.min(Math.max(factor * now, SHORTEST), whole.end - whole.start);
+  const start = (view.start + view.end) / 2 + shift * now - span / 2;
+  const from = Math.min(Math.max(start, whole.start), whole.end - span);
+  look(from, from + span);
 }
 
 const actions = {
