@@ -42,7 +42,7 @@ from nem2e_tf.result import Result
 from nem2e_tf.runtimes import WEIGHTS
 from nem2e_tf.signals import resample
 from nem2e_tf.simulation import LegModel, Recording, Simulation, load_leg, simulate_recording
-from nem2e_tf.simulation.dynamics import unsupported
+from nem2e_tf.simulation.dynamics import LARGEST_RESIDUAL, unsupported
 from nem2e_tf.simulation.recording import Stages
 
 log = logging.getLogger(__name__)
@@ -287,7 +287,9 @@ def _unheld(simulation: Simulation, leg: LegModel) -> Unheld | None:
     if not len(times):
         return None
     seconds = len(times) / len(moments) * float(index[-1] - index[0])
-    return Unheld(start=float(times[0]), end=float(times[-1]), seconds=seconds)
+    return Unheld(
+        share=LARGEST_RESIDUAL, start=float(times[0]), end=float(times[-1]), seconds=seconds
+    )
 
 
 def _timing(refiner: Refiner, simulation: Simulation, side: str, notes: list[str]) -> Timing | None:

@@ -101,8 +101,9 @@ class Gap(Table):
 
 
 class Unheld(Table):
-    """When no force held the body up: from, to, and for how many seconds in all."""
+    """When more than a share of the body's weight hung in the air: from, to, seconds in all."""
 
+    share: float
     start: float
     end: float
     seconds: NonNegativeFloat
@@ -166,7 +167,7 @@ class Facts(Table):
         end: last second.
         rate: Hz of the envelopes.
         gaps: what was missing.
-        unheld: when loads of a step were missing; None if never, or if moments were given.
+        unheld: when loads did not hold the model up; None if never, or if moments were given.
         marker_errors: by marker, metres and seconds; None where the motion was given.
         verdict: on the simulation.
         timing: None where the recording or the runtime cannot tell.
@@ -200,8 +201,9 @@ class Facts(Table):
         if self.unheld is not None:
             hanging.append(
                 f"for {self.unheld.seconds:.2f} s between {self.unheld.start:.2f} and"
-                f" {self.unheld.end:.2f} s hardly any force holds the body up: those of a step are"
-                " missing, and what is told of that time is wrong"
+                f" {self.unheld.end:.2f} s more than {100 * self.unheld.share:.0f} % of the model's"
+                " weight is held by no force: forces of a step are missing, or the model is"
+                " heavier than the person; joint moments there are wrong"
             )
         return [*hanging, *self.unlike, *self.verdict.warnings()]
 

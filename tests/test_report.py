@@ -80,7 +80,7 @@ def test_the_page_says_all_that_has_to_be_known(made: Result) -> None:
 def test_warnings_come_first(made: Result) -> None:
     calm = str(Text(page(made)))
     assert "No warnings" in calm
-    unheld = Unheld(start=41.0, end=41.5, seconds=0.5)
+    unheld = Unheld(share=0.25, start=41.0, end=41.5, seconds=0.5)
     odd = with_facts(made, unlike=["peak of soleus at 0.99"], unheld=unheld)
     warned = str(Text(page(odd)))
     assert "No warnings" not in warned and "Yes: the muscles" not in warned
