@@ -28,7 +28,7 @@ def page(result: Result) -> str:
         lstrip_blocks=True,
     )
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    template = environment.get_template("page.html")
+    template = environment.get_template("page.html.jinja")
     return template.render(contents(result), script=script, style=style, digest=digest)
 
 
