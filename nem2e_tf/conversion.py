@@ -128,11 +128,11 @@ def _envelopes(dataset: Dataset, folder: Path, whole: list[tuple[Recorded, Files
 def _row(dataset: Dataset, folder: Path, recorded: Recorded, files: Files) -> dict[str, str]:
     """A trial's line of the list, over the time that all its files cover."""
     motion = read_motion(files["motion"], load_leg(files["model"], "r").rotations)
+    sources = [files[column] for column in ("model", "motion", "loads") if column in files]
     if dataset.loads:
         files["loads"] = _loads(dataset, folder, recorded, files)
     if "moments" not in files:
         place = _made(folder, recorded, files, "id.sto")
-        sources = (files[column] for column in ("model", "motion", "loads"))
         if not place.exists() or any(s.stat().st_mtime > place.stat().st_mtime for s in sources):
             moments = inverse_dynamics(files["model"], motion, files["loads"])
             write_storage(moments, place, "Inverse dynamics")

@@ -56,7 +56,7 @@ def info(name: Name, as_json: Json = False) -> None:
     )
     if dataset.log_in is None:
         lines = [f"  {file.size / 1e6:6.2f} MB  {file.name}" for file in dataset.files]
-        lines.append(f"get it: nem2e data fetch {name}")
+        lines += ["checked: every file, by its SHA-256", f"get it: nem2e data fetch {name}"]
     else:
         first = dataset.recorded[0]
         lines = [
@@ -64,6 +64,8 @@ def info(name: Name, as_json: Json = False) -> None:
             f"then: nem2e data fetch {name} --from FOLDER",
             f"which looks there, for {first.subject}, say, for:",
             *(f"  {file}" for file in first.files.values()),
+            "checked: that these are there; names are from scripts that others published with work"
+            " on this set, and no SHA-256 is known",
         ]
     terminal.print_lines(lines)
 
