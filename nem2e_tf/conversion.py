@@ -2,10 +2,9 @@
 
 import csv
 import io
+import logging
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
 
 from nem2e_tf.datasets import Dataset, Recorded, Stages
 from nem2e_tf.emg_session import session
@@ -22,6 +21,8 @@ MADE = "made"
 Files = dict[str, Path]
 """By column of the list, the file."""
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Listed:
@@ -29,14 +30,16 @@ class Listed:
 
     Args:
         path: of the list.
-        trials: its rows, by column.
+        rows: by column.
         missing: by file pattern, the trials that it is missing for.
+        faults: by trial, what is wrong with its files.
         kept: whether somebody's own list was there, and was left as it is.
     """
 
     path: Path
-    trials: list[dict[str, str]]
+    rows: list[dict[str, str]]
     missing: dict[str, list[str]]
+    faults: dict[str, str]
     kept: bool
 
 
@@ -45,7 +48,7 @@ def list_trials(dataset: Dataset, folder: Path, stages: Stages) -> Listed:
 
     Joint moments that a set has not are worked out from its ground reaction forces, raw EMG
     becomes envelopes normalised over all of a person's trials, and EMG columns are given our names.
-    The set's own files stay as they are.
+    The set's own files stay as they are. A trial that cannot be worked up is left out.
 
     Args:
         dataset: Dataset.
@@ -53,29 +56,53 @@ def list_trials(dataset: Dataset, folder: Path, stages: Stages) -> Listed:
         stages: callable. Opens a progress bar for each step.
 
     Raises:
-        InputError: no trial has all its files, two files fit one pattern, or a file cannot be read.
+        InputError: no trial has all its files, or none can be worked up.
     """
-    whole: list[tuple[Recorded, Files]] = []
+    people: dict[str, list[tuple[Recorded, Files]]] = {}
     missing: dict[str, list[str]] = {}
+    faults: dict[str, str] = {}
     for recorded in dataset.recorded:
-        files, absent = _files(folder, recorded)
+        try:
+            files, absent = _files(folder, recorded)
+        except InputError as error:
+            faults[recorded.name] = str(error)
+            continue
         for pattern in absent:
-            missing.setdefault(pattern, []).append(
-                f"{recorded.subject} {Path(recorded.motion).stem}"
-            )
+            missing.setdefault(pattern, []).append(recorded.name)
         if not absent:
-            whole.append((recorded, files))
-    if not whole:
+            people.setdefault(recorded.subject, []).append((recorded, files))
+    rows: list[dict[str, str]] = []
+    with stages("working trials up") as progress:
+        for done, whole in enumerate(people.values()):
+            progress(done, len(people))
+            _add_person(dataset, folder, whole, rows, faults)
+    if not rows:
+        if faults:
+            raise InputError(next(iter(faults.values())))
         few = ", ".join(f"'{pattern}'" for pattern in list(missing)[:4])
         more = f" and {len(missing) - 4} more" if len(missing) > 4 else ""
         raise InputError(f"{folder}: no trial has all its files; missing {few}{more}")
-    envelopes = _envelopes(dataset, folder, whole)
-    with stages("inverse dynamics") as progress:
-        rows = []
-        for done, ((recorded, files), emg) in enumerate(zip(whole, envelopes, strict=True)):
+    return Listed(folder / LIST, rows, missing, faults, _write(folder / LIST, rows))
+
+
+def _add_person(
+    dataset: Dataset,
+    folder: Path,
+    whole: list[tuple[Recorded, Files]],
+    rows: list[dict[str, str]],
+    faults: dict[str, str],
+) -> None:
+    """A person's lines of the list, or what is wrong with their trials."""
+    try:
+        envelopes = _envelopes(dataset, folder, whole)
+    except InputError as error:
+        faults |= {recorded.name: str(error) for recorded, _ in whole}
+        return
+    for (recorded, files), emg in zip(whole, envelopes, strict=True):
+        try:
             rows.append(_row(dataset, folder, recorded, files | {"emg": emg}))
-            progress(done + 1, len(whole))
-    return Listed(folder / LIST, rows, missing, _write(folder / LIST, rows))
+        except InputError as error:
+            faults[recorded.name] = str(error)
 
 
 def _files(folder: Path, recorded: Recorded) -> tuple[Files, list[str]]:
@@ -83,13 +110,8 @@ def _files(folder: Path, recorded: Recorded) -> tuple[Files, list[str]]:
     root = folder.resolve()
     files, absent = {}, []
     for column, pattern in recorded.files.items():
-        fitting = sorted(
-            path
-            for path in root.glob(pattern)
-            if path.is_file() and path.resolve().is_relative_to(root)
-            # What macOS puts beside the files of an archive, under the same names.
-            and "__MACOSX" not in path.parts and MADE not in path.relative_to(root).parts
-        )  # fmt: skip
+        # A set, for a folder within one of the same name can be found twice.
+        fitting = sorted({path for path in root.glob(pattern) if _counts(path, root)})
         if len(fitting) > 1:
             one, other = (path.relative_to(root) for path in fitting[:2])
             raise InputError(f"{folder}: both {one} and {other} fit '{pattern}'; move one away")
@@ -100,16 +122,21 @@ def _files(folder: Path, recorded: Recorded) -> tuple[Files, list[str]]:
     return files, absent
 
 
+def _counts(path: Path, root: Path) -> bool:
+    """Whether a path is one of the set's files."""
+    # __MACOSX is what macOS puts into archives: other files of the same names.
+    apart = {"__MACOSX", MADE} & set(path.relative_to(root).parts)
+    return path.is_file() and path.resolve().is_relative_to(root) and not apart
+
+
 def _envelopes(dataset: Dataset, folder: Path, whole: list[tuple[Recorded, Files]]) -> list[Path]:
-    """Each trial's envelopes: as the set has them, or made."""
+    """The envelopes of a person's trials: as the set has them, or made."""
     columns = list(dataset.channels.values()) or None
     if dataset.raw:
-        by_subject: dict[str, list[Path]] = {}
-        for recorded, files in whole:
-            by_subject.setdefault(recorded.subject, []).append(files["emg"])
-        frames: dict[Path, pd.DataFrame] = {}
-        for raw in by_subject.values():
-            frames |= session(raw, channels=columns).trials
+        worked_up = session([files["emg"] for _, files in whole], channels=columns)
+        frames = worked_up.trials
+        for sentence in worked_up.faults:
+            log.info("%s", sentence)
     elif dataset.channels:
         frames = {files["emg"]: read_storage(files["emg"]) for _, files in whole}
     else:

@@ -83,7 +83,7 @@ class Recorded(_Facts):
     emg: Inside
     start: float | None = None
     end: float | None = None
-    each: dict[str, list[str]] = {}
+    each: dict[Inside, list[Inside]] = {}
 
     @model_validator(mode="after")
     def _whole(self) -> "Recorded":
@@ -92,6 +92,11 @@ class Recorded(_Facts):
         if bool(self.each) != (self.subject == "{subject}"):
             raise ValueError("a trial needs either a subject or, for each of several, their trials")
         return self
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        return f"{self.subject} {PurePosixPath(self.motion).stem}"
 
     @property
     def files(self) -> dict[str, str]:
@@ -103,15 +108,10 @@ class Recorded(_Facts):
         """A line for every trial, without braces."""
         if not self.each:
             return [self]
-        facts = self.model_dump(exclude={"each"})
+        text = self.model_dump_json(exclude={"each"})
         return [
-            Recorded.model_validate(
-                {
-                    name: fact.format(subject=subject, trial=trial)
-                    if isinstance(fact, str)
-                    else fact
-                    for name, fact in facts.items()
-                }
+            Recorded.model_validate_json(
+                text.replace("{subject}", subject).replace("{trial}", trial)
             )
             for subject, trials in self.each.items()
             for trial in trials
@@ -191,6 +191,7 @@ class Fetched:
         downloaded: files fetched now.
         found: files that were there, whole.
         missing: by file pattern, the trials that it is missing for.
+        faults: by trial, what is wrong with its files.
         kept: whether a list that somebody changed was there, and was left as it is.
     """
 
@@ -201,6 +202,7 @@ class Fetched:
     downloaded: int
     found: int
     missing: dict[str, list[str]]
+    faults: dict[str, str]
     kept: bool
 
     def warnings(self) -> list[str]:
@@ -210,6 +212,7 @@ class Fetched:
             + ", ".join(trials)
             for pattern, trials in self.missing.items()
         ]
+        told += [f"{trial} left out: {fault}" for trial, fault in self.faults.items()]
         if self.kept:
             told.append(
                 f"{self.trials_csv}: was there and is another; kept, remove it to have it anew"
@@ -276,7 +279,7 @@ def fetch(
         Fetched. Its `trials_csv` is what `nem2e prepare` takes; what was worked up is in `made/`.
 
     Raises:
-        InputError: no connection, a file that is not the published one, no trial that is whole.
+        InputError: no connection, a file that is not the published one, no trial that can be used.
     """
     from nem2e_tf.conversion import list_trials
     from nem2e_tf.download import download
@@ -291,6 +294,6 @@ def fetch(
         raise InputError(f"{folder}: no such folder; it is to hold what you downloaded")
     listed = list_trials(dataset, folder, stages)
     return Fetched(
-        folder, listed.path, len(listed.trials), len({trial["subject"] for trial in listed.trials}),
-        downloaded, len(dataset.files) - downloaded, listed.missing, listed.kept,
+        folder, listed.path, len(listed.rows), len({row["subject"] for row in listed.rows}),
+        downloaded, len(dataset.files) - downloaded, listed.missing, listed.faults, listed.kept,
     )  # fmt: skip

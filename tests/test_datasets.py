@@ -5,9 +5,11 @@ import http.server
 import json
 import os
 import pty
+import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -40,6 +42,7 @@ class Server:
         redirects: by path, where it sends instead.
         ranges: whether it can begin in the middle.
         lengths: whether it says how long its answer is.
+        silence: seconds for which it says nothing before it breaks a connection.
         asked: every path and the range asked for.
     """
 
@@ -49,6 +52,7 @@ class Server:
     redirects: dict[str, str] = field(default_factory=dict)
     ranges: bool = True
     lengths: bool = True
+    silence: float = 0.0
     asked: list[tuple[str, str | None]] = field(default_factory=list)
 
     def answer(self, request: http.server.BaseHTTPRequestHandler) -> None:
@@ -73,7 +77,10 @@ class Server:
             request.send_header("Content-Length", str(len(content) - start))
         request.send_header("Content-Disposition", 'attachment; filename="../../elsewhere"')
         request.end_headers()
-        request.wfile.write(content[start : self.cut.pop(path, None)])
+        end = self.cut.pop(path, None)
+        request.wfile.write(content[start:end])
+        if end is not None:
+            time.sleep(self.silence)
         request.close_connection = True
 
 
@@ -209,6 +216,19 @@ def test_an_interrupted_download_keeps_what_came(
     server.asked.clear()
     download(small, tmp_path)
     assert server.asked[0][1] == f"bytes={len(part[1])}-"
+    assert held(tmp_path) == contents
+
+
+def test_a_server_that_falls_silent_is_a_cut(
+    small: Dataset, server: Server, contents: dict[str, bytes], tmp_path: Path, refused: Refused,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("nem2e_tf.download.PATIENCE", (5.0, 0.2))
+    server.cut["data/the%20a.sto"] = 50_000
+    server.silence = 1.0
+    with refused("cut after", "of 100000 bytes"):
+        download(small, tmp_path)
+    download(small, tmp_path)
     assert held(tmp_path) == contents
 
 
@@ -421,7 +441,7 @@ def motion(overground: Path) -> pd.DataFrame:
 @pytest.fixture
 def hamner(overground: Path, motion: pd.DataFrame, tmp_path: Path) -> Path:
     """The layout of hamner-2013 with one trial: a real stride, and synthetic raw EMG of it."""
-    subject = tmp_path / "downloads" / "subject01"
+    subject = tmp_path / "downloads" / "subject01" / "subject01"
     degrees(motion, subject / "ik" / "Results_191" / "Run_30002.mot")
     for folder in ("scale", "ExportedData", "EMG"):
         (subject / folder).mkdir()
@@ -441,6 +461,10 @@ def hamner(overground: Path, motion: pd.DataFrame, tmp_path: Path) -> Path:
         ["soleus_r", "vaslat_r"], axis=1
     )
     write_storage(raw, subject / "EMG" / "Run_30002_EMG_RAW.sto", "raw EMG")
+    # What macOS puts into archives.
+    apple = tmp_path / "downloads" / "__MACOSX" / "subject01" / "ik" / "Results_191"
+    apple.mkdir(parents=True)
+    (apple / "Run_30002.mot").touch()
     return tmp_path / "downloads"
 
 
@@ -466,20 +490,41 @@ def test_a_set_behind_a_log_in_is_read_where_it_was_unpacked(
     gone = "**/subject02*/ik/Results*/Run_400*05.mot"
     assert fetched.missing[gone] == ["subject02 Run_400*05"]
     assert len({trial for trials in fetched.missing.values() for trial in trials}) == 39
+    assert fetched.faults == {}
     untouched = trial.moments.stat().st_mtime_ns
     fetch(find("hamner-2013"), hamner)
     assert trial.moments.stat().st_mtime_ns == untouched
 
 
+def test_a_trial_that_cannot_be_used_does_not_cost_the_others(hamner: Path, tmp_path: Path) -> None:
+    bad = hamner / "subject02"
+    shutil.copytree(hamner / "subject01" / "subject01", bad)
+    (bad / "scale" / "subject01_scaled.osim").rename(bad / "scale" / "scaled.osim")
+    (bad / "ik" / "Results_191" / "Run_30002.mot").write_text("no storage file")
+    done = run("fetch", "hamner-2013", "--from", hamner, "--json", cache=tmp_path)
+    assert done.returncode == 1, done.stderr
+    told = json.loads(done.stdout)
+    assert told["trials"] == 1 and list(told["faults"]) == ["subject02 Run_300*02"]
+    assert "Run_30002.mot: no 'endheader' line" in told["faults"]["subject02 Run_300*02"]
+    assert "warning: subject02 Run_300*02 left out" in done.stderr
+
+
 def test_what_is_missing_or_doubled_in_a_folder_is_told_in_one_line(
     hamner: Path, tmp_path: Path, refused: Refused
 ) -> None:
-    double = hamner / "subject01" / "scale" / "subject01_scaled_2.osim"
+    subject = hamner / "subject01" / "subject01"
+    emg = subject / "EMG" / "Run_30002_EMG_RAW.sto"
+    raw = emg.read_bytes()
+    emg.write_bytes(raw[:5000])
+    with refused(emg, "cut short"):
+        fetch(find("hamner-2013"), hamner)
+    emg.write_bytes(raw)
+    double = subject / "scale" / "subject01_scaled_2.osim"
     double.touch()
     with refused(hamner, "subject01_scaled.osim", "subject01_scaled_2.osim", "move one away"):
         fetch(find("hamner-2013"), hamner)
     double.unlink()
-    (hamner / "subject01" / "scale" / "subject01_scaled.osim").unlink()
+    (subject / "scale" / "subject01_scaled.osim").unlink()
     with refused(hamner, "no trial has all its files", "'**/subject01*/**/*scaled*.osim'", "more"):
         fetch(find("hamner-2013"), hamner)
     with refused(tmp_path / "nowhere", "no such folder"):

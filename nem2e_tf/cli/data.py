@@ -88,7 +88,8 @@ def fetch(
 ) -> None:
     """Fetch a set and write its trials.csv, for nem2e prepare.
 
-    What is there already is not fetched again, and a fetch that was cut goes on.
+    What is there already is not fetched again, and a fetch that was cut goes on. Exits with status
+    1 if the files of a trial cannot be used.
     """
     from nem2e_tf import datasets
 
@@ -121,6 +122,8 @@ def fetch(
                 f"next: nem2e prepare {fetched.trials_csv} -o shards",
             ][0 if dataset.files else 1 :]
         )
+    if fetched.faults:
+        raise typer.Exit(1)
 
 
 def _ask(dataset: "Dataset", folder: Path, accept: bool) -> None:
