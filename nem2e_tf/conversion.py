@@ -6,12 +6,13 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from nem2e_tf.datasets import Dataset, Recorded, Stages
 from nem2e_tf.emg_session import session
 from nem2e_tf.errors import InputError
 from nem2e_tf.files import check_folder, read_motion, read_storage, replacing, write_storage
+from nem2e_tf.registry import Dataset, Recorded
 from nem2e_tf.signals import common_times
 from nem2e_tf.simulation import inverse_dynamics, load_leg
+from nem2e_tf.simulation.recording import Stages
 from nem2e_tf.trials import COLUMNS
 
 LIST = "trials.csv"

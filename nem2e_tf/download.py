@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urljoin
 
-from nem2e_tf.datasets import Dataset, File
 from nem2e_tf.errors import InputError
+from nem2e_tf.registry import Dataset, File
 
 PATIENCE = (10.0, 30.0)
 """Seconds to wait for a connection, and for the next bytes."""

@@ -20,9 +20,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nem2e_tf.datasets import Dataset, fetch, find, parse, registry
+from nem2e_tf.datasets import fetch
 from nem2e_tf.download import BLOCK, download
 from nem2e_tf.files import read_motion, read_storage, write_storage
+from nem2e_tf.registry import Dataset, find, parse, registry
 from nem2e_tf.shards import Shards
 from nem2e_tf.simulation import inverse_dynamics
 from nem2e_tf.trials import read_trials

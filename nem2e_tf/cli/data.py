@@ -11,7 +11,7 @@ from nem2e_tf.errors import InputError
 from nem2e_tf.options import Json
 
 if TYPE_CHECKING:
-    from nem2e_tf.datasets import Dataset
+    from nem2e_tf.registry import Dataset
 
 app = terminal.application("Public sets of recordings.")
 Name = Annotated[str, typer.Argument(help="Name of the set, as nem2e data list has it.")]
@@ -22,7 +22,7 @@ def list_sets(as_json: Json = False) -> None:
     """The sets that there are."""
     from rich.table import Table
 
-    from nem2e_tf.datasets import registry
+    from nem2e_tf.registry import registry
 
     known = registry()
     if as_json:
@@ -38,7 +38,7 @@ def list_sets(as_json: Json = False) -> None:
 @app.command()
 def info(name: Name, as_json: Json = False) -> None:
     """What a set holds, under which licence, and how to come by it."""
-    from nem2e_tf.datasets import find
+    from nem2e_tf.registry import find
 
     dataset = find(name)
     if as_json:
@@ -92,8 +92,9 @@ def fetch(
     1 if the files of a trial cannot be used.
     """
     from nem2e_tf import datasets
+    from nem2e_tf.registry import find
 
-    dataset = datasets.find(name)
+    dataset = find(name)
     if dataset.log_in is not None:
         if downloaded is None:
             raise InputError(
