@@ -119,7 +119,7 @@ def fetch(
         terminal.print_lines(
             [
                 f"{fetched.folder}: {fetched.downloaded} files fetched, {fetched.found} found",
-                f"wrote {fetched.trials_csv}: trials {fetched.trials}, people {fetched.subjects}",
+                f"{'kept' if fetched.kept else 'wrote'} {fetched.trials_csv}: trials {fetched.trials}, people {fetched.subjects}",
                 f"next: nem2e prepare {fetched.trials_csv} -o shards",
             ][0 if dataset.files else 1 :]
         )
