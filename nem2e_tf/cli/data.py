@@ -116,13 +116,13 @@ def fetch(
     if as_json:
         terminal.print_json({"name": name, **fetched.as_json()})
     else:
-        terminal.print_lines(
-            [
-                f"{fetched.folder}: {fetched.downloaded} files fetched, {fetched.found} found",
-                f"{'kept' if fetched.kept else 'wrote'} {fetched.trials_csv}: trials {fetched.trials}, people {fetched.subjects}",
-                f"next: nem2e prepare {fetched.trials_csv} -o shards",
-            ][0 if dataset.files else 1 :]
-        )
+        listed = f"{fetched.trials_csv}: trials {fetched.trials}, people {fetched.subjects}"
+        lines = [
+            f"{fetched.folder}: {fetched.downloaded} files fetched, {fetched.found} found",
+            f"{'kept' if fetched.kept else 'wrote'} {listed}",
+            f"next: nem2e prepare {fetched.trials_csv} -o shards",
+        ]
+        terminal.print_lines(lines if dataset.files else lines[1:])
     if fetched.faults:
         raise typer.Exit(1)
 
