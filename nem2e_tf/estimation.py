@@ -180,7 +180,7 @@ def estimate(
             shared = emg.loc[activity.index[0] - 1e-6 : activity.index[-1] + 1e-6]
             shared.attrs = emg.attrs
             scored = agreement(shared, refined, activity, muscles=muscles, side=request.side)
-    timing = _timing(refiner, simulation, request.side, notes)
+    timing = _timing(refiner, request, simulation, notes)
     errors = simulation.marker_errors
     motion_file = (request.recording.motion or request.recording.markers or Path()).absolute()
     facts = Facts(
@@ -292,11 +292,17 @@ def _unheld(simulation: Simulation, leg: LegModel) -> Unheld | None:
     )
 
 
-def _timing(refiner: Refiner, simulation: Simulation, side: str, notes: list[str]) -> Timing | None:
+def _timing(
+    refiner: Refiner, request: Request, simulation: Simulation, notes: list[str]
+) -> Timing | None:
+    untold = "what the refiner did to time is not told"
+    if request.runtime != "keras":
+        notes.append(f"{untold}: that needs the runtime keras")
+        return None
     try:
-        found = distortion(refiner, simulation.activity, side)
+        found = distortion(refiner, simulation.activity, request.side)
     except InputError as error:
-        notes.append(f"what the refiner did to time is not told: {error}")
+        notes.append(f"{untold}: {error}")
         return None
     return Timing(
         cycle=found.cycle,

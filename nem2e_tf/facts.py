@@ -3,7 +3,14 @@
 from typing import Annotated, Literal, TypeVar
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, PositiveFloat
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    NonNegativeFloat,
+    PositiveFloat,
+)
 
 from nem2e_tf.simulation.verdict import Verdict
 
@@ -150,8 +157,8 @@ class Timing(Table):
     cycle: PositiveFloat
     origin: str
     delay: dict[str, float]
-    offsets: list[float]
-    attention: list[list[NonNegativeFloat]]
+    offsets: list[FiniteFloat]
+    attention: list[list[Annotated[FiniteFloat, Field(ge=0, le=1)]]]
 
 
 class Facts(Table):
@@ -182,8 +189,8 @@ class Facts(Table):
     model: Model
     refiner: Fitted
     muscles: list[str]
-    start: float
-    end: float
+    start: FiniteFloat
+    end: FiniteFloat
     rate: PositiveFloat
     gaps: list[Gap]
     unheld: Unheld | None

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,6 +26,8 @@ from nem2e_tf.files import check_new_folder, read_storage, write_storage
 
 FACTS = "result.json"
 EMG, SIMULATED, MOTION, MEASURED = "emg.sto", "simulated.sto", "motion.sto", "measured.sto"
+ON_TIME = 0.1
+"""Seconds by which a file's time may differ from that of the facts, as rates differ."""
 LARGEST_FACTS = 20_000_000
 """Bytes. A result.json of an hour has less than one megabyte."""
 
@@ -102,17 +105,17 @@ def read(folder: Path) -> Result:
         InputError: it is not a result, a file of it is missing, wrong, or a link out of it.
     """
     facts = read_facts(folder)
-    emg = _storage(folder, EMG)
+    emg = _storage(folder, EMG, facts)
     _require(folder / EMG, emg, facts.muscles)
     edges = [f"{muscle}_{edge}" for muscle in facts.muscles for edge in ("lower", "upper")]
     bounds = emg[edges] if set(edges) <= set(emg.columns) else emg[[]]
     measured = None
     if facts.scores is not None:
-        measured = _storage(folder, MEASURED)
+        measured = _storage(folder, MEASURED, facts)
         _require(folder / MEASURED, measured, list(facts.scores.refined))
     return Result(
-        facts, emg[facts.muscles], bounds, _storage(folder, SIMULATED), _storage(folder, MOTION),
-        measured,
+        facts, emg[facts.muscles], bounds, _storage(folder, SIMULATED, facts),
+        _storage(folder, MOTION, facts), measured,
     )  # fmt: skip
 
 
@@ -141,8 +144,10 @@ def _check(facts: Facts) -> None:
         raise ValueError("end is not after start")
     if any(not re.fullmatch("[0-9a-f]{64}", file.sha256) for file in facts.inputs.files.values()):
         raise ValueError("a sha256 is not one")
-    if facts.scores is not None and not set(facts.scores.refined) <= muscles:
-        raise ValueError("scores are of other muscles")
+    if facts.marker_errors == {}:
+        raise ValueError("marker_errors are of no marker")
+    if facts.scores is not None and not set() < set(facts.scores.refined) <= muscles:
+        raise ValueError("scores are of other muscles, or of none")
     if facts.scores is not None and set(facts.scores.refined) != set(facts.scores.simulated):
         raise ValueError("scores of the refined and the simulated are of different muscles")
     timing = facts.timing
@@ -151,6 +156,8 @@ def _check(facts: Facts) -> None:
             raise ValueError("attention does not fit its offsets")
         if len(timing.attention) != 100:
             raise ValueError("attention is not of 100 phases")
+        if any(later <= earlier for earlier, later in pairwise(timing.offsets)):
+            raise ValueError("offsets do not rise")
 
 
 @contextmanager
@@ -172,8 +179,15 @@ def _within(folder: Path, name: str) -> Path:
     return path
 
 
-def _storage(folder: Path, name: str) -> pd.DataFrame:
-    return read_storage(_within(folder, name))
+def _storage(folder: Path, name: str, facts: Facts) -> pd.DataFrame:
+    frame = read_storage(_within(folder, name))
+    first, last = frame.index[0], frame.index[-1]
+    if len(frame) < 2 or first < facts.start - ON_TIME or last > facts.end + ON_TIME:
+        raise InputError(
+            f"{folder / name}: covers {first:g}-{last:g} s, which is not the time of {FACTS},"
+            f" {facts.start:g}-{facts.end:g} s"
+        )
+    return frame
 
 
 def _require(path: Path, frame: pd.DataFrame, columns: list[str]) -> None:

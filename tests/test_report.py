@@ -1,10 +1,13 @@
 """A trial's report: what it says, that it trusts no name, and how it looks in a browser."""
 
 import json
+import random
 import re
+import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import reduce
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ from typer.testing import CliRunner
 
 from nem2e_tf import result
 from nem2e_tf.cli import app
+from nem2e_tf.errors import InputError
 from nem2e_tf.facts import Gap, Unheld
 from nem2e_tf.report import page, write_report
 from nem2e_tf.report.contents import contents
@@ -122,6 +126,37 @@ def test_no_name_becomes_markup(made: Result) -> None:
     assert told.tags.count("script") == 1 and "img" not in told.tags
     assert set(told.tags) == set(plain.tags)
     assert "<img src=x" in str(told)
+
+
+def test_a_page_is_made_of_any_facts_that_are_read(walk45_result: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(walk45_result, tmp_path / "walk45"))
+    facts = json.loads((folder / result.FACTS).read_text())
+    places = list(_places(facts))
+    chance = random.Random(7)
+    pages = 0
+    for _ in range(30):
+        *way, last = chance.choice(places)
+        spoilt = json.loads(json.dumps(facts))
+        reduce(lambda value, key: value[key], way, spoilt)[last] = chance.choice(
+            [0, -1, 1e300, "NaN", "Infinity", "", None, [], {}, "<b>", True]
+        )
+        (folder / result.FACTS).write_text(json.dumps(spoilt))
+        try:
+            made = result.read(folder)
+        except InputError as error:
+            assert len(str(error).splitlines()) == 1
+            continue
+        pages += page(made).startswith("<!DOCTYPE html>")
+    assert pages > 3
+
+
+def _places(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The way to every part of plain tables and lists; of a list, to its first ones."""
+    inside = value.items() if isinstance(value, dict) else list(enumerate(value))[:2]
+    for key, part in inside:
+        yield (*way, key)
+        if isinstance(part, dict | list):
+            yield from _places(part, (*way, key))
 
 
 def test_two_cycles_are_the_least_for_means_and_bursts(made: Result) -> None:

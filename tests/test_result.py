@@ -156,6 +156,9 @@ def test_nothing_is_left_where_a_result_cannot_be_made(
         (lambda facts: facts["timing"]["attention"][3].pop(), ["attention"]),
         (lambda facts: facts["scores"]["refined"].pop("soleus_r"), ["scores"]),
         (lambda facts: facts.update(start=50), ["end is not after start"]),
+        (lambda facts: facts.update(start=41), ["emg.sto", "40-45 s", "41-45 s"]),
+        (lambda facts: facts.update(marker_errors={}), ["marker_errors"]),
+        (lambda facts: facts["timing"]["offsets"].reverse(), ["offsets"]),
     ],
 )
 def test_facts_that_are_wrong_are_refused_in_one_line(

@@ -271,7 +271,7 @@ def _overall(facts: Facts) -> float | None:
 
 def _marker_warnings(facts: Facts) -> list[str]:
     errors, overall = facts.errors(), _overall(facts)
-    if errors is None or overall is None:
+    if errors is None or overall is None or errors["worst"].isna().all():
         return []
     worst = errors["worst"].idxmax()
     if overall <= FAIR_RMS and errors["worst"].max() <= FAIR_WORST:

@@ -119,7 +119,9 @@ def _simple(x: np.ndarray, y: np.ndarray, top: float) -> np.ndarray:
     """Corners `(points, 2)` in the chart's units."""
     from matplotlib.path import Path
 
-    path = Path(np.column_stack([x, HEIGHT * (1.0 - y / top)]))
+    # What is far beyond its axis is cut off by the chart's edge anyway.
+    height = np.clip(HEIGHT * (1.0 - y / top), -HEIGHT, 2 * HEIGHT)
+    path = Path(np.column_stack([x, height]))
     path.simplify_threshold = FINENESS * HEIGHT
     # The library ends a path with a point at the origin, which only says that it ends.
     return np.asarray(path.cleaned(simplify=True).vertices)[:-1]
