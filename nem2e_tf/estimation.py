@@ -243,8 +243,12 @@ def _heard() -> Iterator[list[str]]:
 
 
 def _model(leg: LegModel) -> Model:
-    publications = " ".join(leg.model.get_publications().split())
-    return Model(name=leg.model.getName(), mass=leg.mass, publications=publications)
+    said = leg.model.get_publications()
+    # Where a model's author wrote nothing, OpenSim has words of its own.
+    publications = "" if said == type(leg.model)().get_publications() else " ".join(said.split())
+    return Model(
+        name=leg.model.getName() or leg.path.name, mass=leg.mass, publications=publications
+    )
 
 
 def _fitted(card: Card) -> Fitted:

@@ -1,6 +1,7 @@
 """The folder that a trial leaves: whole, of these inputs and no others, and read from anybody."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -17,6 +18,7 @@ from nem2e_tf.agreement import agreement
 from nem2e_tf.estimation import Request
 from nem2e_tf.files import read_storage, write_storage
 from nem2e_tf.refiner import load
+from nem2e_tf.report import page
 from nem2e_tf.result import Result
 from nem2e_tf.simulation import simulate_files
 
@@ -83,21 +85,26 @@ def test_facts_name_every_file_by_its_content_and_what_was_said_of_it(folder: Pa
     np.testing.assert_allclose(shares.sum(axis=1), 1.0, atol=0.01)
 
 
-def test_missing_samples_are_told_with_what_was_done(asked: Request, tmp_path: Path) -> None:
+def test_missing_samples_and_a_model_without_publications_are_told_as_such(
+    asked: Request, tmp_path: Path
+) -> None:
     motion = read_storage(asked.files["motion"]).loc[38:47]
-    gap = (motion.index > 42.001) & (motion.index < 42.059)
-    lines = motion[~gap]
-    write_storage(
-        np.deg2rad(lines.filter(regex="_[rl]$")).join(lines.filter(regex="^pelvis|^lumbar")),
-        tmp_path / "ik.sto",
-        "gap",
-    )
+    angles = motion.filter(regex="_[rl]$|^pelvis_(tilt|list|rotation)|^lumbar").columns
+    whole = motion.assign(**np.deg2rad(motion[angles]))
+    gap = (whole.index > 42.001) & (whole.index < 42.059)
+    write_storage(whole[~gap], tmp_path / "ik.sto", "gap")
+    model = tmp_path / "model.osim"
+    text = asked.model.read_text()
+    model.write_text(re.sub("<publications>.*?</publications>", "", text, flags=re.DOTALL))
+    assert len(model.read_text()) < len(text)
     recording = replace(asked.recording, motion=tmp_path / "ik.sto")
-    made = estimation.estimate(replace(asked, recording=recording, emg=None))
+    made = estimation.estimate(replace(asked, model=model, recording=recording, emg=None))
     (gap_told,) = made.facts.gaps
     assert gap_told.of == "joint motion" and "spline" in gap_told.remedy
     assert gap_told.seconds == pytest.approx(0.05, abs=1e-6)
     assert made.measured is None and made.facts.scores is None
+    assert made.facts.model.publications == ""
+    assert "in its own words" not in page(made)
 
 
 def test_a_result_of_the_same_files_is_found_whatever_they_are_called(
