@@ -7,43 +7,33 @@ same network.
 
 All calls are timed in turn, so that what else the machine does slows all of them alike. Processor
 time is given too: other programs do not lengthen it.
-
-Memory is the peak of a process that opens the form and refines 100 frames, without the peak of one
-that imports the same modules, NumPy among them, and opens nothing. The kernel's VmHWM is read: the
-`ru_maxrss` of a child begins at what its parent had when it was forked.
 """
 
 import os
-import re
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter, process_time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-# What takes TensorFlow is imported where it is needed: the processes whose memory is measured
-# import this module.
+from export import onnx, savedmodel, tflite
+from export.forms import Parity
+from export.memory import FRAMES, complaint, peak, run
+from export.networks import open_form, open_whole
+from export.windows import synthetic_activity
 from nem2e_tf import terminal
-from nem2e_tf.edge.layout import Layout, Network
-from nem2e_tf.edge.litert import LiteRT
+from nem2e_tf.edge.layout import Network
 from nem2e_tf.edge.manifest import Manifest
 from nem2e_tf.edge.steps import StepNetwork
-from nem2e_tf.runtimes import WEIGHTS, FunctionNetwork, open_network, open_onnx, open_saved_model
+from nem2e_tf.refiner import Refiner, load
+from nem2e_tf.runtimes import WEIGHTS
 
-if TYPE_CHECKING:
-    from nem2e_tf.refiner import Refiner
-
-REPOSITORY = Path(__file__).resolve().parent.parent
-FRAMES = 100
 THREADS = (1, 2)
 ROUNDS, IN_A_ROW = 40, 5
 """How often every call is timed: so many rounds over all of them, so many times in each."""
@@ -79,7 +69,7 @@ class Cost:
         files: how many.
         bytes: of all of them.
         conversion_seconds: None of what is not converted.
-        memory_bytes: see above.
+        memory_bytes: see `export.memory`.
         frames: by threads, latency of 100 frames; `-` where the runtime decides itself.
         step: by threads, latency of a streaming step; empty where there is none.
         faster: median latency of `REFERENCE` for 100 frames over the form's, with one thread.
@@ -102,43 +92,6 @@ class Cost:
     def alone(self) -> Latency:
         """Of 100 frames with one thread, or as the runtime has it."""
         return next(iter(self.frames.values()))
-
-
-def open_form(
-    manifest: Manifest, form: str, threads: int | None = None, xnnpack: bool = True
-) -> Network:
-    """The network of a form.
-
-    Args:
-        manifest: Manifest.
-        form: one of its forms.
-        threads: of LiteRT and onnxruntime; None leaves it to them.
-        xnnpack: see `LiteRT`.
-    """
-    if form == "savedmodel":
-        return open_saved_model(manifest)
-    if form == "onnx":
-        return open_onnx(manifest, threads)
-    return StepNetwork(manifest.layout, LiteRT(manifest.files(form), threads or 1, xnnpack))
-
-
-def open_whole(file: Path, layout: Layout, threads: int = 1) -> FunctionNetwork:
-    """A .tflite file that takes a whole window, in LiteRT."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(model_content=file.read_bytes(), num_threads=threads)
-    interpreter.allocate_tensors()
-    (source,), (sink,) = interpreter.get_input_details(), interpreter.get_output_details()
-
-    def run(windows: np.ndarray) -> np.ndarray:
-        found = []
-        for window in windows:
-            interpreter.set_tensor(source["index"], window[None])
-            interpreter.invoke()
-            found.append(interpreter.get_tensor(sink["index"])[0])
-        return np.stack(found)
-
-    return FunctionNetwork(layout, run)
 
 
 def timed(calls: Mapping[Any, Callable[[], Any]], rounds: int = ROUNDS) -> dict[Any, Latency]:
@@ -165,8 +118,6 @@ def timed(calls: Mapping[Any, Callable[[], Any]], rounds: int = ROUNDS) -> dict[
 
 def of_a_window(network: Network) -> Callable[[], Any]:
     """A call that refines 100 frames."""
-    from export.windows import synthetic_activity
-
     window = synthetic_activity(1, FRAMES, network.layout.inputs)
     return lambda: network(window)
 
@@ -188,60 +139,8 @@ def of_a_step(network: StepNetwork) -> Callable[[], Any]:
     return step
 
 
-def say_peak(*of: str) -> None:
-    """Print the peak memory of this process, bytes, once it has run what is given.
-
-    Args:
-        of: nothing; folder of a refiner and form; or that folder, `file` and a .tflite file that
-            takes a whole window.
-    """
-    if of:
-        folder, form, *file = Path(of[0]), *of[1:]
-        manifest = Manifest.read(folder)
-        network = (
-            open_whole(Path(file[0]), manifest.layout)
-            if file
-            else open_network(folder, "keras")
-            if form == "keras"
-            else open_form(manifest, form, threads=1)
-        )
-        network(np.zeros((1, FRAMES, manifest.layout.inputs), np.float32))
-    (line,) = (x for x in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in x)
-    print(1024 * int(line.split()[1]))
-
-
-def peak(*of: str) -> int:
-    """What `say_peak` says in a process of its own."""
-    code = "import sys; from export.benchmark import say_peak; say_peak(*sys.argv[1:])"
-    done = _run("-c", code, *of)
-    if done.returncode:
-        raise RuntimeError(_complaint(done))
-    return int(done.stdout.split()[-1])
-
-
-def _run(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
-    command = [sys.executable, *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-
-
-def _complaint(done: "subprocess.CompletedProcess[str]") -> str:
-    """Why a process failed, in a line."""
-    if done.returncode < 0:
-        return f"the process ended by {signal.Signals(-done.returncode).name}"
-    # What Python says last; before it, the converter says where in many words.
-    said = re.search(r"^[\w.]*?(\w+(?:Error|Exception): .*)$", done.stderr, re.MULTILINE)
-    if said is None:
-        return f"exit status {done.returncode}"
-    kind, detail = said[1].split(": ", 1)
-    return f"{kind}: {detail.rsplit('error: ', 1)[-1].rsplit('): ', 1)[-1][:200]}"
-
-
-def conversions(refiner: "Refiner") -> dict[str, float]:
+def conversions(refiner: Refiner) -> dict[str, float]:
     """Seconds that every form takes to convert, calibration included, by form."""
-    from export import onnx, savedmodel, tflite
-
     taken = {}
     for room in (savedmodel, onnx, tflite):
         for recipe in room.RECIPES:
@@ -253,7 +152,7 @@ def conversions(refiner: "Refiner") -> dict[str, float]:
     return taken
 
 
-def measure(refiner: "Refiner", rounds: int = ROUNDS) -> tuple[list[Cost], list[Cost]]:
+def measure(refiner: Refiner, rounds: int = ROUNDS) -> tuple[list[Cost], list[Cost]]:
     """Measure every form that was exported, and every naive conversion.
 
     Args:
@@ -295,7 +194,7 @@ def measure(refiner: "Refiner", rounds: int = ROUNDS) -> tuple[list[Cost], list[
     return costs, tried
 
 
-def _opened(refiner: "Refiner", manifest: Manifest, form: str) -> Iterable[tuple[str, Network]]:
+def _opened(refiner: Refiner, manifest: Manifest, form: str) -> Iterable[tuple[str, Network]]:
     """A form's network by the number of its threads."""
     if form == "keras":
         return [("-", refiner.network)]
@@ -305,7 +204,7 @@ def _opened(refiner: "Refiner", manifest: Manifest, form: str) -> Iterable[tuple
 
 
 def naive(
-    refiner: "Refiner", made: Path, base: int, networks: dict[tuple[str, str], Network]
+    refiner: Refiner, made: Path, base: int, networks: dict[tuple[str, str], Network]
 ) -> list[Cost]:
     """Try the conversions of `export.naive`, each in a process of its own: some kill it.
 
@@ -315,9 +214,7 @@ def naive(
         base: bytes that a process takes before it opens anything.
         networks: by form and threads; those that were converted are added.
     """
-    from export.forms import Parity
-    from export.naive import CONVERSIONS
-    from export.windows import synthetic_activity
+    from export.naive import CONVERSIONS  # takes TensorFlow, which `main` imports quietly
 
     layout, folder = refiner.network.layout, str(refiner.folder)
     windows = synthetic_activity(WINDOWS, FRAMES, layout.inputs)
@@ -325,9 +222,9 @@ def naive(
     found = []
     for name in CONVERSIONS:
         file = made / f"{name}.tflite"
-        done = _run("-m", "export.naive", folder, name, str(file))
+        done = run("-m", "export.naive", folder, name, str(file))
         if done.returncode:
-            found.append(Cost(name, error=_complaint(done)))
+            found.append(Cost(name, error=complaint(done)))
             continue
         cost = Cost(name, 1, file.stat().st_size, float(done.stdout.split()[-1]))
         cost.memory_bytes = peak(folder, "file", str(file)) - base
@@ -370,8 +267,6 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure every form of a refiner, beside conversions that a user would try."""
-    from nem2e_tf.refiner import load
-
     terminal.quiet_tensorflow()
     trained = load(refiner)
     forms, tried = measure(trained)

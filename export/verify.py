@@ -16,9 +16,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from export import micro
-from export.benchmark import open_form
 from export.forms import EXACT, ROOT_MEAN_SQUARE, WORST, Parity, RefinerArgument, tasks_of
 from export.micro import TFLiteMicro
+from export.networks import open_form
 from export.windows import Windows, unseen
 from nem2e_tf import terminal
 from nem2e_tf.edge.layout import Network, Signals

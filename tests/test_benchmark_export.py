@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.benchmark import FRAMES, measure, of_a_step, of_a_window, open_form, peak, timed
+from export.benchmark import measure, of_a_step, of_a_window, timed
+from export.memory import FRAMES, peak
+from export.networks import open_form
 from nem2e_tf.edge.manifest import Manifest
 from nem2e_tf.edge.steps import StepNetwork
 from nem2e_tf.refiner import load
