@@ -23,7 +23,6 @@ html_copy_source = False
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
-suppress_warnings = ["toc.empty_glob"]
 html_math_renderer = "mathml"
 copybutton_exclude = ".linenos, .gp, .go"
 

@@ -29,7 +29,7 @@ CUTOFF = 6.0
 LEAST_RATE = 200.0
 """Samples a second: refused below."""
 
-RAW_SUFFIXES = (*STORAGE_SUFFIXES, ".c3d", ".csv")
+RAW_SUFFIXES = (*STORAGE_SUFFIXES, ".c3d", ".csv", ".anc")
 log = logging.getLogger(__name__)
 
 
@@ -37,8 +37,8 @@ def read_raw(path: str | os.PathLike[str], channels: Sequence[str] | None = None
     """Read raw EMG.
 
     Args:
-        path: str or path. A storage file, a .c3d (its analog channels that are of no force plate)
-            or a .csv whose first column is `time` in seconds.
+        path: str or path. A storage file, a .c3d (its analog channels that are of no force plate),
+            a .csv whose first column is `time` in seconds, or an .anc of Motion Analysis.
         channels: sequence of str or None. The channels to keep; None keeps all.
 
     Returns:
@@ -60,6 +60,8 @@ def read_raw(path: str | os.PathLike[str], channels: Sequence[str] | None = None
             raise InputError(f"{path}: no analog channels beside those of force plates: no EMG")
     elif suffix == ".csv":
         frame = _read_csv(path)
+    elif suffix == ".anc":
+        frame = _read_anc(path)
     else:
         raise InputError(f"{path}: not raw EMG; expected {', '.join(RAW_SUFFIXES)}")
     for name in channels or ():
@@ -213,3 +215,31 @@ def _read_csv(path: Path) -> pd.DataFrame:
     frame.columns = frame.columns.astype(str).str.strip()
     frame.index = pd.Index(time, name="time")
     return frame
+
+
+def _read_anc(path: Path) -> pd.DataFrame:
+    """Analog channels of Motion Analysis: a row of names, one of rates, one of ranges, then values.
+
+    The numbers are as written; each channel has a scale of its own.
+    """
+    lines = path.read_text(encoding="latin-1").splitlines()
+    heads = [i for i, line in enumerate(lines) if line.split("\t")[0].strip() == "Name"]
+    if not lines or not lines[0].startswith("File_Type:") or not heads:
+        raise InputError(
+            f"{path}: not an .anc file: no 'File_Type:' at its start, or no 'Name' row"
+        )
+    names = [name.strip() for name in lines[heads[0]].split("\t")[1:] if name.strip()]
+    rows = [line.split() for line in lines[heads[0] + 3 :] if line.strip()]
+    for row, values in enumerate(rows, start=1):
+        if len(values) != len(names) + 1:
+            raise InputError(
+                f"{path}: row {row} has {len(values)} values for time and {len(names)} channels"
+            )
+    try:
+        table = np.array(rows, dtype=float).reshape(len(rows), len(names) + 1)
+    except ValueError as error:
+        raise InputError(f"{path}: not a number among its values: {error}") from None
+    if not np.isfinite(table).all():
+        raise InputError(f"{path}: a value is not a finite number")
+    check_time(path, table[:, 0])
+    return pd.DataFrame(table[:, 1:], index=pd.Index(table[:, 0], name="time"), columns=names)

@@ -4,13 +4,14 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import yaml
 
 from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.files import check_input
+from nem2e_tf.files import check_input, read_storage
 
 SIDES = ("r", "l")
 Weights = dict[str, float]
@@ -119,6 +120,24 @@ class MuscleMap:
             return len(self.columns(ours, side).keys() & set(wanted))
 
         return max(SIDES, key=count)
+
+    def measured(self, channels: Iterable[str], available: Iterable[str]) -> list[str]:
+        """Those channels that are found, on the side where most of them are."""
+        names, wanted = list(available), list(channels)
+        found = self.columns(names, self.side_of(wanted, names))
+        return [channel for channel in wanted if channel in found]
+
+    def measured_in(self, files: Iterable[Path]) -> list[str]:
+        """Channels that any of some files of EMG has; one that cannot be read is passed over."""
+        found: set[str] = set()
+        for file in files:
+            try:
+                found |= set(self.measured(self.channels, read_storage(file).columns))
+            except InputError:
+                continue
+            if len(found) == len(self.channels):
+                break
+        return [channel for channel in self.channels if channel in found]
 
     def require(
         self, channels: Iterable[str], available: Iterable[str], side: str, what: str

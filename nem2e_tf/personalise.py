@@ -97,7 +97,7 @@ def record(
         if trial.emg is None:
             raise InputError(f"{trial.name}, {trial.motion}: has no emg to learn from")
         names = list(read_storage(trial.emg).columns)
-        found = muscles.columns(names, muscles.side_of(card.outputs, names))
+        found = muscles.measured(card.outputs, names)
         measured = [channel for channel in measured if channel in found]
         if not measured:
             raise InputError(

@@ -15,12 +15,6 @@ from nem2e_tf.errors import InputError
 from nem2e_tf.files import read_motion, read_storage
 from nem2e_tf.simulation import LegModel, load_leg, simulate_files
 
-SOURCES = (
-    "'ceinms-lower-limb' (data/walk45, data/run81 and model/gait2392.osim, side by side, of"
-    " github.com/CEINMS-RT/LowerLimbModel at 4056e1c) and 'opensim-3d-walking'"
-    " (OpenSim/Examples/Moco/example3DWalking of github.com/opensim-org/opensim-core at 0435b08)"
-)
-
 
 @pytest.fixture(scope="session")
 def data() -> Path:
@@ -29,7 +23,10 @@ def data() -> Path:
     folder = Path(os.environ.get("NEM2E_DATA", beside))
     for name in ("ceinms-lower-limb", "opensim-3d-walking"):
         if not (folder / name).is_dir():
-            pytest.skip(f"{folder} has no '{name}': set NEM2E_DATA to a folder with {SOURCES}")
+            pytest.skip(
+                f"{folder} has no '{name}': 'nem2e data fetch {name} -o FOLDER', and set NEM2E_DATA"
+                " to that folder"
+            )
     return folder
 
 

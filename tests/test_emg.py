@@ -186,6 +186,29 @@ def test_a_csv_is_read_as_it_is_written(tmp_path: Path, separator: str) -> None:
         pd.testing.assert_frame_equal(read_raw(path), raw, check_names=False)
 
 
+def test_an_anc_is_read_by_its_row_of_names(tmp_path: Path, refused: Refused) -> None:
+    path = tmp_path / "walk.anc"
+    head = "File_Type:\tAnalog R/C ASCII\tGeneration#:\t1\nBoard_Type:\tX\tPolarity:\tBipolar\n\n\n"
+    rows = ["Name\tTA\tSOL\t", "Rate\t1000\t1000\t", "Range\t10000\t10000\t"]
+    rows += [f"{i / 1000:.6f}\t{i}\t{-i}\t" for i in range(4)]
+    path.write_text(head + "\n".join(rows) + "\n")
+    raw = read_raw(path, ["SOL"])
+    np.testing.assert_allclose(raw.index, [0.0, 0.001, 0.002, 0.003])
+    assert raw["SOL"].tolist() == [0, -1, -2, -3]
+    for old, new, told in (
+        ("File_Type", "Filetype", "File_Type:"),
+        ("Name", "Names", "'Name' row"),
+        ("\t-2", "", "row 3 has 2 values"),
+        ("\t-2", "\tlow", "not a number"),
+        ("\t-2", "\tnan", "not a finite number"),
+        ("0.002", "0.001", "time stands still"),
+    ):
+        text = head + "\n".join(rows).replace(old, new)
+        path.write_text(text.replace(old, new))
+        with refused(path, told):
+            read_raw(path)
+
+
 def test_files_that_are_no_emg_are_refused_in_one_line(tmp_path: Path, refused: Refused) -> None:
     path = tmp_path / "raw.csv"
     faulty = {

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from nem2e_tf import muscles
-from nem2e_tf.files import read_storage
+from nem2e_tf.files import read_storage, write_storage
 from nem2e_tf.muscles import MuscleMap, combine
 
 Refused = Callable[..., AbstractContextManager[None]]
@@ -177,6 +177,23 @@ def test_a_channel_that_is_not_there_is_refused_with_the_nearest_name(
         default.require(["gracilis"], ["x", "y"], "r", "a.sto")
     with refused("'soleus_r'", "there are none"):
         default.require(["soleus"], [], "r", "a.sto")
+
+
+def test_a_channel_counts_as_measured_if_any_file_has_it(
+    default: MuscleMap, tmp_path: Path
+) -> None:
+    def emg(name: str, *columns: str) -> Path:
+        frame = pd.DataFrame(0.0, index=pd.Index([0.0, 0.1], name="time"), columns=columns)
+        write_storage(frame, tmp_path / name, "EMG")
+        return tmp_path / name
+
+    # The right leg has more of the channels, so the left soleus is none.
+    right = emg("right.sto", "soleus_l", "tib_ant_r", "vas_lat_r")
+    left = emg("left.sto", "soleus_l", "gaslat_l")
+    assert default.measured_in([right]) == ["tibialis_anterior", "vastus_lateralis"]
+    both = ["soleus", "gastrocnemius_lateralis", "tibialis_anterior", "vastus_lateralis"]
+    assert default.measured_in([right, tmp_path / "gone.sto", left]) == both
+    assert default.measured_in([tmp_path / "gone.sto"]) == []
 
 
 def test_channels_are_weighted_sums_of_columns() -> None:

@@ -1,7 +1,7 @@
 """The command `nem2e`: what the library does, from files to files."""
 
 from nem2e_tf import terminal
-from nem2e_tf.cli import measuring, recording, study
+from nem2e_tf.cli import data, measuring, recording, study
 
 app = terminal.application("Muscle activity from human motion.")
 
@@ -20,6 +20,7 @@ for command in (
     study.demo,
 ):
     app.command()(command)
+app.add_typer(data.app, name="data")
 
 
 def main() -> None:

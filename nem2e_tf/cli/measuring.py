@@ -12,7 +12,9 @@ from nem2e_tf.options import AnySide, End, Json, Start
 
 
 def emg(
-    raw: Annotated[list[Path], typer.Argument(help="Raw EMG of one subject (.sto, .c3d, .csv).")],
+    raw: Annotated[
+        list[Path], typer.Argument(help="Raw EMG of one subject (.sto, .c3d, .csv, .anc).")
+    ],
     output: Annotated[
         Path,
         typer.Option("--output", "-o", help="Storage file (.sto), or a folder for several trials."),

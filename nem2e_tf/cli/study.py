@@ -25,16 +25,24 @@ def prepare(
 
     What is prepared already is not made again. Exits with status 1 if a trial had to be skipped.
     """
+    from dataclasses import replace
+
     from nem2e_tf import preparation
     from nem2e_tf.trials import read_trials
 
     listed = read_trials(trials, data)
+    settings = preparation.Settings.standard(paths)
+    measured = settings.muscles.measured_in(trial.emg for trial in listed if trial.emg)
+    if measured:
+        absent = [channel for channel in settings.outputs if channel not in measured]
+        terminal.print_warnings((), [f"no trial has EMG of {name}: left out" for name in absent])
+        settings = replace(settings, outputs=tuple(measured))
     terminal.quiet_tensorflow()
     with terminal.progress_bar("preparing trials") as progress:
         prepared = preparation.prepare(
             listed,
             output,
-            preparation.Settings.standard(paths),
+            settings,
             jobs=jobs,
             backend=backend,
             scheduler=scheduler,
