@@ -22,6 +22,7 @@ class Agreement:
         estimate: a row a muscle, as `nem2e_tf.metrics.table` gives it.
         baseline: the same for the baseline, or None.
         unscored: measured columns that the estimate does not have.
+        measured: `(times, muscles)`, what was compared with, under the estimate's names.
     """
 
     start: float
@@ -29,6 +30,7 @@ class Agreement:
     estimate: pd.DataFrame
     baseline: pd.DataFrame | None
     unscored: list[str]
+    measured: pd.DataFrame
 
     @property
     def improved(self) -> list[str] | None:
@@ -126,13 +128,7 @@ def agreement(
         check_continuous(frame, names[role])
     side = side or muscles.side_of(muscles.channels, measured.columns)
     found = {role: _columns(frame, muscles, side) for role, frame in frames.items()}
-    common = [key for key in found["measured"] if key in found["estimate"]]
-    if not common:
-        first = next(iter(measured.columns), "")
-        raise InputError(
-            f"{names['estimate']}: has none of the muscles that were measured; for '{first}'"
-            f" {nearest(first, estimate.columns)}; pair them in a map with --muscles"
-        )
+    common = channels_in_common(measured, estimate, muscles, side)
     for key in common:
         if baseline is not None and key not in found["baseline"]:
             raise InputError(f"{names['baseline']}: has no '{key}', which the estimate has")
@@ -148,17 +144,31 @@ def agreement(
         return channels.set_axis(labels, axis="columns")
 
     paired = {column for key in common for column in found["measured"][key]}
+    compared = on_grid("measured")
     return Agreement(
         start=float(times[0]),
         end=float(times[-1]),
-        estimate=metrics.table(on_grid("measured"), on_grid("estimate"), RATE),
-        baseline=(
-            None
-            if baseline is None
-            else metrics.table(on_grid("measured"), on_grid("baseline"), RATE)
-        ),
+        estimate=metrics.table(compared, on_grid("estimate"), RATE),
+        baseline=None if baseline is None else metrics.table(compared, on_grid("baseline"), RATE),
         unscored=[str(c) for c in measured.columns if c not in paired],
+        measured=compared,
     )
+
+
+def channels_in_common(
+    measured: pd.DataFrame, estimate: pd.DataFrame, muscles: MuscleMap, side: str
+) -> list[str]:
+    """The channels of which both have columns; `InputError` if there are none."""
+    available = _columns(estimate, muscles, side)
+    common = [key for key in _columns(measured, muscles, side) if key in available]
+    if not common:
+        name = f"measured {measured.attrs.get('path', '')}".strip()
+        first = next(iter(measured.columns), "")
+        raise InputError(
+            f"{name}: has none of the muscles that are estimated; for '{first}'"
+            f" {nearest(first, estimate.columns)}; pair them in a map with --muscles"
+        )
+    return common
 
 
 def _columns(frame: pd.DataFrame, muscles: MuscleMap, side: str) -> dict[str, dict[str, float]]:

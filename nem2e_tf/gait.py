@@ -10,6 +10,40 @@ PHASES = np.linspace(0.0, 1.0, 101)
 """Shares of the gait cycle at which it is reported."""
 
 
+LEAST_FLEXION = np.deg2rad(20.0)
+"""Range of the knee's angle below which nobody walks. In level walking it is some 60 degrees."""
+
+UNUSUAL = 0.25
+"""Share of the median length by which a stride of steady gait is shorter or longer at most."""
+
+
+def flexion(knee_angle: pd.Series) -> pd.Series:
+    """The knee's angle growing with flexion, whichever way the model counts it."""
+    # It bends further than it stretches.
+    return knee_angle * np.sign(knee_angle.iloc[int(knee_angle.abs().to_numpy().argmax())])
+
+
+def steady_strides(knee_angle: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Where strides part, and which of them are steady gait.
+
+    Args:
+        knee_angle: `(frames,)`, radians, index `time` in seconds, at 100 Hz.
+
+    Returns:
+        Seconds, `(strides + 1,)`, or none, and bool, `(strides,)`: whether a stride is about as
+        long as the others, so that no turn or pause is in it.
+    """
+    nothing = np.zeros(0), np.zeros(0, dtype=bool)
+    if np.ptp(knee_angle.to_numpy()) < LEAST_FLEXION:
+        return nothing
+    starts = strides(flexion(knee_angle))
+    if len(starts) < 2:
+        return nothing
+    lengths = np.diff(starts)
+    usual = np.median(lengths)
+    return starts, np.abs(lengths - usual) <= UNUSUAL * usual
+
+
 def strides(knee_flexion: pd.Series) -> np.ndarray:
     """Times in seconds of the largest knee flexion of every stride.
 

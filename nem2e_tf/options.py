@@ -67,6 +67,10 @@ RefinerName = Annotated[str, typer.Option(help="Name of a shipped refiner, or a 
 RuntimeName = Annotated[
     Runtime, typer.Option("--runtime", help="What runs the network; all but keras need an export.")
 ]
+MuscleMapFile = Annotated[
+    Path | None,
+    typer.Option("--muscles", help="Muscle map (.yaml): which channel is which muscle."),
+]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Storage file to write (.sto).")]
 Start = Annotated[float | None, typer.Option(help="First second to use.")]
 End = Annotated[float | None, typer.Option(help="Last second to use.")]

@@ -1,6 +1,7 @@
 """Real recordings, and what is expensive to make of them, made once a session."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,9 +12,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from nem2e_tf import estimation
 from nem2e_tf.errors import InputError
+from nem2e_tf.estimation import Request
 from nem2e_tf.files import read_motion, read_storage
-from nem2e_tf.simulation import LegModel, load_leg, simulate_files
+from nem2e_tf.simulation import LegModel, Recording, load_leg, simulate_files
 
 
 @pytest.fixture(scope="session")
@@ -84,6 +87,40 @@ def walk45_simulated(lower_limb: Path) -> pd.DataFrame:
     trial = lower_limb / "walk45"
     model = lower_limb / "gait2392.osim"
     return simulate_files(model, trial / "ik.sto", trial / "id.sto", start=18.6, end=30.0)
+
+
+@pytest.fixture(scope="session")
+def walk45_request(lower_limb: Path) -> Request:
+    """Five seconds of `walk45` with its EMG, to be refined."""
+    trial = lower_limb / "walk45"
+    recording = Recording(motion=trial / "ik.sto", moments=trial / "id.sto")
+    emg = trial / "emgFilt.sto"
+    return Request(lower_limb / "gait2392.osim", recording, "walking", start=40, end=45, emg=emg)
+
+
+@pytest.fixture(scope="session")
+def walk45_result(walk45_request: Request, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of its result; takes some seconds."""
+    folder = tmp_path_factory.mktemp("results") / "walk45"
+    estimation.make(folder, walk45_request)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser, with node and the packages that drive it."""
+    browser = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+    for name in ("node", "npm", browser):
+        if shutil.which(name) is None:
+            pytest.skip(f"{name} is not there")
+    done = subprocess.run(
+        ["npm", "ci", "--ignore-scripts", "--prefer-offline"],
+        cwd=Path(__file__).resolve().parents[1] / "export" / "web",
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    if done.returncode:
+        pytest.skip(f"npm ci failed: {done.stderr[-300:]}")
+    return browser
 
 
 @pytest.fixture(scope="session")

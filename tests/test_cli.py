@@ -157,6 +157,35 @@ def test_estimate_warns_on_the_screen_and_prints_only_json_on_standard_output(
     assert "leans on its reserve" in report["verdict"]["warnings"][0]
 
 
+def test_estimate_leaves_a_folder_and_its_report_and_finds_them_again(
+    run: Run, trial: dict[str, Path], lower_limb: Path, tmp_path: Path
+) -> None:
+    emg = lower_limb / "walk45" / "emgFilt.sto"
+    command = ["estimate", *options(trial, refiner="walking", emg=emg, end=44), "-o", "walk"]
+    first = run(*command, "--start", 40, "--report", "walk.html", "--json")
+    assert first.returncode == 0, first.stderr
+    told = json.loads(first.stdout)
+    assert (told["output"], told["report"]) == ("walk", "walk.html")
+    assert told["scores"]["refined"]["soleus_r"]["r"] > 0.9
+    files = ["emg.sto", "measured.sto", "motion.sto", "result.json", "simulated.sto"]
+    assert sorted(path.name for path in (tmp_path / "walk").iterdir()) == files
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["walk", "walk.html"]
+    page = (tmp_path / "walk.html").read_text()
+    assert "walk45/ik.sto" in page and page.startswith("<!DOCTYPE html>")
+    again = run(*command, "--start", 40, "--report", "again.html", "--json")
+    assert again.returncode == 0 and "is there already" in again.stderr
+    assert json.loads(again.stdout) == told | {"report": "again.html"}
+    assert (tmp_path / "again.html").read_text() == page
+    refused(run(*command, "--start", 41), "walk", "another 'start'")
+
+
+def test_a_report_of_what_is_no_result_is_refused(run: Run, tmp_path: Path) -> None:
+    refused(run("report", "nowhere", "-o", "page.html"), "nowhere", "no such folder")
+    refused(run("report", tmp_path, "-o", "page.html"), "no result.json")
+    refused(run("report", tmp_path, "-o", "page.pdf"), "page.pdf", ".html")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.fixture
 def knowing(tmp_path: Path) -> Path:
     """A copy of a shipped refiner whose card has an interval, and finds other cadences strange."""
@@ -458,6 +487,8 @@ def test_a_bad_recording_is_refused_in_one_line(
         ({"output": "emg.txt"}, ["emg.txt", ".sto"]),
         ({"output": "no/folder/emg.sto"}, ["no/folder", "does not exist"]),
         ({"plot": "emg.doc"}, ["emg.doc", ".png"]),
+        ({"report": "page.pdf"}, ["page.pdf", ".html"]),
+        ({"emg": "nowhere.sto"}, ["nowhere.sto", "no such file"]),
     ],
     ids=lambda value: "-".join(map(str, value)) if isinstance(value, dict) else "",
 )
@@ -505,7 +536,8 @@ def test_help_is_quick_and_names_every_command(run: Run) -> None:
     result = run("--help")
     assert result.returncode == 0
     commands = (
-        "cohort demo distortion emg estimate evaluate personalise prepare refine scale simulate"
+        "cohort demo distortion emg estimate evaluate personalise prepare refine report scale"
+        " simulate"
     )
     for command in commands.split():
         assert command in result.stdout

@@ -19,19 +19,23 @@ from nem2e_tf.files import write_storage
 from nem2e_tf.refiner import CARD, Card
 
 CEINMS, OVERGROUND, DEMO = "ceinms-lower-limb", "opensim-3d-walking", "a virtual person's walk"
+RAW = {
+    "scaled.osim": f"{OVERGROUND}/subject_walk_scaled.osim",
+    "walk.trc": f"{OVERGROUND}/markers_walk.trc",
+    "tasks.xml": f"{OVERGROUND}/ik_tasks_walk.xml",
+    "grf.xml": f"{OVERGROUND}/grf_walk.xml",
+    "grf_walk.mot": f"{OVERGROUND}/grf_walk.mot",
+}
 GIVEN: dict[str, dict[str, str]] = {
     "README.md": {
         "gait2392.osim": f"{CEINMS}/gait2392.osim",
         "ik.mot": f"{CEINMS}/walk45/ik.sto",
         "id.sto": f"{CEINMS}/walk45/id.sto",
-        "scaled.osim": f"{OVERGROUND}/subject_walk_scaled.osim",
-        "walk.trc": f"{OVERGROUND}/markers_walk.trc",
-        "tasks.xml": f"{OVERGROUND}/ik_tasks_walk.xml",
-        "grf.xml": f"{OVERGROUND}/grf_walk.xml",
-        "grf_walk.mot": f"{OVERGROUND}/grf_walk.mot",
+        **RAW,
     },
     "docs/tutorial-embedded.md": {"nem2e-demo/simulated.sto": DEMO},
     "docs/exports.md": {"sim.sto": DEMO, "sensor.csv": DEMO},
+    "docs/report.md": RAW,
     "docs/serving.md": {"sim.sto": DEMO},
     "docs/trials.md": {
         "gait2392.osim": f"{CEINMS}/gait2392.osim",

@@ -1,7 +1,6 @@
 """The page, driven in headless Chromium beside Keras."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -24,7 +23,6 @@ from nem2e_tf.refiner import CARD, Card, Refiner, load, save
 from nem2e_tf.stdr_net import stdr_net
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 ROUGH = 2
 """Windows of noise beside those of the recording, harder than what a refiner sees."""
 
@@ -38,14 +36,8 @@ def run(*command: object, **options: Any) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def tools() -> None:
-    """Node, npm and Chromium, and the packages of the page and its driver."""
-    for name in ("node", "npm", CHROMIUM):
-        if shutil.which(name) is None:
-            pytest.skip(f"{name} is not there")
-    done = run("npm", "ci", "--ignore-scripts", "--prefer-offline", cwd=WEB)
-    if done.returncode:
-        pytest.skip(f"npm ci failed: {done.stderr[-300:]}")
+def tools(chromium: str) -> None:
+    """Node and Chromium, and the packages of the page and its driver."""
 
 
 def exported(refiner: Path) -> Path:
@@ -102,7 +94,6 @@ def driven(page: Path, windows: np.ndarray, pictures: Path) -> dict[str, Any]:
         done = run(
             "node", REPOSITORY / "tests" / "web" / "drive.mjs", url, pictures,
             input=json.dumps({"windows": windows.tolist()}),
-            env=os.environ | {"CHROMIUM": CHROMIUM},
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
     seen: dict[str, Any] = json.loads(done.stdout)

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 
 from nem2e_tf.baselines import gain
-from nem2e_tf.gait import PHASES, cycles, strides
+from nem2e_tf.gait import PHASES, cycles, flexion, strides
 from nem2e_tf.shards import Pair
 
 REACH = 15
@@ -59,8 +58,5 @@ def aligned(cycle: np.ndarray, template: np.ndarray) -> np.ndarray:
 
 def starts_of(pair: Pair) -> np.ndarray:
     """Times at which the cycles of a recording part; empty where it has no whole one."""
-    knee: pd.Series = pair.angles["knee_angle"]
-    # Models differ in which way the knee bends; it bends further than it stretches.
-    bent = np.sign(knee.iloc[int(knee.abs().to_numpy().argmax())])
-    found = strides(knee * bent)
+    found = strides(flexion(pair.angles["knee_angle"]))
     return found if len(found) > 1 else found[:0]

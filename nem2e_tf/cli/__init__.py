@@ -7,6 +7,7 @@ app = terminal.application("Muscle activity from human motion.")
 
 for command in (
     recording.estimate,
+    recording.report,
     recording.simulate,
     recording.refine,
     recording.stream,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nem2e_tf.refiner import Refiner
 
 PLOTS = (".png", ".pdf", ".svg")
+PAGES = (".html",)
 
 
 def load_refiner(

@@ -8,7 +8,7 @@ import typer
 from nem2e_tf import terminal
 from nem2e_tf.cli.common import write_frame
 from nem2e_tf.files import check_output, read_storage
-from nem2e_tf.options import AnySide, End, Json, Start
+from nem2e_tf.options import AnySide, End, Json, MuscleMapFile, Start
 
 
 def emg(
@@ -69,9 +69,7 @@ def evaluate(
     baseline: Annotated[
         Path | None, typer.Option(help="Estimate to beat, such as the raw simulation (.sto).")
     ] = None,
-    muscles: Annotated[
-        Path | None, typer.Option(help="Muscle map (.yaml): which channel is which muscle.")
-    ] = None,
+    muscles: MuscleMapFile = None,
     side: AnySide = None,
     start: Start = None,
     end: End = None,

@@ -1,14 +1,15 @@
-"""Commands on one recording: `estimate`, `simulate`, `refine`, `stream`, `distortion`."""
+"""Commands on one recording: `estimate`, `report`, `simulate`, `refine`, `stream`, `distortion`."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nem2e_tf import terminal
-from nem2e_tf.cli.common import PLOTS, load_refiner, plot_refined, write_frame
+from nem2e_tf.cli.common import PAGES, PLOTS, load_refiner, plot_refined, write_frame
 from nem2e_tf.files import check_output, read_storage, write_storage
 from nem2e_tf.options import (
     AnySide,
@@ -21,6 +22,7 @@ from nem2e_tf.options import (
     Model,
     Moments,
     Motion,
+    MuscleMapFile,
     OneSide,
     Output,
     PathKind,
@@ -39,20 +41,28 @@ from nem2e_tf.options import (
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nem2e_tf.refiner import Refiner
-    from nem2e_tf.simulation import LegModel, Recording, Simulation
+    from nem2e_tf.simulation import Verdict
 
 
 def estimate(
     model: Model,
     refiner: RefinerName,
-    output: Output,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", help="Storage file (.sto), or a folder for all of the result."
+        ),
+    ],
     motion: Motion = None,
     markers: Markers = None,
     moments: Moments = None,
     loads: Loads = None,
     ik_tasks: IKTasks = None,
     up: Up = None,
+    emg: Annotated[
+        Path | None, typer.Option(help="Measured EMG envelopes to set beside the result (.sto).")
+    ] = None,
+    muscles: MuscleMapFile = None,
     start: Start = None,
     end: End = None,
     side: OneSide = Side.right,
@@ -61,30 +71,59 @@ def estimate(
     interval: Interval = False,
     runtime: RuntimeName = Runtime.keras,
     plot: Plot = None,
+    report: Annotated[Path | None, typer.Option(help="Page to write (.html).")] = None,
     as_json: Json = False,
 ) -> None:
     """Estimate EMG envelopes from a recorded motion: simulate, then refine."""
-    from nem2e_tf.simulation import Recording, load_leg
+    from nem2e_tf import estimation
+    from nem2e_tf.report import write_report
+    from nem2e_tf.simulation import Recording
 
     recording = Recording(motion, markers, moments, loads, ik_tasks, up)
-    inputs = (model, *recording.files)
-    check_output(output, (".sto",), inputs)
+    request = estimation.Request(
+        model, recording, refiner, side, start, end, solver, paths, runtime, emg, muscles
+    )
+    alone = output.suffix != ""
+    if alone:
+        check_output(output, (".sto",), request.files.values())
     if plot is not None:
-        check_output(plot, PLOTS, inputs)
-    leg = load_leg(model, side)
-    trained = load_refiner(refiner, interval, runtime)
-    trained.columns(leg.muscles, side, str(model))
-    simulation = _simulate(leg, recording, start, end, solver, paths)
-    refined, bounds, unlike = _refine(trained, simulation.activity, side, interval)
-    title = f"{recording.name}, refined by {trained.card.name}"
-    write_storage(refined.join(bounds), output, f"EMG envelopes of {title}")
+        check_output(plot, PLOTS, request.files.values())
+    if report is not None:
+        check_output(report, PAGES, request.files.values())
+    made = (estimation.estimate if alone else partial(estimation.make, output))(
+        request,
+        opened=lambda name, runs: load_refiner(name, interval, Runtime(runs)),
+        stages=terminal.progress_bar,
+    )
+    facts = made.facts
+    title = f"{facts.name}, refined by {facts.refiner.name}"
+    shown = made.bounds if interval else made.bounds[[]]
+    if alone:
+        write_storage(made.refined.join(shown), output, f"EMG envelopes of {title}")
     if plot is not None:
-        plot_refined(simulation.activity, refined, plot, title, bounds=bounds)
-    written = {"output": output, "plot": plot}
+        plot_refined(made.simulated, made.refined, plot, title, made.measured, shown)
+    if report is not None:
+        write_report(made, report)
+    scores = {} if facts.scores is None else {"scores": facts.scores.model_dump()}
+    written = {"output": output, "plot": plot, "report": report}
     _conclude(
-        simulation, written, as_json, model=model, solver=solver, paths=paths,
-        refiner=trained.card.name, unlike=unlike,
+        facts.verdict, facts.errors(), written, as_json, facts.unlike,
+        model=model, solver=solver, paths=paths, refiner=facts.refiner.name, unlike=facts.unlike,
+        **scores,
     )  # fmt: skip
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(help="Result of a trial, from estimate.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Page to write (.html).")],
+) -> None:
+    """Write a page that says what a trial's result is, and how far to trust it."""
+    from nem2e_tf.report import write_report
+    from nem2e_tf.result import read
+
+    check_output(output, PAGES)
+    write_report(read(folder), output)
+    terminal.print_lines([f"wrote {output}"])
 
 
 def simulate(
@@ -104,14 +143,19 @@ def simulate(
     as_json: Json = False,
 ) -> None:
     """Simulate the activity of all muscles of a leg, and its reserve actuators."""
-    from nem2e_tf.simulation import Recording, load_leg
+    from nem2e_tf.simulation import Recording, load_leg, simulate_recording
 
     recording = Recording(motion, markers, moments, loads, ik_tasks, up)
     check_output(output, (".sto",), (model, *recording.files))
-    simulation = _simulate(load_leg(model, side), recording, start, end, solver, paths)
+    simulation = simulate_recording(
+        load_leg(model, side), recording, start=start, end=end, solver=solver, paths=paths,
+        stages=terminal.progress_bar,
+    )  # fmt: skip
     write_storage(simulation.activity, output, f"Simulated muscle activity of {recording.name}")
-    written = {"output": output}
-    _conclude(simulation, written, as_json, model=model, solver=solver, paths=paths)
+    _conclude(
+        simulation.verdict, simulation.marker_errors, {"output": output}, as_json,
+        model=model, solver=solver, paths=paths,
+    )  # fmt: skip
 
 
 def refine(
@@ -129,7 +173,9 @@ def refine(
         check_output(plot, PLOTS, (simulated,))
     activity = read_storage(simulated)
     trained = load_refiner(refiner, interval, runtime)
-    refined, bounds, _ = _refine(trained, activity, side, interval)
+    refined = trained.refine(activity, side)
+    bounds = trained.interval(refined) if interval else refined[[]]
+    terminal.print_warnings(trained.unlike(activity, side))
     write_frame(refined.join(bounds), output, f"EMG envelopes refined by {trained.card.name}")
     if plot is not None:
         title = f"{simulated.name}, refined by {trained.card.name}"
@@ -187,41 +233,18 @@ def distortion(
         terminal.print_lines([*found.lines(), f"wrote {output}"])
 
 
-def _refine(
-    trained: "Refiner", activity: "pd.DataFrame", side: str | None, interval: bool
-) -> "tuple[pd.DataFrame, pd.DataFrame, list[str]]":
-    """Envelopes, their interval (no columns if not asked for), and what was warned of."""
-    refined = trained.refine(activity, side)
-    bounds = trained.interval(refined) if interval else refined[[]]
-    unlike = trained.unlike(activity, side)
-    terminal.print_warnings(unlike)
-    return refined, bounds, unlike
-
-
-def _simulate(
-    leg: "LegModel",
-    recording: "Recording",
-    start: float | None,
-    end: float | None,
-    solver: Solver,
-    paths: PathKind,
-) -> "Simulation":
-    from nem2e_tf.simulation import simulate_recording
-
-    return simulate_recording(
-        leg, recording, start=start, end=end, solver=solver, paths=paths,
-        stages=terminal.progress_bar,
-    )  # fmt: skip
-
-
 def _conclude(
-    simulation: "Simulation", written: Mapping[str, Path | None], as_json: bool, **facts: object
+    verdict: "Verdict",
+    errors: "pd.DataFrame | None",
+    written: Mapping[str, Path | None],
+    as_json: bool,
+    warnings: Sequence[str] = (),
+    **facts: object,
 ) -> None:
     """Say what was made, and first what is to be known of it."""
     from nem2e_tf.simulation.kinematics import errors_as_rich
 
-    verdict, errors = simulation.verdict, simulation.marker_errors
-    terminal.print_warnings(verdict.warnings(), verdict.notes())
+    terminal.print_warnings([*warnings, *verdict.warnings()], verdict.notes())
     if as_json:
         told = {} if errors is None else {"marker_errors": errors.to_dict("index")}
         terminal.print_json(verdict.report(**written, **facts, **told))

@@ -1,0 +1,332 @@
+"""What stands on the page, worked out of a result: words, tables and charts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nem2e_tf import gait
+from nem2e_tf.bursts import Burst, bursts
+from nem2e_tf.facts import Facts, Scores, Timing
+from nem2e_tf.report import curves
+from nem2e_tf.report.curves import HEIGHT, Axis, Chart, Mark
+from nem2e_tf.result import Result
+from nem2e_tf.simulation.kinematics import FAIR_RMS, FAIR_WORST
+
+CURVES = {"raw": "simulated", "refined": "refined", "measured": "measured"}
+FEWEST_CYCLES = 2
+"""Whole ones, of which a mean is told."""
+
+ALIKE = 2.0
+"""Measured EMG whose peaks are this much larger or smaller is drawn on the refined one's scale."""
+
+
+@dataclass(frozen=True)
+class Cycles:
+    """The gait cycles of a trial, from one largest knee flexion to the next.
+
+    Args:
+        starts: seconds, `(cycles + 1,)`.
+        steady: `(cycles,)` of bool: those that count.
+    """
+
+    starts: np.ndarray
+    steady: np.ndarray
+
+    @classmethod
+    def of(cls, result: Result) -> "Cycles":
+        """Those within the result; none where the motion has no angle of that knee."""
+        knee = f"knee_angle_{result.facts.inputs.side}"
+        if knee not in result.motion:
+            return cls(np.zeros(0), np.zeros(0, dtype=bool))
+        return cls(*gait.steady_strides(result.motion[knee]))
+
+    @property
+    def count(self) -> int:
+        """Of the steady ones."""
+        return int(self.steady.sum())
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Seconds of the steady ones."""
+        return np.diff(self.starts)[self.steady]
+
+    @property
+    def told(self) -> bool:
+        """Whether there are enough for a mean."""
+        return self.count >= FEWEST_CYCLES
+
+    def sentence(self) -> str:
+        """How many there are."""
+        if not self.told:
+            what = "One whole gait cycle was" if self.count == 1 else "No whole gait cycle was"
+            return (
+                f"{what} found in the knee's motion, and two are the least for a mean: there are"
+                " no curves by gait cycle and no timing of bursts."
+            )
+        mean, spread = self.lengths.mean(), self.lengths.std()
+        apart = len(self.steady) - self.count
+        left_out = f" {apart} of other lengths, a turn or a pause, are left out." if apart else ""
+        return (
+            f"{self.count} gait cycles of {mean:.2f} ± {spread:.2f} s (mean ± SD). Each runs from"
+            " the largest flexion of the knee, in swing, to the next: 0 % is not the contact of"
+            f" the foot.{left_out}"
+        )
+
+    def within(self, frame: pd.DataFrame) -> np.ndarray:
+        """Which of the steady ones a frame covers, `(cycles,)` of bool."""
+        after = self.starts[:-1] >= frame.index[0] - 1e-6
+        return self.steady & after & (self.starts[1:] <= frame.index[-1] + 1e-6)
+
+    def mean(self, series: pd.Series) -> tuple[np.ndarray, np.ndarray] | None:
+        """Mean and SD at 0-100 % of the cycle; None where fewer than two are covered."""
+        frame = series.to_frame()
+        covered = self.within(frame)
+        if covered.sum() < FEWEST_CYCLES:
+            return None
+        each = gait.cycles(frame, self.starts)[covered, :, 0]
+        return each.mean(axis=0), each.std(axis=0)
+
+
+@dataclass(frozen=True)
+class Muscle:
+    """A muscle's charts.
+
+    Args:
+        name: as the result calls it.
+        time: over time.
+        cycle: by gait cycle, or None.
+        measured_scale: by what measured EMG was multiplied to be drawn; 1 as it is.
+        bursts: by curve.
+    """
+
+    name: str
+    time: Chart
+    cycle: Chart | None
+    measured_scale: float
+    bursts: dict[str, list[Burst]]
+
+
+def contents(result: Result) -> dict[str, Any]:
+    """Everything that the page's template asks for."""
+    cycles = Cycles.of(result)
+    muscles = [_muscle(result, name, cycles) for name in result.facts.muscles]
+    facts = result.facts
+    return {
+        "facts": facts,
+        "curves": CURVES,
+        "cycles": cycles,
+        "muscles": muscles,
+        "banded": not result.bounds.empty,
+        "measured": result.measured is not None,
+        "scaled": any(muscle.measured_scale != 1.0 for muscle in muscles),
+        "warnings": [*facts.warnings, *_marker_warnings(facts)],
+        "trust": _trust(facts),
+        "markers": facts.errors(),
+        "overall": _overall(facts),
+        "means": _means(facts),
+        "attention": None if facts.timing is None else _attention(facts.timing),
+        "citations": _citations(facts),
+    }
+
+
+def _muscle(result: Result, name: str, cycles: Cycles) -> Muscle:
+    series = {"refined": result.refined[name]}
+    if name in result.simulated:
+        series["raw"] = result.simulated[name]
+    scale = 1.0
+    if result.measured is not None and name in result.measured:
+        measured = result.measured[name]
+        scale = _scale(result.refined[name], measured)
+        series["measured"] = measured * scale
+    edges = {}
+    if not result.bounds.empty:
+        edges = {edge: result.bounds[f"{name}_{edge}"] for edge in ("lower", "upper")}
+    means = {of: cycles.mean(curve) for of, curve in {**series, **edges}.items()}
+    known = {of: mean for of, mean in means.items() if mean is not None} if cycles.told else {}
+    return Muscle(
+        name,
+        _over_time(name, series, edges, cycles),
+        _by_cycle(name, known) if "refined" in known else None,
+        scale,
+        # The last of 101 points is the first of the next cycle.
+        {of: bursts(known[of][0][:-1]) for of in CURVES if of in known},
+    )
+
+
+def _scale(refined: pd.Series, measured: pd.Series) -> float:
+    """1 where measured EMG is in the refined one's unit, else what brings them together."""
+    ours, theirs = (float(np.percentile(values, 99.5)) for values in (refined, measured))
+    if ours <= 0 or theirs <= 0 or 1 / ALIKE <= theirs / ours <= ALIKE:
+        return 1.0
+    return float(f"{ours / theirs:.2g}")
+
+
+def _over_time(
+    name: str, series: dict[str, pd.Series], edges: dict[str, pd.Series], cycles: Cycles
+) -> Chart:
+    refined = series["refined"]
+    start, end = float(refined.index[0]), float(refined.index[-1])
+    unit = curves.units(end - start)
+    left, right = _axes(series, edges)
+
+    def x(of: pd.Series) -> np.ndarray:
+        return (of.index.to_numpy() - start) * unit
+
+    marks = []
+    parted = cycles.starts[(cycles.starts > start) & (cycles.starts < end)]
+    if len(parted):
+        ticks = " ".join(f"M{at:.0f} 0v{HEIGHT}" for at in (parted - start) * unit)
+        marks.append(Mark("cycles", "line", ticks))
+    if left is not None:
+        raw = series["raw"]
+        marks.append(Mark("raw", "area", curves.area(x(raw), raw.to_numpy(), left.top)))
+    if edges:
+        low, high = edges["lower"].to_numpy(), edges["upper"].to_numpy()
+        marks.append(Mark("interval", "band", curves.band(x(refined), low, high, right.top)))
+    for of in ("measured", "refined"):
+        if of in series:
+            path = curves.line(x(series[of]), series[of].to_numpy(), right.top)
+            marks.append(Mark(of, "line", path))
+    peaks = ", ".join(f"{CURVES[of]} up to {series[of].max():.2g}" for of in CURVES if of in series)
+    return Chart(
+        f"{name} from {start:g} to {end:g} s: {peaks}", start, end, round((end - start) * unit),
+        marks, left, right, curves.between(start, end),
+    )  # fmt: skip
+
+
+def _by_cycle(name: str, means: dict[str, tuple[np.ndarray, np.ndarray]]) -> Chart:
+    """Curves known at 0-100 % of the cycle, each with its SD as a band."""
+    sides = {of: pd.Series(mean + spread) for of, (mean, spread) in means.items()}
+    edges = {of: sides.pop(of) for of in list(sides) if of in ("lower", "upper")}
+    left, right = _axes(sides, edges)
+    x = gait.PHASES * HEIGHT
+    marks = []
+    for edge in edges:
+        marks.append(Mark("interval", "edge", curves.line(x, means[edge][0], right.top)))
+    for of in CURVES:
+        if of in means:
+            mean, spread = means[of]
+            top = right.top if of != "raw" or left is None else left.top
+            low = np.maximum(mean - spread, 0.0)
+            marks.append(Mark(of, "band", curves.band(x, low, mean + spread, top)))
+            marks.append(Mark(of, "line", curves.line(x, mean, top)))
+    told = ", ".join(
+        f"{CURVES[of]} is largest at {int(means[of][0].argmax())} % with {means[of][0].max():.2g}"
+        for of in CURVES
+        if of in means
+    )
+    label = f"{name}, mean of the gait cycles: {told}"
+    return Chart(label, 0, 100, HEIGHT, marks, left, right, curves.between(0, 100, 5))
+
+
+def _axes(series: dict[str, pd.Series], edges: dict[str, pd.Series]) -> tuple[Axis | None, Axis]:
+    """Of the simulation, left, and of envelopes, right: their units differ."""
+    envelopes = [c.max() for of, c in {**series, **edges}.items() if of != "raw"]
+    left = curves.axis(float(series["raw"].max()), 3) if "raw" in series else None
+    return left, curves.axis(float(max(envelopes)), 3)
+
+
+def _attention(timing: Timing) -> Chart:
+    """Where the network looked, along the cycle."""
+    shares, offsets = np.array(timing.attention), np.array(timing.offsets)
+    half = (offsets[1] - offsets[0]) / 2 if len(offsets) > 1 else 1.0
+    low, high = offsets[0] - half, offsets[-1] + half
+    centre = shares @ offsets / np.maximum(shares.sum(axis=1), 1e-9)
+    x = (np.arange(len(shares)) + 0.5) / len(shares) * HEIGHT
+    zero = round(HEIGHT * high / (high - low))
+    rows = curves.between(low, high, 5)
+    return Chart(
+        "Attention along the gait cycle; its centre lies between"
+        f" {centre.min():.0f} and {centre.max():.0f} ms from the frame that is refined",
+        0, 100, HEIGHT,
+        [
+            Mark("zero", "line", f"M0 {zero}h{HEIGHT}"),
+            Mark("centre", "line", curves.line(x, centre - low, high - low)),
+        ],
+        rows, None, curves.between(0, 100, 5), curves.picture(shares.T),
+    )  # fmt: skip
+
+
+def _trust(facts: Facts) -> str:
+    """The verdict in a sentence."""
+    verdict = facts.verdict
+    if not verdict.sound:
+        return "Not everywhere: the muscles alone could not make the joint moments."
+    if facts.unheld is not None or verdict.notes():
+        return (
+            "In part: the muscles could make the joint moments, but motion, forces and the model's"
+            " masses disagree."
+        )
+    return "Yes: the muscles could make the joint moments, and what is left over is small."
+
+
+def _overall(facts: Facts) -> float | None:
+    """RMS over all markers, metres."""
+    errors = facts.errors()
+    return None if errors is None else float(np.sqrt((errors["rms"] ** 2).mean()))
+
+
+def _marker_warnings(facts: Facts) -> list[str]:
+    errors, overall = facts.errors(), _overall(facts)
+    if errors is None or overall is None:
+        return []
+    worst = errors["worst"].idxmax()
+    if overall <= FAIR_RMS and errors["worst"].max() <= FAIR_WORST:
+        return []
+    return [
+        f"markers are off by {1000 * overall:.0f} mm (RMS over all), {worst} by"
+        f" {1000 * errors['worst'].max():.0f} mm at worst; OpenSim's guide asks for less than"
+        f" {1000 * FAIR_RMS:.0f} and {1000 * FAIR_WORST:.0f} mm: is the model scaled to the"
+        " subject?"
+    ]
+
+
+def _means(facts: Facts) -> dict[str, dict[str, float]]:
+    """Mean errors over muscles, and on how many the refined curve is nearer."""
+    scores = facts.scores
+    if scores is None:
+        return {}
+    means = {"better": {score: float(_better(scores, score)) for score in ("rmse", "r")}}
+    for kind, rows in (("refined", scores.refined), ("simulated", scores.simulated)):
+        table = pd.DataFrame([row.model_dump() for row in rows.values()])
+        means[kind] = {str(score): float(mean) for score, mean in table.mean().items()}
+    return means
+
+
+def _better(scores: Scores, score: str) -> int:
+    sign = -1.0 if score == "rmse" else 1.0
+    return sum(
+        sign * getattr(row, score) > sign * getattr(scores.simulated[muscle], score)
+        for muscle, row in scores.refined.items()
+    )
+
+
+def _citations(facts: Facts) -> Sequence[str]:
+    version = facts.inputs.versions.get("nem2e-tf", "")
+    listed = [
+        f"This software: nem2e_tf {version}, refiner '{facts.refiner.name}'.",
+        "The method: Teramae, Matsubara, Noda and Morimoto (2025), Neural-enhanced motion-to-EMG:"
+        " refining simulated muscle activity from musculoskeletal models using a Seq2Seq approach."
+        " doi 10.3389/fbioe.2025.1611414",
+        "OpenSim: Delp et al. (2007), IEEE Trans Biomed Eng 54:1940. doi 10.1109/TBME.2007.901024;"
+        " Seth et al. (2018), PLoS Comput Biol 14:e1006223. doi 10.1371/journal.pcbi.1006223",
+        "The thresholds of the verdict: Hicks et al. (2015), J Biomech Eng 137:020905."
+        " doi 10.1115/1.4029304",
+    ]
+    solver = _SOLVERS.get(facts.inputs.solver)
+    if solver is not None:
+        listed.append(solver)
+    if facts.model.publications:
+        listed.append(f"The model, in its own words: {facts.model.publications}")
+    return listed
+
+
+_SOLVERS = {
+    "moco": "MocoInverse: Dembia et al. (2020), PLoS Comput Biol 16:e1008493."
+    " doi 10.1371/journal.pcbi.1008493",
+    "cmc": "Computed muscle control: Thelen and Anderson (2006), J Biomech 39:1107."
+    " doi 10.1016/j.jbiomech.2005.02.010",
+}
