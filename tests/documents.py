@@ -2,8 +2,10 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import venv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,12 +100,22 @@ class Reader:
             code = compile("\n" * (block.line - 1) + block.text, block.page, "exec")
             exec(code, self._names)
             return
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        folder, programs, modules = self.folder, Path(sys.executable).parent, str(REPOSITORY)
+        if block.text.startswith("pip install"):
+            (folder, programs), modules = self._newcomer(), ""
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", block.text],
-            cwd=self.folder,
-            env=os.environ | {"PATH": path, "PYTHONPATH": str(REPOSITORY)},
+            cwd=folder,
+            env=os.environ | {"PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": modules},
             capture_output=True,
             text=True,
         )
         assert done.returncode == 0, f"{block}: {done.stderr[-2000:]}"
+
+    def _newcomer(self) -> tuple[Path, Path]:
+        """A copy of the repository, and the programs of a new virtual environment."""
+        clone = self.folder / "clone"
+        left = shutil.ignore_patterns(".*", "__pycache__", "build", "runs", "*.egg-info")
+        shutil.copytree(REPOSITORY, clone, ignore=left)
+        venv.create(self.folder / "new", with_pip=True)
+        return clone, self.folder / "new" / "bin"
