@@ -241,6 +241,13 @@ def write_storage(frame: pd.DataFrame, path: str | os.PathLike[str], name: str) 
         frame: `(rows, columns)`, index `time` in seconds. Angles in radians.
         path: str or path. Where to; an existing file is replaced.
         name: str. Title on the first line.
+
+    >>> times = pd.Index([0.0, 0.01], name="time")
+    >>> frame = pd.DataFrame({"soleus_r": [0.1, 0.2]}, index=times)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_storage(frame, f"{folder}/emg.sto", "envelopes")
+    ...     read_storage(f"{folder}/emg.sto").equals(frame)
+    True
     """
     head = (
         f"{name}\nversion=1\nnRows={len(frame)}\nnColumns={frame.shape[1] + 1}\n"

@@ -51,6 +51,11 @@ def strides(knee_flexion: pd.Series) -> np.ndarray:
 
     Args:
         knee_flexion: `(frames,)`, growing with flexion, index `time` in seconds, at 100 Hz.
+
+    >>> time = np.arange(0.0, 4.0, 0.01)
+    >>> knee = pd.Series(1.0 - np.cos(2 * np.pi * time), index=time)  # a stride a second
+    >>> strides(knee).round(3).tolist()
+    [0.5, 1.5, 2.5, 3.5]
     """
     values, time = knee_flexion.to_numpy(), knee_flexion.index.to_numpy()
     high = values.min() + 0.7 * np.ptp(values)

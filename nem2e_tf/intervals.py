@@ -30,6 +30,10 @@ class Offsets:
         level: refined values, rising; between them offsets are interpolated, beyond them held.
         lower: at every level, not positive.
         upper: at every level, not negative.
+
+    >>> lower, upper = Offsets((0.0, 1.0), (0.0, -0.4), (0.1, 0.3)).at(np.array([0.5]))
+    >>> lower.round(2).tolist(), upper.round(2).tolist()
+    ([-0.2], [0.2])
     """
 
     level: tuple[float, ...]

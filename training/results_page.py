@@ -227,7 +227,10 @@ _INTRODUCTION = """# Results
 
 Written by
 
-    {command}
+<!-- not run: takes hours, and writes this page -->
+```bash
+{command}
+```
 
 and by nothing else. `results.json` beside it holds every figure.
 
