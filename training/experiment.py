@@ -25,7 +25,8 @@ from nem2e_tf.cohort import sample_subject
 from nem2e_tf.cohort.making import LIST, Recipe, make_cohort
 from nem2e_tf.dataset import Augmentation
 from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.files import check_input
+from nem2e_tf.files import check_folder, check_input
+from nem2e_tf.locks import alone_in
 from nem2e_tf.preparation import Settings, prepare
 from nem2e_tf.shards import Pair, Shards
 from nem2e_tf.terminal import progress_bar
@@ -223,16 +224,18 @@ def _of(shards: Shards, tasks: Sequence[str]) -> Shards:
 def virtual_people(subjects: int, seed: int, strides: int = 30) -> Shards:
     """A cohort's walking and running, made and prepared now or found."""
     folder = RUNS / f"cohort-{seed}-{subjects}-{strides}-{_code(cohort)}"
-    if not (folder / LIST).exists():
-        with progress_bar("making virtual people") as progress:
-            make_cohort(folder, subjects, Recipe(seed, strides=strides), progress=progress)
+    with alone_in(check_folder(folder)):
+        if not (folder / LIST).exists():
+            with progress_bar("making virtual people") as progress:
+                make_cohort(folder, subjects, Recipe(seed, strides=strides), progress=progress)
     return _prepared(read_trials(folder / LIST, folder), "virtual people's trials")
 
 
 def _prepared(trials: Sequence[Trial], what: str, model: int = 0) -> Shards:
     settings = Settings.standard(model=model)
-    with progress_bar(f"simulating {what}") as progress:
-        prepared = prepare(trials, RUNS / "shards", settings, progress=progress)
+    folder = check_folder(RUNS / "shards")
+    with alone_in(folder), progress_bar(f"simulating {what}") as progress:
+        prepared = prepare(trials, folder, settings, progress=progress)
     for trial, fault in prepared.failed.items():
         raise InputError(f"{trial}: {fault}")
     return prepared.shards
