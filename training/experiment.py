@@ -123,6 +123,8 @@ class Experiment(BaseModel):
             teaching; see `nem2e_tf.simulation.altered`.
         cohort: virtual people who teach too, or None.
         blocks: see `Blocks`.
+        inputs: simulated channels and then joint angles that the network is given; None: all
+            simulated channels.
         window: seconds that the network sees at once.
         hop: seconds from one training window to the next.
         batch: windows of a training step.
@@ -130,7 +132,7 @@ class Experiment(BaseModel):
         epochs: how many.
         free_running_from: the epoch from which the decoder has no teacher.
         learning_rate: at the start; falls to zero along a cosine.
-        loss: what is made small, as Keras names it.
+        loss: what is made small, as Keras or `training.losses` name it.
         seed: of weights, dropout and the order of windows.
         network: arguments of `nem2e_tf.stdr_net.stdr_net`.
         augmentation: random changes of the windows that are fitted on, and of no others.
@@ -147,6 +149,7 @@ class Experiment(BaseModel):
     models: NonNegativeInt = 0
     cohort: VirtualPeople | None = None
     blocks: Blocks
+    inputs: list[str] | None = None
     window: PositiveFloat
     hop: PositiveFloat
     batch: PositiveInt
