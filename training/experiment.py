@@ -157,7 +157,7 @@ class Experiment(BaseModel):
     epochs: PositiveInt
     free_running_from: NonNegativeInt
     learning_rate: PositiveFloat
-    loss: str = "mse"
+    loss: str = "mae"
     seed: int
     network: dict[str, Any] = {}
     augmentation: Augmentation | None = None

@@ -253,5 +253,5 @@ Holm over muscles (at least {few} people). A gait cycle begins at the largest kn
 swing; its intervals are those in which STDR-Net's absolute error differs from raw's (SPM, paired t
 over people, {alpha:g} divided by the number of muscles)."""
 
-_ABLATION = """STDR-Net with one thing changed (`training/ablations.yaml`), refitted. Each cell:
-RMSE, its share of raw's, r."""
+_ABLATION = """STDR-Net with one thing changed (`training/ablations.yaml`), refitted. Of the virtual
+people one half teaches and the other is tested. Each cell: RMSE, its share of raw's, r."""
