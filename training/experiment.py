@@ -132,7 +132,8 @@ class Experiment(BaseModel):
         epochs: how many.
         free_running_from: the epoch from which the decoder has no teacher.
         learning_rate: at the start; falls to zero along a cosine.
-        loss: what is made small, as Keras or `training.losses` name it.
+        loss: what is made small, as Keras or `training.losses` name it. On inner blocks and people
+            that no result is of, absolute errors gave smaller RMSE than squared ones.
         seed: of weights, dropout and the order of windows.
         network: arguments of `nem2e_tf.stdr_net.stdr_net`.
         augmentation: random changes of the windows that are fitted on, and of no others.

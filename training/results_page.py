@@ -236,8 +236,8 @@ optimisation as it is; `gain` the best factor of each muscle; `gain and lag` the
 ±300 ms and then factor; `time warping` aligns every simulated cycle with the mean measured cycle
 of the training data; `ridge` is a regression on all simulated channels. The four networks are
 fitted alike, the convolution and the transformer in `block` alone: {steps} steps of {batch} windows
-of {window:g} s, with the learning rate and the augmentation that were chosen for STDR-Net.
-`encoder only` is STDR-Net without attention and decoder.
+of {window:g} s, with the loss, the learning rate and the augmentation that were chosen for
+STDR-Net. `encoder only` is STDR-Net without attention and decoder.
 
 Real recordings and virtual people never share a column. In `block` errors are in the measured
 unit. EMG amplitudes are not comparable between people, tasks and speeds: elsewhere every channel is
