@@ -44,6 +44,10 @@ class Pair:
         """How messages and tables call it."""
         return f"{self.subject} {self.task}"
 
+    def inputs(self, names: Sequence[str]) -> pd.DataFrame:
+        """Some simulated channels and joint angles, by name."""
+        return pd.concat([self.simulated, self.angles], axis=1)[list(names)]
+
     def block(self, first: float, last: float) -> "Pair":
         """The part between two shares (0-1) of its length."""
         low, high = (round(share * len(self.simulated)) for share in (first, last))

@@ -124,6 +124,8 @@ class Experiment(BaseModel):
             teaching; see `nem2e_tf.simulation.altered`.
         cohort: virtual people who teach too, or None.
         blocks: see `Blocks`.
+        inputs: simulated channels and then joint angles that the network is given; None: all
+            simulated channels.
         window: seconds that the network sees at once.
         hop: seconds from one training window to the next.
         batch: windows of a training step.
@@ -131,7 +133,8 @@ class Experiment(BaseModel):
         epochs: how many.
         free_running_from: the epoch from which the decoder has no teacher.
         learning_rate: at the start; falls to zero along a cosine.
-        loss: what is made small, as Keras names it.
+        loss: what is made small, as Keras or `training.losses` name it. On inner blocks and people
+            that no result is of, absolute errors gave smaller RMSE than squared ones.
         seed: of weights, dropout and the order of windows.
         network: arguments of `nem2e_tf.stdr_net.stdr_net`.
         augmentation: random changes of the windows that are fitted on, and of no others.
@@ -148,6 +151,7 @@ class Experiment(BaseModel):
     models: NonNegativeInt = 0
     cohort: VirtualPeople | None = None
     blocks: Blocks
+    inputs: list[str] | None = None
     window: PositiveFloat
     hop: PositiveFloat
     batch: PositiveInt
@@ -155,7 +159,7 @@ class Experiment(BaseModel):
     epochs: PositiveInt
     free_running_from: NonNegativeInt
     learning_rate: PositiveFloat
-    loss: str = "mse"
+    loss: str = "mae"
     seed: int
     network: dict[str, Any] = {}
     augmentation: Augmentation | None = None
