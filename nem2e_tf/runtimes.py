@@ -1,8 +1,11 @@
 """A refiner's network in the runtimes that there are."""
 
+import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile, ZipInfo
 
 import numpy as np
 
@@ -12,6 +15,7 @@ from nem2e_tf.edge.refiner import RUNTIMES as TFLITE
 from nem2e_tf.edge.refiner import step_network
 from nem2e_tf.edge.steps import StepNetwork
 from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.files import replacing
 
 WEIGHTS = "refiner.keras"
 RUNTIMES = ("keras", "savedmodel", *TFLITE, "onnx")
@@ -91,6 +95,19 @@ def _keras_model(folder: Path) -> Any:
     except (ValueError, TypeError, KeyError, OSError, ImportError) as error:
         detail = " ".join(str(error).split())[:200]
         raise InputError(f"{folder / WEIGHTS}: Keras cannot load this network: {detail}") from None
+
+
+def write_keras_model(model: Any, path: Path) -> None:
+    """Write a Keras model as `keras.Model.save` does, but the same bytes whenever it is written."""
+    with replacing(path) as temporary:
+        model.save(temporary)
+        saved = io.BytesIO(temporary.read_bytes())
+        with ZipFile(saved) as dated, ZipFile(temporary, "w") as plain:
+            for name in dated.namelist():
+                content = dated.read(name)
+                if name == "metadata.json":
+                    content = json.dumps(json.loads(content) | {"date_saved": ""}).encode()
+                plain.writestr(ZipInfo(name), content)  # of 1980, as all without a date
 
 
 def open_saved_model(manifest: Manifest) -> FunctionNetwork:
