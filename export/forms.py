@@ -1,5 +1,6 @@
 """Forms of a network in a refiner's folder: compared with Keras, then put in their place."""
 
+import errno
 import importlib.metadata
 import json
 import shutil
@@ -18,6 +19,7 @@ from nem2e_tf.edge.layout import Network
 from nem2e_tf.edge.manifest import MANIFEST, Manifest, refiner_folder, sha256
 from nem2e_tf.errors import InputError, nearest
 from nem2e_tf.files import check_folder, replacing
+from nem2e_tf.locks import UNFINISHED, alone_in
 from nem2e_tf.refiner import CARD, Card, Refiner, load
 
 EXACT = 1e-5
@@ -76,7 +78,7 @@ class Form:
 
 
 def export(refiner: Refiner, forms: Iterable[Form], windows: Windows) -> list[dict[str, Any]]:
-    """Write forms of a network into its refiner's folder.
+    """Write forms of a network into its refiner's folder, one run at a time.
 
     Each appears only if it agrees with Keras, and then replaces what was there.
 
@@ -94,47 +96,58 @@ def export(refiner: Refiner, forms: Iterable[Form], windows: Windows) -> list[di
     folder = refiner.folder
     assert folder is not None
     check_folder(folder)
-    # A kill leaves what it interrupted.
-    for left in folder.glob(".export*"):
-        shutil.rmtree(left) if left.is_dir() else left.unlink()
     expected = refiner.network(windows.simulated)
     # One frame less, so that no whole number of steps fills them.
     shorter = windows.simulated[:SHORTER, :-1]
     expected_shorter = refiner.network(shorter)
     done = []
-    for form in forms:
-        with TemporaryDirectory(prefix=".export-", dir=folder) as beside:
-            made = Path(beside)
-            form.write(made)
-            files = {
-                str(path.relative_to(made)): {
-                    "bytes": path.stat().st_size,
-                    "sha256": sha256(path),
-                    **form.describe(path),
+    with alone_in(folder):
+        for form in forms:
+            with TemporaryDirectory(prefix=UNFINISHED, dir=folder) as beside:
+                made = Path(beside)
+                _write(form, made)
+                files = {
+                    str(path.relative_to(made)): {
+                        "bytes": path.stat().st_size,
+                        "sha256": sha256(path),
+                        **form.describe(path),
+                    }
+                    for path in sorted(made.rglob("*"))
+                    if path.is_file()
                 }
-                for path in sorted(made.rglob("*"))
-                if path.is_file()
-            }
-            manifest = Manifest(made, refiner.network.layout, {form.name: {"files": files}})
-            with terminal.without_native_notes():
-                network = form.open(manifest)
-                parity = Parity.of(network(windows.simulated), expected)
-                parity_shorter = Parity.of(network(shorter), expected_shorter)
-            worst = np.maximum(parity.worst, parity_shorter.worst)
-            # Not `worst > EXACT`: a NaN must fail too.
-            if not worst <= (EXACT if form.exact else 1.0):
-                raise InputError(
-                    f"{folder}: {form.name} not written: it differs from Keras by {worst:.1e}"
-                )
-            table = {
-                "recipe": form.recipe,
-                "files": files,
-                "parity": {"windows": windows.told(), "rms": parity.rms, "worst": parity.worst},
-                "versions": _versions(),
-            }
-            _put(folder, made, form.name, table, manifest)
-        done.append({"form": form.name, **table, "within": form.exact or parity.within})
+                manifest = Manifest(made, refiner.network.layout, {form.name: {"files": files}})
+                with terminal.without_native_notes():
+                    network = form.open(manifest)
+                    parity = Parity.of(network(windows.simulated), expected)
+                    parity_shorter = Parity.of(network(shorter), expected_shorter)
+                worst = np.maximum(parity.worst, parity_shorter.worst)
+                # Not `worst > EXACT`: a NaN must fail too.
+                if not worst <= (EXACT if form.exact else 1.0):
+                    raise InputError(
+                        f"{folder}: {form.name} not written: it differs from Keras by {worst:.1e}"
+                    )
+                table = {
+                    "recipe": form.recipe,
+                    "files": files,
+                    "parity": {"windows": windows.told(), "rms": parity.rms, "worst": parity.worst},
+                    "versions": _versions(),
+                }
+                _put(folder, made, form.name, table, manifest)
+            done.append({"form": form.name, **table, "within": form.exact or parity.within})
     return done
+
+
+def _write(form: Form, made: Path) -> None:
+    import tensorflow as tf
+
+    place = str(made.parent / form.name)
+    try:
+        form.write(made)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, place) from None
+    except tf.errors.OpError as error:
+        fault = error.message.rpartition("; ")[2]  # what is before names temporary files
+        raise OSError(errno.EIO, fault, place) from None
 
 
 def _put(folder: Path, made: Path, form: str, table: Mapping[str, Any], manifest: Manifest) -> None:

@@ -21,7 +21,7 @@ import typer
 from nem2e_tf import terminal
 from nem2e_tf.edge.manifest import MANIFEST, Manifest
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import check_new_folder
+from nem2e_tf.files import new_folder
 from nem2e_tf.muscles import combine
 from nem2e_tf.refiner import CARD, Refiner, load
 from nem2e_tf.signals import resample
@@ -64,13 +64,10 @@ def assemble(refiner: Refiner, folder: Path) -> Assembled:
     Raises:
         InputError: the folder is there already, a form was not exported, npm is missing or fails.
     """
-    folder = check_new_folder(folder)
     assert refiner.folder is not None
     manifest = Manifest.read(refiner.folder)
     exported = [file for form in FORMS for file in manifest.files(form).values()]
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as around:
-        whole = Path(around) / folder.name
-        whole.mkdir()
+    with new_folder(folder) as whole:
         bundle(whole)
         for file in (refiner.folder / CARD, refiner.folder / MANIFEST, *exported):
             place = whole / "refiner" / file.relative_to(refiner.folder)
@@ -79,8 +76,6 @@ def assemble(refiner: Refiner, folder: Path) -> Assembled:
         played = recording(refiner)
         (whole / "recording.json").write_text(json.dumps(played) + "\n", encoding="utf-8")
         size = sum(file.stat().st_size for file in whole.rglob("*") if file.is_file())
-        whole.chmod(0o755)
-        whole.rename(folder)
     return Assembled(str(folder), size, len(played["simulated"]) / refiner.card.rate)
 
 

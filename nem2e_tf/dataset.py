@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from nem2e_tf.errors import InputError, nearest
 from nem2e_tf.shards import Pair, Shards
 
 if TYPE_CHECKING:
@@ -127,7 +128,6 @@ def windows(
     frames: int,
     hop: int,
     batch: int | None,
-    angles: bool = False,
     seed: int | None = None,
     augmentation: Augmentation | None = None,
 ) -> "tf.data.Dataset":
@@ -138,40 +138,47 @@ def windows(
 
     Args:
         shards: Shards. Split by subject or task with `Shards.where`, by time with `block`.
-        input_maximum: what each simulated channel is divided by.
+        input_maximum: what each input is divided by. The inputs are what it names: simulated
+            channels and, after them, joint angles in radians.
         output_maximum: by subject and task, what each measured channel is divided by.
         block: shares of each recording's length to use, (0-1).
         frames: int. Frames of a window.
         hop: int. Frames from the start of one window to that of the next.
         batch: int or None. Windows of a batch; None gives them one by one.
-        angles: bool. Joint angles in radians as further inputs, after the simulated channels.
         seed: int or None. Shuffles the windows anew in every pass; None keeps their order.
         augmentation: Augmentation or None. For training; needs a seed.
 
     Returns:
         Dataset of `(inputs, measured, mask)`: `(batch, frames, inputs)`, `(batch, frames,
         outputs)` and `(batch, frames)`, float32. Keras takes them as x, y and sample weights.
+
+    Raises:
+        InputError: an input is neither a simulated channel nor a joint angle of the shards.
     """
     import tensorflow as tf
 
     from nem2e_tf.edge.steps import PADDING
 
     manifest = shards.manifest
-    scale_in = np.array([input_maximum[c] for c in manifest.simulated], np.float32)
+    known = [*manifest.simulated, *manifest.angles]
+    for name in input_maximum:
+        if name not in known:
+            raise InputError(f"{shards.folder}: no input '{name}'; {nearest(name, known)}")
+    scale_in = np.array(list(input_maximum.values()), np.float32)
+    places = [known.index(name) for name in input_maximum]
+    activities = sum(name in manifest.simulated for name in input_maximum)
     scale_out = np.array(
         [[output_maximum[s.subject, s.task][c] for c in manifest.measured] for s in shards.chosen],
         np.float32,
     )
-    inputs = len(scale_in) + (len(manifest.angles) if angles else 0)
 
     def cut(series: dict[str, Any], maximum: Any) -> Any:
         whole = tf.shape(series["simulated"])[0]
         low, high = (
             tf.cast(tf.round(share * tf.cast(whole, tf.float64)), tf.int32) for share in block
         )
-        x = series["simulated"][low:high] / scale_in
-        if angles:
-            x = tf.concat([x, series["angles"][low:high]], axis=1)
+        both = tf.concat([series["simulated"], series["angles"]], axis=1)
+        x = tf.gather(both[low:high], places, axis=1) / scale_in
         y = series["measured"][low:high] / maximum
         length = high - low
         lacking = tf.maximum(0, frames - length)
@@ -184,7 +191,7 @@ def windows(
         mask = tf.cast(tf.range(frames) < frames - lacking, tf.float32)
 
         def window(start: Any) -> tuple[Any, Any, Any]:
-            one = tf.ensure_shape(x[start : start + frames], (frames, inputs))
+            one = tf.ensure_shape(x[start : start + frames], (frames, len(places)))
             other = tf.ensure_shape(y[start : start + frames], (frames, scale_out.shape[1]))
             return one, other, mask
 
@@ -199,9 +206,9 @@ def windows(
         dataset = dataset.shuffle(SHUFFLED, seed=seed, reshuffle_each_iteration=True)
     if augmentation is not None:
         seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
-        change, channels = augmentation, len(scale_in)
+        change = augmentation
         dataset = tf.data.Dataset.zip(dataset, seeds).map(
-            lambda window, drawn: change(window[0], window[1], window[2], drawn, channels),
+            lambda window, drawn: change(window[0], window[1], window[2], drawn, activities),
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         )

@@ -3,7 +3,6 @@
 import csv
 import io
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from nem2e_tf.errors import InputError
+from nem2e_tf.locks import alone_with, lock_of, remove, unfinished
 
 STORAGE_SUFFIXES = (".sto", ".mot")
 # What C and MATLAB programs write for a number that is none.
@@ -79,20 +79,57 @@ def check_new_folder(path: str | os.PathLike[str]) -> Path:
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary file beside `path`, renamed to it if the block ends well, removed if not."""
+    """A temporary file beside `path`, renamed to it if the block ends well, removed if not.
+
+    Two writers of one file take turns. What a killed one left is removed by the next.
+
+    Raises:
+        OSError: about `path`, as of a full disk; the file that was there is as it was.
+    """
     path = Path(path)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = unfinished(path)
     try:
-        yield temporary
-        # mkstemp makes private files; a result gets the permissions that any new file would.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        with alone_with(path):
+            remove(temporary)
+            try:
+                yield temporary
+                with temporary.open("rb") as written:
+                    os.fsync(written.fileno())  # some disks say only now that they are full
+                temporary.replace(path)
+            finally:
+                remove(temporary)
+    except OSError as error:
+        # Nobody has heard of the files beside it, and libraries name none.
+        if error.filename in (None, str(temporary), str(lock_of(path))):
+            raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+        raise
+
+
+@contextmanager
+def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary folder beside `path`, renamed to it if the block ends well, removed if not.
+
+    Two makers of one folder take turns, so that the second is refused before it begins.
+
+    Raises:
+        InputError: something is there already, or the folder around it cannot be written to.
+    """
+    path = check_new_folder(path)
+    temporary = unfinished(path)
+    with alone_with(path):
+        check_new_folder(path)
+        remove(temporary)
+        try:
+            temporary.mkdir()
+            yield temporary
+            temporary.rename(path)
+        except OSError as error:
+            if error.filename is None or not Path(error.filename).is_relative_to(temporary):
+                raise
+            place = path / Path(error.filename).relative_to(temporary)
+            raise OSError(error.errno, error.strerror, str(place)) from error
+        finally:
+            remove(temporary)
 
 
 def read_storage(path: str | os.PathLike[str]) -> pd.DataFrame:

@@ -48,6 +48,13 @@ class Backend(StrEnum):
 
 
 Model = Annotated[Path, typer.Option(help="OpenSim model (.osim).")]
+ModelOfOne = Annotated[
+    Path | None, typer.Option("--model", help="OpenSim model (.osim); of one recording.")
+]
+Trials = Annotated[
+    Path | None,
+    typer.Option("--trials", help="List of trials (.csv), in place of one recording's files."),
+]
 Motion = Annotated[
     Path | None, typer.Option(help="Joint motion (.mot, .sto), from inverse kinematics.")
 ]

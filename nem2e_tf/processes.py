@@ -1,10 +1,20 @@
 """Work shared among processes."""
 
+import itertools
+import multiprocessing
+import os
+import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+RENEWED = 25
+"""Items for each process, after which all make room for new ones, so that no leak adds up."""
 
 
 def in_processes(
@@ -31,3 +41,69 @@ def in_processes(
 
 def _numbered(work: Callable[[Item], Result], number: int, item: Item) -> tuple[int, Result]:
     return number, work(item)
+
+
+def in_own_processes(
+    work: Callable[[Item], Result],
+    items: Mapping[int, Item],
+    jobs: int,
+) -> Iterator[tuple[int, Result | None]]:
+    """Do the same work on many things, though a process that does it may die.
+
+    Args:
+        work: callable of one item, at the top level of a module.
+        items: by number.
+        jobs: int. Processes, renewed from time to time; -1 is one for every processor.
+
+    Yields:
+        The number of an item and what came of it, as they get done; None where its process died.
+    """
+    jobs = jobs if jobs > 0 else os.cpu_count() or 1
+    # As many processes as processors need no threads; and one thread adds up in one order.
+    for threads in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(threads, "1")
+    left = dict(items)
+    while left:
+        # An executor that renews its processes itself (`max_tasks_per_child`) hangs in Python 3.11.
+        some = dict(itertools.islice(left.items(), RENEWED * jobs))
+        try:
+            for number, result in _pooled(work, some, jobs):
+                del left[number]
+                yield number, result
+        except BrokenProcessPool:
+            # It was one of the first that are left; each gets a process of its own.
+            for number in list(left)[: jobs + 1]:
+                item = left.pop(number)
+                try:
+                    yield from _pooled(work, {number: item}, 1)
+                except BrokenProcessPool:
+                    yield number, None
+
+
+def _pooled(
+    work: Callable[[Item], Result], items: Mapping[int, Item], jobs: int
+) -> Iterator[tuple[int, Result]]:
+    pool = ProcessPoolExecutor(
+        min(jobs, len(items)),
+        mp_context=multiprocessing.get_context("spawn"),  # a fork beside threads may hang
+        initializer=_begin,
+    )
+    try:
+        futures = {pool.submit(work, item): number for number, item in items.items()}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin() -> None:
+    # Interrupted together with its parent, a process ends without a word.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -5,7 +5,6 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Literal
 
 import pandas as pd
@@ -26,9 +25,9 @@ from nem2e_tf.edge.manifest import refiner_folder
 from nem2e_tf.edge.refiner import outside
 from nem2e_tf.edge.steps import StepNetwork
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import check_new_folder, replacing
+from nem2e_tf.files import new_folder, replacing
 from nem2e_tf.muscles import MuscleMap, Weights, combine
-from nem2e_tf.runtimes import WEIGHTS, KerasNetwork, open_network
+from nem2e_tf.runtimes import WEIGHTS, KerasNetwork, open_network, write_keras_model
 from nem2e_tf.signals import at_rate
 
 CARD = "card.json"
@@ -295,13 +294,9 @@ def save(refiner: Refiner, folder: str | os.PathLike[str]) -> None:
     Raises:
         InputError: something is there already, or the folder around it cannot be written to.
     """
-    folder = check_new_folder(folder)
-    with TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as around:
-        whole = Path(around) / folder.name
-        whole.mkdir()
-        refiner.model.save(whole / WEIGHTS)
+    with new_folder(folder) as whole:
+        write_keras_model(refiner.model, whole / WEIGHTS)
         refiner.card.write(whole / CARD)
-        whole.rename(folder)
 
 
 def versions() -> dict[str, str]:

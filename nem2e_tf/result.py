@@ -15,14 +15,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pandas as pd
 from pydantic import ValidationError
 
 from nem2e_tf.errors import InputError
 from nem2e_tf.facts import Facts, Inputs
-from nem2e_tf.files import check_new_folder, read_storage, write_storage
+from nem2e_tf.files import check_new_folder, new_folder, read_storage, write_storage
 
 FACTS = "result.json"
 EMG, SIMULATED, MOTION, MEASURED = "emg.sto", "simulated.sto", "motion.sto", "measured.sto"
@@ -77,7 +76,6 @@ def write(result: Result, folder: Path) -> None:
     Raises:
         InputError: something is there already, or the folder around it cannot be written to.
     """
-    folder = check_new_folder(folder)
     facts = result.facts
     frames = {
         EMG: (result.refined.join(result.bounds), "EMG envelopes"),
@@ -88,14 +86,11 @@ def write(result: Result, folder: Path) -> None:
         frames[MEASURED] = (result.measured, "Measured EMG envelopes")
     # A title is one line, whatever a file is called.
     name = " ".join(facts.name.split())
-    with TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as around:
-        whole = Path(around) / folder.name
-        whole.mkdir()
+    with new_folder(folder) as whole:
         for file, (frame, title) in frames.items():
             write_storage(frame, whole / file, f"{title} of {name}")
         text = facts.model_dump_json(indent=1)
         (whole / FACTS).write_text(text + "\n", encoding="utf-8")
-        whole.rename(folder)
 
 
 def read(folder: Path) -> Result:

@@ -1,8 +1,11 @@
 """A refiner's network in the runtimes that there are."""
 
+import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile, ZipInfo
 
 import numpy as np
 
@@ -12,6 +15,7 @@ from nem2e_tf.edge.refiner import RUNTIMES as TFLITE
 from nem2e_tf.edge.refiner import step_network
 from nem2e_tf.edge.steps import StepNetwork
 from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.files import replacing
 from nem2e_tf.trust import check_keras, check_saved_model
 
 WEIGHTS = "refiner.keras"
@@ -97,6 +101,19 @@ def _keras_model(folder: Path) -> Any:
 def _unreadable(path: Path, what: str, error: Exception) -> InputError:
     detail = " ".join(str(error).split())[:200]
     return InputError(f"{path}: {what} cannot load this network: {detail}")
+
+
+def write_keras_model(model: Any, path: Path) -> None:
+    """Write a Keras model as `keras.Model.save` does, but the same bytes whenever it is written."""
+    with replacing(path) as temporary:
+        model.save(temporary)
+        saved = io.BytesIO(temporary.read_bytes())
+        with ZipFile(saved) as dated, ZipFile(temporary, "w") as plain:
+            for name in dated.namelist():
+                content = dated.read(name)
+                if name == "metadata.json":
+                    content = json.dumps(json.loads(content) | {"date_saved": ""}).encode()
+                plain.writestr(ZipInfo(name), content)  # of 1980, as all without a date
 
 
 def open_saved_model(manifest: Manifest) -> FunctionNetwork:

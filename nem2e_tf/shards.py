@@ -1,5 +1,6 @@
 """Pairs of simulated and measured activity on disk: TFRecord shards and their manifest."""
 
+import errno
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,6 +43,10 @@ class Pair:
     def name(self) -> str:
         """How messages and tables call it."""
         return f"{self.subject} {self.task}"
+
+    def inputs(self, names: Sequence[str]) -> pd.DataFrame:
+        """Some simulated channels and joint angles, by name."""
+        return pd.concat([self.simulated, self.angles], axis=1)[list(names)]
 
     def block(self, first: float, last: float) -> "Pair":
         """The part between two shares (0-1) of its length."""
@@ -131,8 +136,13 @@ def write_shard(pair: Pair, path: Path) -> None:
     features["start"] = of_number(pair.simulated.index[0])
     features["frames"] = of_number(len(pair.simulated))
     example = tf.train.Example(features=tf.train.Features(feature=features))
-    with replacing(path) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
-        writer.write(example.SerializeToString(deterministic=True))
+    with replacing(path) as temporary:
+        try:
+            with tf.io.TFRecordWriter(str(temporary)) as writer:
+                writer.write(example.SerializeToString(deterministic=True))
+        except tf.errors.OpError as error:
+            fault = error.message.rpartition("; ")[2]  # what is before names the temporary file
+            raise OSError(errno.EIO, fault, str(path)) from None
 
 
 def write_pairs(pairs: Sequence[Pair], folder: Path) -> "Shards":

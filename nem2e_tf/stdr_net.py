@@ -101,7 +101,7 @@ def stdr_net(
     attention_units: int = 32,
     dropout: float = 0.1,
     frames: int = 4,
-    reach: int | None = 20,
+    reach: int | None = 5,
     ahead: int | None = None,
 ) -> keras.Model:
     """Build STDR-Net as one functional Keras model that runs freely on its own output.

@@ -53,6 +53,11 @@ def run(app: typer.Typer) -> NoReturn:
         # A full disk, a folder that went away: the system says what, the file says where.
         where = f"{error.filename}: " if error.filename else ""
         fail(f"{where}{error.strerror or error}")
+    except RuntimeError as error:
+        # OpenSim throws nothing else, as where it cannot write a model.
+        if "SimTK" not in str(error):
+            raise
+        fail(f"OpenSim: {error}")
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         sys.exit(130)

@@ -1,8 +1,9 @@
 """Lists of recorded trials, as a person edits them in a spreadsheet."""
 
+import itertools
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from nem2e_tf.files import check_input
 FILES = ("model", "motion", "loads", "moments", "emg")
 COLUMNS = ("subject", "task", *FILES, "start", "end")
 TASKS = ("walking", "running", "stairs", "sit-to-stand", "squatting", "jumping", "cycling", "other")
+
+Refused = Callable[[str, str, str, str], None]
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Trial:
         emg: measured EMG envelopes, or None.
         start: seconds.
         end: seconds.
+        label: what tells it from the subject's other trials, as the name of its results.
     """
 
     subject: str
@@ -41,6 +45,7 @@ class Trial:
     emg: Path | None
     start: float
     end: float
+    label: str = ""
 
     @property
     def name(self) -> str:
@@ -49,15 +54,19 @@ class Trial:
 
 
 def read_trials(
-    path: str | os.PathLike[str], data: str | os.PathLike[str] | None = None
+    path: str | os.PathLike[str],
+    data: str | os.PathLike[str] | None = None,
+    refused: Refused | None = None,
 ) -> list[Trial]:
-    """Read a list of trials, a CSV with the columns `COLUMNS`.
+    """Read a list of trials, a CSV with the columns `COLUMNS`, and `trial` if there are labels.
 
     Args:
         path: str or path. The CSV. An empty cell in loads, moments or emg means that there is
             none.
         data: str, path or None. Folder that the file names are relative to; None is the CSV's
             own. No name leads out of it.
+        refused: callable or None. Told subject, task and label of a trial with a fault, and the
+            fault; the trial is left out. None raises the first fault.
 
     Raises:
         InputError: names the line and column of the first fault.
@@ -79,16 +88,37 @@ def read_trials(
         raise InputError(f"{path}: no trials below the column names")
     trials: list[Trial] = []
     models: dict[str, tuple[int, Path]] = {}
+    taken: dict[tuple[str, str], int] = {}
     for line, row in enumerate(table.to_dict("records"), start=2):
-        trial = _trial(path, root, line, row)
-        before, model = models.setdefault(trial.subject, (line, trial.model))
-        if model != trial.model:
-            raise InputError(
-                f"{path}: line {line}, column 'model': subject '{trial.subject}' has another model"
-                f" in line {before}, {model.name}; one subject has one model"
-            )
-        trials.append(trial)
+        subject, label = (str(row.get(column, "")).strip() for column in ("subject", "trial"))
+        label = label or _numbered(row["task"].strip(), subject, taken)
+        try:
+            before = taken.setdefault((subject, label), line)
+            if before != line:
+                raise InputError(
+                    f"{path}: line {line}, column 'trial': subject '{subject}' has another"
+                    f" '{label}' in line {before}; name each trial of a subject differently"
+                )
+            trial = replace(_trial(path, root, line, row), label=label)
+            before, model = models.setdefault(subject, (line, trial.model))
+            if model != trial.model:
+                raise InputError(
+                    f"{path}: line {line}, column 'model': subject '{subject}' has another model"
+                    f" in line {before}, {model.name}; one subject has one model"
+                )
+        except InputError as fault:
+            if refused is None:
+                raise
+            refused(subject, row["task"].strip(), label, str(fault))
+        else:
+            trials.append(trial)
     return trials
+
+
+def _numbered(task: str, subject: str, taken: Collection[tuple[str, str]]) -> str:
+    """The task, with a number if the subject has done it before."""
+    labels = itertools.chain([task], (f"{task}-{number}" for number in itertools.count(2)))
+    return next(label for label in labels if (subject, label) not in taken)
 
 
 def _trial(path: Path, root: Path, line: int, row: Mapping[Any, Any]) -> Trial:

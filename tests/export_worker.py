@@ -70,7 +70,7 @@ def main(pristine: Path, folder: Path, times: int) -> None:
         time.sleep(draw.uniform(0.02, 0.25))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
-        found["half done"] += any(folder.glob(".export*"))
+        found["half done"] += any(folder.glob(".unfinished*"))
         for what in map(partial(state, folder), ("tflite", "tflite-int8")):
             found[what] = found.get(what, 0) + 1
     print(json.dumps(found))

@@ -9,6 +9,7 @@ import pytest
 
 from nem2e_tf.dataset import Augmentation, maxima, own_maxima, windows
 from nem2e_tf.edge.steps import PADDING
+from nem2e_tf.errors import InputError
 from nem2e_tf.shards import Manifest, Pair, Shards, describe, write_shard
 
 Written = Callable[..., Shards]
@@ -48,8 +49,14 @@ def written(tmp_path: Path) -> Written:
     return write
 
 
-def cut(shards: Shards, frames: int = 20, hop: int = 10, **options: object) -> list[np.ndarray]:
-    dataset = windows(shards, *ONES, frames=frames, hop=hop, batch=4, **options)  # type: ignore[arg-type]
+def cut(
+    shards: Shards,
+    frames: int = 20,
+    hop: int = 10,
+    inputs: dict[str, float] = ONES[0],
+    **options: object,
+) -> list[np.ndarray]:
+    dataset = windows(shards, inputs, ONES[1], frames=frames, hop=hop, batch=4, **options)  # type: ignore[arg-type]
     return [np.concatenate(part) for part in zip(*dataset.as_numpy_iterator(), strict=True)]
 
 
@@ -69,10 +76,16 @@ def test_windows_cover_every_frame_and_keep_both_sides_together(written: Written
     np.testing.assert_array_equal(x[..., 1], 2 * y[..., 0])
 
 
-def test_joint_angles_are_further_inputs_on_request(written: Written) -> None:
-    x, y, _ = cut(written(made_up(47)), angles=True)
-    assert x.shape == (4, 20, 3)
-    np.testing.assert_array_equal(x[..., 2], -y[..., 0])
+def test_the_inputs_are_those_that_have_a_maximum(written: Written) -> None:
+    x, y, _ = cut(written(made_up(47)), inputs={"b": 4.0, "knee_angle": 1.0})
+    assert x.shape == (4, 20, 2)
+    np.testing.assert_array_equal(x[..., 0], y[..., 0] / 2)
+    np.testing.assert_array_equal(x[..., 1], -y[..., 0])
+
+
+def test_an_input_that_no_recording_has_is_named(written: Written) -> None:
+    with pytest.raises(InputError, match=r"no input 'knee_angel'.*knee_angle"):
+        cut(written(made_up(47)), inputs={"knee_angel": 1.0})
 
 
 def test_a_recording_shorter_than_a_window_is_padded_and_masked(written: Written) -> None:
@@ -136,7 +149,13 @@ def test_augmentation_repeats_under_its_seed_and_changes_from_pass_to_pass(
 
 def test_gain_and_dropout_change_simulated_channels_alone(written: Written) -> None:
     changes = Augmentation(gain=0.5, dropout=0.3)
-    x, y, _ = cut(written(made_up(400)), hop=2, angles=True, seed=1, augmentation=changes)
+    x, y, _ = cut(
+        written(made_up(400)),
+        hop=2,
+        inputs=ONES[0] | {"knee_angle": 1.0},
+        seed=1,
+        augmentation=changes,
+    )
     factor = x / np.stack([y[..., 0], 2 * y[..., 0], -y[..., 0]], axis=-1)
     np.testing.assert_allclose(factor[..., 2], 1.0, rtol=1e-6)
     per_window = factor[:, 0, :2]

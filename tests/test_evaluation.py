@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,9 +17,11 @@ from nem2e_tf.edge.manifest import shipped
 from nem2e_tf.muscles import MuscleMap
 from nem2e_tf.refiner import CARD, Card
 from nem2e_tf.shards import SERIES, Manifest, Pair, Shards, describe, write_shard
+from nem2e_tf.simulation.model import COORDINATES
 from training import protocols
 from training.evaluate import main, read_ablations, run
 from training.experiment import REPOSITORY, Experiment, read_experiment
+from training.losses import CORRELATION, DERIVATIVE, LOSSES
 from training.methods import METHODS, NETWORKS, is_kept, network, simple
 from training.overground import overground
 from training.protocols import Material, folds, grouped, halves, speeds_of
@@ -340,10 +343,47 @@ def test_an_ablation_changes_what_it_names_and_nothing_else(
         read_ablations(path, experiment)
 
 
-def test_the_shipped_ablations_can_be_read() -> None:
+def test_the_shipped_ablations_can_be_read_and_name_inputs_that_there_are() -> None:
     training = REPOSITORY / "training"
     experiment = read_experiment(training / "evaluation.yaml")
-    assert len(read_ablations(training / "ablations.yaml", experiment)) > 5
+    ablations = read_ablations(training / "ablations.yaml", experiment)
+    inputs = {name for of in ablations.values() for name in of.inputs or ()}
+    assert inputs == {*MuscleMap.load().channels, *COORDINATES}
+    assert set(FIVE) in [set(of.inputs or ()) for of in ablations.values()]
+
+
+def test_a_network_takes_the_inputs_that_it_is_given_and_no_others(
+    experiment: Experiment, material: Material, tmp_path: Path
+) -> None:
+    (fold, _) = folds("block", material, 2)
+    of_knee = experiment.model_copy(update={"inputs": ["soleus", "knee_angle"]})
+    method = network("stdr_net", of_knee, fold.teaching, tmp_path)
+    pair = fold.test[0]
+    estimate = method.estimate(pair)
+    others = pair.simulated.assign(vastus_lateralis=0.5)
+    pd.testing.assert_frame_equal(estimate, method.estimate(replace(pair, simulated=others)))
+    for moved in (replace(pair, angles=-pair.angles), replace(pair, simulated=1.0 - others)):
+        assert not np.allclose(estimate, method.estimate(moved))
+
+
+def test_losses_tell_shape_and_change_from_size() -> None:
+    time = np.linspace(0.0, 2.0, 200, dtype=np.float32)
+    wave = np.stack([np.sin(np.pi * time) ** 2] * 2, axis=-1)[None]
+    halved, risen = 0.5 * wave, wave + 0.1
+    ripple = wave + 0.1 * np.where(np.arange(200) % 2, 1.0, -1.0).astype(np.float32)[:, None]
+    of: dict[str, dict[str, float]] = {name: {} for name in LOSSES}
+    for name, loss in LOSSES.items():
+        for what, estimate in (("halved", halved), ("risen", risen), ("ripple", ripple)):
+            found = keras.ops.convert_to_numpy(loss(wave, estimate))
+            assert found.shape == (1, 200)
+            squared = np.mean((estimate - wave) ** 2)
+            of[name][what] = float(found.mean() - squared)
+    correlation, derivative = (of[loss.__name__] for loss in LOSSES.values())
+    assert abs(correlation["halved"]) < 1e-4 and abs(correlation["risen"]) < 1e-4
+    r = np.corrcoef(wave[0, :, 0], ripple[0, :, 0])[0, 1]
+    assert correlation["ripple"] == pytest.approx(CORRELATION * (1.0 - r), rel=0.01)
+    assert abs(derivative["risen"]) < 1e-6
+    assert derivative["ripple"] == pytest.approx(DERIVATIVE * 0.2**2 * 199 / 200, rel=0.01)
 
 
 def test_what_there_is_not_is_named(refused: Refused) -> None:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -29,9 +30,10 @@ from export.windows import Windows, synthetic_activity
 from nem2e_tf.edge.manifest import MANIFEST, Manifest, shipped
 from nem2e_tf.edge.steps import GRAPHS
 from nem2e_tf.files import write_storage
-from nem2e_tf.refiner import CARD, Refiner, load
+from nem2e_tf.refiner import CARD, Card, Refiner, load
 from nem2e_tf.runtimes import RUNTIMES, WEIGHTS, KerasNetwork
 from nem2e_tf.stdr_net import stdr_net
+from tests.export_worker import form as copied
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 NEM2E = Path(sys.executable).with_name("nem2e")
@@ -288,8 +290,8 @@ def test_exporting_again_replaces_what_was_there_and_nothing_else(folder: Path) 
     refiner.model.set_weights([0.5 * weight for weight in refiner.model.get_weights()])
     refiner.model.save(folder / WEIGHTS)
     # What a kill left of an earlier export goes too.
-    (folder / ".export-left").mkdir()
-    (folder / ".export-left" / "refiner.onnx").write_bytes(b"half")
+    (folder / ".unfinished-left").mkdir()
+    (folder / ".unfinished-left" / "refiner.onnx").write_bytes(b"half")
     done = export(refiner, all_forms(refiner), windows())
     assert [form["form"] for form in done] == ["savedmodel", "onnx", "tflite/float32"]
     after = content(folder)
@@ -412,6 +414,22 @@ def test_a_kill_leaves_a_refiner_that_works_or_asks_for_an_export(
     assert not list(folder.glob(".*"))
     found = load(folder, "tflite").network(rough(2, 20))
     np.testing.assert_allclose(found, refiner.network(rough(2, 20)), rtol=0, atol=EXACT)
+
+
+def test_two_exports_into_one_folder_take_turns(exported: Path, folder: Path) -> None:
+    refiner = Refiner(Card.read(folder / CARD), load(exported, "tflite").network, folder)
+    before = content(folder)
+
+    def again(_: int) -> None:
+        export(refiner, [copied("tflite/float32", exported)], windows())
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(again, range(12)))
+    after = content(folder)
+    assert set(after) == set(before)
+    changed = {name for name in after if after[name] != before[name]}
+    assert changed <= {MANIFEST}  # it tells what parity was measured on
+    assert Manifest.read(folder).files("tflite/float32")
 
 
 # ONNX

@@ -1,8 +1,6 @@
 """Trials of a study, simulated and written as shards."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -101,31 +99,6 @@ def test_a_bad_trial_is_skipped_told_and_changes_the_exit_status(
     assert "8-90 s" in fault and "outside" in fault
     assert "skipped 06 walking" in result.stderr
     assert len(list(Shards.open(tmp_path / "shards").pairs())) == 3
-
-
-def test_a_killed_run_goes_on_where_it_stopped(
-    study: Path, trials: list[Trial], lower_limb: Path, tmp_path: Path
-) -> None:
-    folder = tmp_path / "shards"
-    command = [
-        str(NEM2E), "prepare", str(study), "-o", str(folder), "--data", str(lower_limb),
-        "--jobs", "1",
-    ]  # fmt: skip
-    running = subprocess.Popen(command, start_new_session=True)
-    deadline = time.monotonic() + 120
-    while not list(folder.glob("[!.]*.tfrecord")) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    os.killpg(running.pid, signal.SIGKILL)
-    running.wait()
-    kept = {name: data for name, data in content(folder).items() if not name.startswith(".")}
-    assert kept and "manifest.json" not in kept
-    assert subprocess.run(command, capture_output=True).returncode == 0
-    after = content(folder)
-    assert kept.items() <= after.items()
-    prepare(trials, tmp_path / "undisturbed", Settings.standard(), jobs=1)
-    assert {n: d for n, d in after.items() if not n.startswith(".")} == content(
-        tmp_path / "undisturbed"
-    )
 
 
 def test_a_folder_that_was_not_prepared_is_refused(tmp_path: Path, refused: Refused) -> None:

@@ -212,7 +212,7 @@ def test_the_command_fits_a_refiner_from_real_trials(data: Path, tmp_path: Path)
     text = (CONFIGS / "walking.yaml").read_text()
     trials = (REPOSITORY / "training" / "trials.csv").read_text().replace("59.03", "20")
     (tmp_path / "trials.csv").write_text(trials)
-    for change in (("../trials.csv", "trials.csv"), ("epochs: 20", "epochs: 1"),
+    for change in (("../trials.csv", "trials.csv"), ("epochs: 25", "epochs: 1"),
                    ("steps: 100", "steps: 5"), ("cohort:", "#"),
                    ("name: walking", "name: test-of-the-commands")):  # fmt: skip
         assert change[0] in text

@@ -34,7 +34,7 @@ def test_a_trial_names_its_files_within_the_folder(study: Path) -> None:
     (trial,) = read_trials(write(study, ROW))
     assert trial == Trial(
         "s1", "walking", study / "leg.osim", study / "ik.sto", None, study / "id.sto",
-        study / "emg.sto", 0.0, 10.0,
+        study / "emg.sto", 0.0, 10.0, "walking",
     )  # fmt: skip
 
 

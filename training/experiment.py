@@ -25,6 +25,8 @@ from nem2e_tf.cohort.making import LIST, Recipe, make_cohort
 from nem2e_tf.dataset import Augmentation
 from nem2e_tf.documents import read_yaml
 from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.files import check_folder
+from nem2e_tf.locks import alone_in
 from nem2e_tf.preparation import Settings, prepare
 from nem2e_tf.shards import Pair, Shards
 from nem2e_tf.terminal import progress_bar
@@ -122,6 +124,8 @@ class Experiment(BaseModel):
             teaching; see `nem2e_tf.simulation.altered`.
         cohort: virtual people who teach too, or None.
         blocks: see `Blocks`.
+        inputs: simulated channels and then joint angles that the network is given; None: all
+            simulated channels.
         window: seconds that the network sees at once.
         hop: seconds from one training window to the next.
         batch: windows of a training step.
@@ -129,7 +133,8 @@ class Experiment(BaseModel):
         epochs: how many.
         free_running_from: the epoch from which the decoder has no teacher.
         learning_rate: at the start; falls to zero along a cosine.
-        loss: what is made small, as Keras names it.
+        loss: what is made small, as Keras or `training.losses` name it. On inner blocks and people
+            that no result is of, absolute errors gave smaller RMSE than squared ones.
         seed: of weights, dropout and the order of windows.
         network: arguments of `nem2e_tf.stdr_net.stdr_net`.
         augmentation: random changes of the windows that are fitted on, and of no others.
@@ -146,6 +151,7 @@ class Experiment(BaseModel):
     models: NonNegativeInt = 0
     cohort: VirtualPeople | None = None
     blocks: Blocks
+    inputs: list[str] | None = None
     window: PositiveFloat
     hop: PositiveFloat
     batch: PositiveInt
@@ -153,7 +159,7 @@ class Experiment(BaseModel):
     epochs: PositiveInt
     free_running_from: NonNegativeInt
     learning_rate: PositiveFloat
-    loss: str = "mse"
+    loss: str = "mae"
     seed: int
     network: dict[str, Any] = {}
     augmentation: Augmentation | None = None
@@ -222,16 +228,18 @@ def _of(shards: Shards, tasks: Sequence[str]) -> Shards:
 def virtual_people(subjects: int, seed: int, strides: int = 30) -> Shards:
     """A cohort's walking and running, made and prepared now or found."""
     folder = RUNS / f"cohort-{seed}-{subjects}-{strides}-{_code(cohort)}"
-    if not (folder / LIST).exists():
-        with progress_bar("making virtual people") as progress:
-            make_cohort(folder, subjects, Recipe(seed, strides=strides), progress=progress)
+    with alone_in(check_folder(folder)):
+        if not (folder / LIST).exists():
+            with progress_bar("making virtual people") as progress:
+                make_cohort(folder, subjects, Recipe(seed, strides=strides), progress=progress)
     return _prepared(read_trials(folder / LIST, folder), "virtual people's trials")
 
 
 def _prepared(trials: Sequence[Trial], what: str, model: int = 0) -> Shards:
     settings = Settings.standard(model=model)
-    with progress_bar(f"simulating {what}") as progress:
-        prepared = prepare(trials, RUNS / "shards", settings, progress=progress)
+    folder = check_folder(RUNS / "shards")
+    with alone_in(folder), progress_bar(f"simulating {what}") as progress:
+        prepared = prepare(trials, folder, settings, progress=progress)
     for trial, fault in prepared.failed.items():
         raise InputError(f"{trial}: {fault}")
     return prepared.shards

@@ -79,13 +79,15 @@ def fit(
 
     from nem2e_tf.stdr_net import stdr_net
     from nem2e_tf.step_graphs import round_weights
+    from training.losses import LOSSES
     from training.strategy import Backup, Trainer, is_chief, split_by_batch
 
     strategy = strategy or tf.distribute.get_strategy()
     work.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(experiment.seed)
     pairs = [part.pairs() for part in teaching]
-    input_maximum = _median([maxima([p.simulated]) for part in pairs for p in part])
+    inputs = experiment.inputs or list(pairs[0][0].simulated.columns)
+    input_maximum = _median([maxima([p.inputs(inputs).abs()]) for part in pairs for p in part])
     scales = own_maxima(p for part in pairs for p in part)
 
     def cut(part: Part, scales: Scales, **options: Any) -> Any:
@@ -121,7 +123,7 @@ def fit(
     with strategy.scope():
         trainer.compile(
             optimizer(experiment, strategy.num_replicas_in_sync),
-            loss=experiment.loss,
+            loss=LOSSES.get(experiment.loss, experiment.loss),
             jit_compile=False,  # XLA is slower with these loops, and takes minutes to compile
         )
         trainer.optimizer.build(trainer.trainable_variables)
@@ -198,13 +200,15 @@ def _card(
     input_maximum: dict[str, float],
     output_maximum: dict[str, float],
 ) -> Card:
-    channels = MuscleMap.load().channels
+    # A joint angle is a column of its own name.
+    channels = {c: list(muscles) for c, muscles in MuscleMap.load().channels.items()}
+    channels |= {c: [{c: 1.0}] for c in input_maximum if c not in channels}
     return Card(
         name=experiment.name,
         summary=" ".join(experiment.summary.split()),
         inputs=list(input_maximum),
         outputs=list(output_maximum),
-        muscles={c: list(channels[c]) for c in channels if c in {*input_maximum, *output_maximum}},
+        muscles={c: channels[c] for c in channels if c in {*input_maximum, *output_maximum}},
         rate=RATE,
         window=experiment.window,
         input_maximum=input_maximum,

@@ -13,18 +13,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from nem2e_tf import dataset, stdr_net
+from nem2e_tf import dataset, decoder, decoding, stdr_net
 from nem2e_tf.baselines import GainAndLag, Ridge, gain
 from nem2e_tf.dataset import maxima, own_maxima
+from nem2e_tf.edge import windows
 from nem2e_tf.metrics import LONGEST_LAG
-from nem2e_tf.refiner import CARD, load
+from nem2e_tf.refiner import CARD, Refiner, load
 from nem2e_tf.shards import Pair
 from nem2e_tf.signals import RATE
 from training import fit as fitting
-from training import rivals
+from training import losses, rivals
 from training.experiment import Experiment, Part
 from training.scoring import Method
-from training.shipped import refined
 from training.warping import TimeWarping
 
 CONTEXT = 0.15
@@ -116,7 +116,17 @@ def network(method: str, experiment: Experiment, teaching: Sequence[Part], kept:
         shutil.rmtree(work)
     refiner = load(folder.resolve())
     weights = sum(int(np.prod(w.shape)) for w in refiner.model.trainable_weights)
-    return Method(lambda pair: refined(refiner, pair), refiner.card.output_maximum, weights)
+    return Method(lambda pair: _estimate(refiner, pair), refiner.card.output_maximum, weights)
+
+
+def _estimate(refiner: Refiner, pair: Pair) -> pd.DataFrame:
+    """As `Refiner.refine`, which takes no joint angles."""
+    card = refiner.card
+    shares = pair.inputs(card.inputs) / pd.Series(card.input_maximum)
+    envelopes = windows.refined(
+        refiner.network, shares.to_numpy(), round(card.window * card.rate)
+    ) * np.array([card.output_maximum[channel] for channel in card.outputs])
+    return pd.DataFrame(envelopes, index=pair.simulated.index, columns=card.outputs)
 
 
 def is_kept(method: str, experiment: Experiment, teaching: Sequence[Part], kept: Path) -> bool:
@@ -132,7 +142,8 @@ def key(method: str, experiment: Experiment, teaching: Sequence[Part]) -> str:
     )
     if method != "stdr_net":
         del settings["network"], settings["free_running_from"]
-    code = [fitting, dataset, stdr_net, *([] if method == "stdr_net" else [rivals])]
+    own = [decoder, decoding] if method == "stdr_net" else [rivals]
+    code = [fitting, losses, dataset, stdr_net, *own]
     parts = [
         [
             part.block,

@@ -239,8 +239,8 @@ optimisation as it is; `gain` the best factor of each muscle; `gain and lag` the
 ±300 ms and then factor; `time warping` aligns every simulated cycle with the mean measured cycle
 of the training data; `ridge` is a regression on all simulated channels. The four networks are
 fitted alike, the convolution and the transformer in `block` alone: {steps} steps of {batch} windows
-of {window:g} s, with the learning rate and the augmentation that were chosen for STDR-Net.
-`encoder only` is STDR-Net without attention and decoder.
+of {window:g} s, with the loss, the learning rate and the augmentation that were chosen for
+STDR-Net. `encoder only` is STDR-Net without attention and decoder.
 
 Real recordings and virtual people never share a column. In `block` errors are in the measured
 unit. EMG amplitudes are not comparable between people, tasks and speeds: elsewhere every channel is
@@ -256,5 +256,5 @@ Holm over muscles (at least {few} people). A gait cycle begins at the largest kn
 swing; its intervals are those in which STDR-Net's absolute error differs from raw's (SPM, paired t
 over people, {alpha:g} divided by the number of muscles)."""
 
-_ABLATION = """STDR-Net with one thing changed (`training/ablations.yaml`), refitted. Each cell:
-RMSE, its share of raw's, r."""
+_ABLATION = """STDR-Net with one thing changed (`training/ablations.yaml`), refitted. Of the virtual
+people one half teaches and the other is tested. Each cell: RMSE, its share of raw's, r."""

@@ -12,7 +12,6 @@ averages metrics along an axis that single numbers do not have; `Trainer` gives 
 
 import json
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,9 +21,12 @@ import keras
 import tensorflow as tf
 
 from nem2e_tf.errors import InputError
+from nem2e_tf.files import replacing
 
 Made = TypeVar("Made")
 
+SUFFIX = ".weights.h5"
+"""Of files of weights, as Keras wants it."""
 REPLICAS = 2
 """Replicas of a mirrored fit on a machine without a GPU."""
 
@@ -99,8 +101,12 @@ class Trainer(keras.Model):
         return values
 
 
-class Backup(keras.callbacks.BackupAndRestore):
-    """Keeps each epoch's end until the fit is over; the chief writes, all go on from it.
+class Backup(keras.callbacks.Callback):
+    """Keeps the end of the last epoch, whole or not at all; the chief writes, all go on from it.
+
+    `keras.callbacks.BackupAndRestore` writes weights and their epoch one after the other: killed
+    between the two, a fit would go on with the weights of another epoch. Here the file's name says
+    its epoch. The end of the last epoch is kept too, until the folder is removed.
 
     Args:
         folder: path.
@@ -108,19 +114,31 @@ class Backup(keras.callbacks.BackupAndRestore):
     """
 
     def __init__(self, folder: Path, strategy: tf.distribute.Strategy) -> None:
-        self.chief = is_chief(strategy)
-        super().__init__(
-            folder,
-            save_freq="epoch" if self.chief else sys.maxsize,
-            delete_checkpoint=self.chief,
-        )
-        progress = folder / "training_metadata.json"
-        self.epochs = json.loads(progress.read_text())["epoch"] if progress.exists() else 0
+        super().__init__()
+        self.folder, self.chief = folder, is_chief(strategy)
+        if self.chief:
+            folder.mkdir(parents=True, exist_ok=True)
+        self.epochs = max(self._kept(), default=0)
         """Whole epochs that an interrupted fit has left there."""
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Go on where the last fit stopped."""
+        if self.epochs:
+            self.model.load_weights(self._kept()[self.epochs])
+            self.model._initial_epoch = self.epochs  # as Keras's own callback does
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Write, or have a part in it: metrics are read by all workers together or not at all."""
-        super().on_epoch_end(epoch, logs)
         if not self.chief:
             with TemporaryDirectory() as unused:
                 self.model.save_weights(Path(unused) / "unused.weights.h5")
+            return
+        before = self._kept()
+        with replacing(self.folder / f"{epoch + 1}{SUFFIX}") as temporary:
+            self.model.save_weights(temporary, overwrite=True)
+        for file in before.values():
+            file.unlink()
+
+    def _kept(self) -> dict[int, Path]:
+        files = self.folder.glob(f"[0-9]*{SUFFIX}")
+        return {int(file.name.removesuffix(SUFFIX)): file for file in files}

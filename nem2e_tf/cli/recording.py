@@ -10,16 +10,21 @@ import typer
 
 from nem2e_tf import terminal
 from nem2e_tf.cli.common import PAGES, PLOTS, load_refiner, plot_refined, write_frame
+from nem2e_tf.cli.study import estimate_study
+from nem2e_tf.errors import InputError
 from nem2e_tf.files import check_output, read_storage, write_storage
 from nem2e_tf.options import (
     AnySide,
+    DataFolder,
     End,
     IKTasks,
     Interval,
+    Jobs,
     Json,
     Loads,
     Markers,
     Model,
+    ModelOfOne,
     Moments,
     Motion,
     MuscleMapFile,
@@ -35,6 +40,7 @@ from nem2e_tf.options import (
     Solver,
     SolverName,
     Start,
+    Trials,
     Up,
 )
 
@@ -45,7 +51,6 @@ if TYPE_CHECKING:
 
 
 def estimate(
-    model: Model,
     refiner: RefinerName,
     output: Annotated[
         Path,
@@ -53,6 +58,7 @@ def estimate(
             "--output", "-o", help="Storage file (.sto), or a folder for all of the result."
         ),
     ],
+    model: ModelOfOne = None,
     motion: Motion = None,
     markers: Markers = None,
     moments: Moments = None,
@@ -71,14 +77,42 @@ def estimate(
     interval: Interval = False,
     runtime: RuntimeName = Runtime.keras,
     plot: Plot = None,
-    report: Annotated[Path | None, typer.Option(help="Page to write (.html).")] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Page to write (.html); with --trials its name in every folder."),
+    ] = None,
+    trials: Trials = None,
+    data: DataFolder = None,
+    jobs: Jobs = -1,
     as_json: Json = False,
 ) -> None:
-    """Estimate EMG envelopes from a recorded motion: simulate, then refine."""
+    """Estimate EMG envelopes from a recorded motion: simulate, then refine.
+
+    With --trials, from all recordings of a study, each into a folder of its own, with a summary.
+    What is there already is not made again; exits with status 1 if a trial has no result.
+    """
     from nem2e_tf import estimation
     from nem2e_tf.report import write_report
     from nem2e_tf.simulation import Recording
 
+    if trials is not None:
+        of_one = {
+            "model": model, "motion": motion, "markers": markers, "moments": moments,
+            "loads": loads, "ik-tasks": ik_tasks, "up": up, "emg": emg, "start": start,
+            "end": end, "plot": plot,
+        }  # fmt: skip
+        for option, given in of_one.items():
+            if given is not None:
+                raise InputError(
+                    f"--trials and --{option} are both given; the list says it of every trial"
+                )
+        estimate_study(
+            trials, output, data, refiner, jobs, as_json,
+            side=side, solver=solver, paths=paths, runtime=runtime, muscles=muscles, report=report,
+        )  # fmt: skip
+        return
+    if model is None:
+        raise InputError("neither --trials nor --model is given; name one of them")
     recording = Recording(motion, markers, moments, loads, ik_tasks, up)
     request = estimation.Request(
         model, recording, refiner, side, start, end, solver, paths, runtime, emg, muscles

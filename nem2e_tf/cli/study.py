@@ -1,13 +1,15 @@
 """Commands on many trials: `prepare`, `personalise`, `cohort`; and `demo`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from nem2e_tf import terminal
 from nem2e_tf.cli.common import load_refiner, plot_refined, write_frame
-from nem2e_tf.files import check_folder, check_new_folder
+from nem2e_tf.errors import InputError
+from nem2e_tf.files import check_folder, new_folder
+from nem2e_tf.locks import alone_in
 from nem2e_tf.options import Backend, DataFolder, Jobs, Json, PathKind, Paths, RefinerName
 
 
@@ -38,7 +40,7 @@ def prepare(
         terminal.print_warnings((), [f"no trial has EMG of {name}: left out" for name in absent])
         settings = replace(settings, outputs=tuple(measured))
     terminal.quiet_tensorflow()
-    with terminal.progress_bar("preparing trials") as progress:
+    with alone_in(check_folder(output)), terminal.progress_bar("preparing trials") as progress:
         prepared = preparation.prepare(
             listed,
             output,
@@ -63,6 +65,61 @@ def prepare(
         raise typer.Exit(1)
 
 
+def estimate_study(
+    trials: Path,
+    output: Path,
+    data: Path | None,
+    refiner: str,
+    jobs: int,
+    as_json: bool,
+    report: Path | None,
+    **settings: Any,
+) -> None:
+    """`nem2e estimate --trials`."""
+    from nem2e_tf import study, summary
+    from nem2e_tf.edge.manifest import refiner_folder
+    from nem2e_tf.refiner import CARD, Card
+    from nem2e_tf.trials import read_trials
+
+    if report is not None and (report.name != str(report) or report.suffix != ".html"):
+        raise InputError(
+            f"--report {report}: with --trials it is the name of a page in every trial's folder;"
+            " name one that ends in .html, without a folder"
+        )
+    refused: list[summary.Row] = []
+
+    def refuse(subject: str, task: str, label: str, fault: str) -> None:
+        refused.append(summary.Row(subject, task, label, fault=fault))
+
+    listed = read_trials(trials, data, refuse)
+    card = Card.read(refiner_folder(refiner) / CARD)
+    page = "" if report is None else report.name
+    same = study.Settings(refiner, report=page, **settings)
+    with alone_in(check_folder(output)):
+        with terminal.progress_bar("estimating trials") as progress:
+            made = study.estimate_all(
+                listed, output, same, jobs=jobs, begin=terminal.quiet_tensorflow, progress=progress
+            )
+        rows = [*made, *refused]
+        summary.write(rows, output, trials.stem, card.name)
+    failed = [row for row in rows if row.fault]
+    for row in failed:
+        line = f"failed: {row.subject} {row.trial}: {row.fault}"
+        terminal.console.print(line, soft_wrap=True, highlight=False, markup=False)
+    if as_json:
+        terminal.print_json({"output": str(output), "trials": [row.as_json() for row in rows]})
+    else:
+        states = [row.state for row in rows]
+        terminal.print_lines(
+            [
+                f"wrote {output}: {states.count('made')} trials made, {states.count('found')}"
+                f" found, {len(failed)} failed; {summary.PAGE} and {summary.CSV} are over all"
+            ]
+        )
+    if failed:
+        raise typer.Exit(1)
+
+
 def personalise(
     trials: Annotated[Path, typer.Option(help="List of one person's trials with EMG (.csv).")],
     refiner: RefinerName,
@@ -76,14 +133,14 @@ def personalise(
     from nem2e_tf.refiner import save
     from nem2e_tf.trials import read_trials
 
-    check_new_folder(output)
     listed = read_trials(trials, data)
-    trained = load_refiner(refiner)
-    with terminal.progress_bar("preparing trials") as progress:
-        pairs = personal.record(listed, trained, jobs=jobs, progress=progress)
-    with terminal.progress_bar("adapting") as progress:
-        adapted = personal.personalise(trained, pairs, seed=seed, progress=progress)
-    save(adapted, output)
+    with new_folder(output) as whole:
+        trained = load_refiner(refiner)
+        with terminal.progress_bar("preparing trials") as progress:
+            pairs = personal.record(listed, trained, jobs=jobs, progress=progress)
+        with terminal.progress_bar("adapting") as progress:
+            adapted = personal.personalise(trained, pairs, seed=seed, progress=progress)
+        save(adapted, whole)
     terminal.print_lines([f"wrote {output}: {adapted.card.summary}"])
 
 
@@ -106,7 +163,7 @@ def cohort(
 
     acting = switched_on(None if only is None else _names(only), _names(without))
     recipe = Recipe(seed, tuple(_names(tasks)), strides, acting, raw)
-    with terminal.progress_bar("making virtual people") as progress:
+    with alone_in(check_folder(output)), terminal.progress_bar("making virtual people") as progress:
         trials = make_cohort(output, subjects, recipe, jobs=jobs, progress=progress)
     terminal.print_lines([f"wrote {trials}"])
 
