@@ -103,7 +103,7 @@ def read_c3d(path: str | os.PathLike[str], up: str | None = None) -> C3D:
     ]
     turn = _turn(path, groups, platforms, up)
     rate = rest["rate"]
-    if rate <= 0:
+    if not 0 < rate < np.inf:
         raise InputError(f"{path}: its frame rate is {rate:g} a second; the file is damaged")
     first = rest["first_frame"] / rate
 
@@ -119,7 +119,11 @@ def read_c3d(path: str | os.PathLike[str], up: str | None = None) -> C3D:
     )
 
     names, units = (_padded(groups, "ANALOG", key, len(voltages)) for key in ("LABELS", "UNITS"))
-    used, plates, unknown = force_plates(groups, platforms, units, turn, scale, len(time))
+    try:
+        used, plates, unknown = force_plates(groups, platforms, units, turn, scale, len(time))
+    except (KeyError, IndexError, TypeError, ValueError):
+        # Like an unknown kind of plate, damaged parameters of plates do not cost the markers.
+        used, plates, unknown = set(), (), ": its FORCE_PLATFORM parameters are damaged"
     names = _unique([name or f"analog_{i + 1}" for i, name in enumerate(names)])
     kept = [i for i in range(len(voltages)) if i not in used]
     per_second = rate * (voltages.shape[1] / max(len(time), 1) if len(voltages) else 1.0)
@@ -138,7 +142,7 @@ def _announced(path: Path) -> int:
     """Frames by the header, which ezc3d mends silently; 0 where they exceed its two bytes."""
     with open(path, "rb") as file:
         head = file.read(512)
-        if len(head) < 512 or head[1] != 0x50:
+        if len(head) < 512 or head[1] != 0x50 or head[0] == 0:
             raise InputError(f"{path}: not a C3D file, or cut short: it has no C3D header")
         file.seek((head[0] - 1) * 512)
         processor = file.read(4)[3:]
@@ -161,11 +165,21 @@ def _open(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         )
         if done.returncode != 0:
             lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-            detail = lines[-1] if lines else "the reader stopped without a word"
-            raise InputError(f"{path}: not a C3D file that can be read: {detail}")
-        with np.load(result) as arrays:
-            found = dict(arrays)
+            raise _unreadable(path, lines[-1] if lines else "")
+        return _loaded(result)
+
+
+def _loaded(result: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    with np.load(result) as arrays:
+        found = dict(arrays)
     return found, json.loads(str(found.pop("json")))
+
+
+def _unreadable(path: Path, detail: str) -> InputError:
+    ended = "what it announces ends its reader, or takes more time or memory than its size allows"
+    return InputError(
+        f"{path}: not a C3D file that can be read: {detail or ended}; export it again"
+    )
 
 
 def _texts(groups: Any, group: str, key: str) -> list[str]:

@@ -6,11 +6,19 @@ types they share, and whichever comes second takes the other's std::vector for i
 """
 
 import json
+import os
+import resource
 import sys
 from typing import Any
 
 import ezc3d
 import numpy as np
+
+MEMORY, MEMORY_A_BYTE = 2**30, 100
+"""Bytes of memory for any file, and for each of its bytes; ezc3d takes some 30 for each."""
+
+SECONDS, BYTES_A_SECOND = 60, 10**6
+"""Of processor time. ezc3d reads some ten million bytes in one."""
 
 
 def contents(path: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -18,7 +26,7 @@ def contents(path: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     unread = ""
     try:
         content = ezc3d.c3d(path, extract_forceplat_data=True)
-    except RuntimeError as error:
+    except Exception as error:  # ezc3d raises whatever C++ threw
         # A kind of force plate that ezc3d does not know must not cost the markers.
         unread = f": {' '.join(str(error).split())}"
         content = ezc3d.c3d(path)
@@ -47,13 +55,37 @@ def contents(path: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     return arrays, rest
 
 
+def bound(path: str) -> None:
+    """Bound the time and memory of this process by the file's size: a header can ask for any."""
+    size = os.path.getsize(path)
+    bound_memory(MEMORY + MEMORY_A_BYTE * size)
+    seconds = SECONDS + size // BYTES_A_SECOND
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+
+
+def bound_memory(more: int) -> None:
+    """Bound memory to so many bytes more than this process has now."""
+    with open("/proc/self/statm", encoding="ascii") as file:
+        most = int(file.read().split()[0]) * resource.getpagesize() + more
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+
+
+def convert(path: str, result: str) -> str:
+    """Write what a C3D file holds as .npz; why it cannot be read, empty if it can."""
+    try:
+        arrays, rest = contents(path)
+        np.savez(result, json=np.array(json.dumps(rest)), **arrays)  # type: ignore[arg-type]
+    except Exception as error:
+        return " ".join(str(error).split()) or type(error).__name__
+    return ""
+
+
 def main() -> None:
     """Read the file that the first argument names, write to the one that the second names."""
-    try:
-        arrays, rest = contents(sys.argv[1])
-    except Exception as error:  # ezc3d raises whatever C++ threw
-        sys.exit(" ".join(str(error).split()) or type(error).__name__)
-    np.savez(sys.argv[2], json=np.array(json.dumps(rest)), **arrays)  # type: ignore[arg-type]
+    bound(sys.argv[1])
+    fault = convert(sys.argv[1], sys.argv[2])
+    if fault:
+        sys.exit(fault)
 
 
 if __name__ == "__main__":

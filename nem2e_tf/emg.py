@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.signal import butter, filtfilt, iirnotch, sosfiltfilt
 
 from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.files import STORAGE_SUFFIXES, check_input, check_time, read_storage
+from nem2e_tf.files import STORAGE_SUFFIXES, check_input, check_time, numbers, read_storage
 from nem2e_tf.signals import RATE, at_rate, check_continuous, low_pass, resample, sampling_rate
 
 BAND = (20.0, 450.0)
@@ -192,24 +192,39 @@ def uniform(raw: pd.DataFrame, what: str) -> pd.DataFrame:
 def _read_csv(path: Path) -> pd.DataFrame:
     with open(path, encoding="utf-8-sig", errors="replace") as file:
         head, first = file.readline(), file.readline()
+        rows = sum(1 for _ in file)
     separator = next((mark for mark in "\t;" if mark in head), ",")
     decimal = "," if separator != "," and "," in first else "."
+    if rows * head.count(separator) > path.stat().st_size:
+        # Read, the blanks that are left out might need more memory than there is.
+        raise InputError(
+            f"{path}: names {head.count(separator) + 1} columns, and its rows are shorter;"
+            " give every column a value in every row"
+        )
     try:
         frame = pd.read_csv(
             path, sep=separator, decimal=decimal, skipinitialspace=True, encoding="utf-8-sig"
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a CSV table: {' '.join(str(error).split())}") from None
+    if not isinstance(frame.index, pd.RangeIndex):
+        raise InputError(
+            f"{path}: rows have more values than the {frame.shape[1]} columns; where the decimal"
+            " mark is a comma, separate columns by semicolons or tabs"
+        )
     if frame.shape[1] < 2 or str(frame.columns[0]).strip().lower() != "time":
         raise InputError(f"{path}: the first column must be 'time', in seconds, channels after it")
     for name in frame.columns:
-        numbers = pd.to_numeric(frame[name], errors="coerce")
-        wrong = ~np.isfinite(numbers.to_numpy(dtype=float))
+        values = numbers(frame[name], decimal)
+        wrong = ~np.isfinite(values.to_numpy())
         if wrong.any():
             row = int(wrong.argmax())
             value = str(frame[name].iloc[row])[:30]
-            raise InputError(f"{path}: column '{name}', row {row + 1}: '{value}' is not a number")
-        frame[name] = numbers.astype(float)
+            raise InputError(
+                f"{path}: column '{name}', row {row + 1}: '{value}' is not a number;"
+                " leave such rows out"
+            )
+        frame[name] = values
     time = frame.pop(frame.columns[0]).to_numpy()
     check_time(path, time)
     frame.columns = frame.columns.astype(str).str.strip()

@@ -3,20 +3,35 @@
 import difflib
 from collections.abc import Iterable
 
+LONGEST = 1000
+"""Characters of a message. What is longer quotes a file at length and loses its middle."""
+
 
 class InputError(ValueError):
     """Something given to NEM2E cannot be used.
 
     The message is one line: the file, the column or time, what is wrong, what to do. The command
-    line prints it as it is and exits with status 2.
+    line prints it as it is and exits with status 2. Line breaks and control characters, which a
+    file may put into the names that a message quotes, are shown as escapes.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(_one_line(message))
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """End of a sentence about an unknown name: the known one that is spelled most like it."""
     known = sorted(set(names))
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    # Likeness takes the product of lengths; no name that is meant is that long.
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5) if len(name) < 200 else []
     if close:
         return f"the nearest is '{close[0]}'"
     listed = ", ".join(f"'{n}'" for n in known[:6]) + (", …" if len(known) > 6 else "")
     return f"there is {listed}" if known else "there are none"
+
+
+def _one_line(message: str) -> str:
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
+    if len(shown) <= LONGEST:
+        return shown
+    return f"{shown[: LONGEST * 3 // 4]} … {shown[-(LONGEST // 5) :]}"

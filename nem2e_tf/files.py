@@ -154,17 +154,17 @@ def read_storage(path: str | os.PathLike[str]) -> pd.DataFrame:
         raise InputError(f"{path}: not a storage file; expected a name ending in .sto or .mot")
     text = path.read_bytes().decode("utf-8", errors="replace")
     if not text.strip():
-        raise InputError(f"{path}: the file is empty")
+        raise InputError(f"{path}: the file is empty; export it again")
     header, labels, body = _split(path, text)
     frame = _numbers(path, labels, body)
-    declared = header.get("nrows", "")
-    if declared.isdigit() and len(frame) < int(declared):
+    declared = announced(header.get("nrows", ""))
+    if len(frame) < declared:
         raise InputError(
             f"{path}: cut short: the header announces {declared} rows, the file has {len(frame)};"
             " copy or export it again"
         )
     if len(frame) == 0:
-        raise InputError(f"{path}: no rows after the column names")
+        raise InputError(f"{path}: no rows after the column names; export it again")
     check_time(path, frame.index.to_numpy())
     in_degrees = header.get("indegrees", "no").lower() in ("yes", "y", "true", "1")
     frame.attrs = {"path": str(path), "in_degrees": in_degrees}
@@ -183,7 +183,8 @@ def _split(path: Path, text: str) -> tuple[dict[str, str], list[str], str]:
             header[key.strip().lower()] = value.strip()
     else:
         raise InputError(
-            f"{path}: no 'endheader' line; this is not an OpenSim storage file, or it is cut short"
+            f"{path}: no 'endheader' line; this is not an OpenSim storage file, or it is cut short;"
+            " export it again as .sto or .mot"
         )
     for line in lines:
         if line.strip():
@@ -192,16 +193,36 @@ def _split(path: Path, text: str) -> tuple[dict[str, str], list[str], str]:
             labels = [part.strip() for part in parts if part.strip()]
             break
     else:
-        raise InputError(f"{path}: no column names after 'endheader'; the file is cut short")
+        raise InputError(
+            f"{path}: no column names after 'endheader'; the file is cut short: export it again"
+        )
     if labels[0].lower() != "time":
-        raise InputError(f"{path}: the first column is '{labels[0]}'; it must be 'time'")
+        raise InputError(
+            f"{path}: the first column is '{labels[0]}'; it must be 'time', in seconds"
+        )
     twice = {label for label in labels if labels.count(label) > 1}
     if twice:
         raise InputError(f"{path}: column '{sorted(twice)[0]}' is there twice; remove one")
     return header, labels, lines.read()
 
 
+def announced(count: str) -> int:
+    """How many rows a header announces; 0 where what it says is no count."""
+    return int(count) if count.isascii() and count.isdigit() and len(count) < 19 else 0
+
+
+def numbers(column: pd.Series, decimal: str = ".") -> pd.Series:
+    """A column of texts as float64, NaN where one is no number."""
+    texts = column.astype(str)
+    # An integer of more digits than a float holds is an error to pandas, not infinity.
+    short = texts.where(texts.str.len() < 100)
+    return pd.to_numeric(short.str.replace(decimal, "."), errors="coerce").astype(float)
+
+
 def _numbers(path: Path, labels: list[str], body: str) -> pd.DataFrame:
+    if body.count("\n") * (2 * len(labels) - 1) > len(body):
+        # Rows too short for a value a column: a table of them could be larger than any memory.
+        _check_rows(path, labels, body)
     try:
         # One column more than there are labels: a longer row shows there instead of shifting.
         table = pd.read_csv(
@@ -217,15 +238,16 @@ def _numbers(path: Path, labels: list[str], body: str) -> pd.DataFrame:
         _check_rows(path, labels, body)
     for label in labels:
         if table[label].dtype.kind not in "fiu":
-            numbers = pd.to_numeric(table[label].astype(str), errors="coerce")
-            wrong = (numbers.isna() & table[label].notna()).to_numpy()
+            found = numbers(table[label])
+            wrong = (found.isna() & table[label].notna()).to_numpy()
             if wrong.any():
                 row = int(wrong.argmax())
                 value = str(table[label].iloc[row])[:30]
                 raise InputError(
-                    f"{path}: column '{label}', row {row + 1}: '{value}' is not a number"
+                    f"{path}: column '{label}', row {row + 1}: '{value}' is not a number;"
+                    " write numbers with a decimal point"
                 )
-            table[label] = numbers
+            table[label] = found
     values = table.to_numpy(dtype=float)
     bad = ~np.isfinite(values)
     if bad.any():
@@ -246,13 +268,20 @@ def _check_rows(path: Path, labels: list[str], body: str) -> None:
     rows = [line.split() for line in body.splitlines() if line.strip()]
     for row, values in enumerate(rows, start=1):
         if len(values) > len(labels):
-            raise InputError(f"{path}: row {row} has more values than the {len(labels)} columns")
+            raise InputError(
+                f"{path}: row {row} has more values than the {len(labels)} columns;"
+                " name every column"
+            )
         if len(values) < len(labels):
             missing = labels[len(values)]
             if row == len(rows):
-                raise InputError(f"{path}: cut short: its last row ends before column '{missing}'")
+                raise InputError(
+                    f"{path}: cut short: its last row ends before column '{missing}';"
+                    " export it again"
+                )
             raise InputError(
-                f"{path}: row {row} has {len(values)} values for the {len(labels)} columns"
+                f"{path}: row {row} has {len(values)} values for the {len(labels)} columns;"
+                " give every column one"
             )
 
 
@@ -286,13 +315,15 @@ def write_storage(frame: pd.DataFrame, path: str | os.PathLike[str], name: str) 
     ...     read_storage(f"{folder}/emg.sto").equals(frame)
     True
     """
+    # Tabs and line breaks in a name would be columns and rows; quotes are no quotes here.
+    title, *labels = (" ".join(str(text).split()) for text in (name, *frame.columns))
     head = (
-        f"{name}\nversion=1\nnRows={len(frame)}\nnColumns={frame.shape[1] + 1}\n"
-        "inDegrees=no\nendheader\n"
+        f"{title}\nversion=1\nnRows={len(frame)}\nnColumns={frame.shape[1] + 1}\n"
+        "inDegrees=no\nendheader\n" + "\t".join(["time", *labels]) + "\n"
     )
     with replacing(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
         file.write(head)
-        frame.to_csv(file, sep="\t", index_label="time", lineterminator="\n", na_rep="nan")
+        frame.to_csv(file, sep="\t", header=False, lineterminator="\n", na_rep="nan")
 
 
 def read_motion(path: str | os.PathLike[str], rotations: Iterable[str]) -> pd.DataFrame:

@@ -44,7 +44,7 @@ class Offsets:
         table = np.array([self.level, self.lower, self.upper])
         if not table.size or not np.isfinite(table).all():
             raise ValueError("offsets must be finite numbers, at one level or more")
-        if (np.diff(table[0]) <= 0).any():
+        if (table[0, 1:] <= table[0, :-1]).any():
             raise ValueError("levels must rise")
         if (table[1] > 0).any() or (table[2] < 0).any():
             raise ValueError("lower offsets must not be positive, nor upper ones negative")

@@ -3,15 +3,14 @@
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
+from nem2e_tf.documents import read_yaml
 from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.files import check_input, read_storage
+from nem2e_tf.files import read_storage
 
 SIDES = ("r", "l")
 Weights = dict[str, float]
@@ -39,14 +38,8 @@ class MuscleMap:
     def load(cls, path: str | os.PathLike[str] | None = None) -> "MuscleMap":
         """Read a map from a YAML file; without a path, the package's own nine channels."""
         if path is None:
-            text, what = (resources.files("nem2e_tf") / "muscles.yaml").read_text(), "muscles.yaml"
-        else:
-            file = check_input(path, "a muscle map")
-            text, what = file.read_text(encoding="utf-8", errors="replace"), str(file)
-        try:
-            return cls.parse(yaml.safe_load(text), what)
-        except yaml.YAMLError as error:
-            raise InputError(f"{what}: not YAML: {' '.join(str(error).split())}") from None
+            path = Path(__file__).with_name("muscles.yaml")
+        return cls.parse(read_yaml(path, "a muscle map"), str(path))
 
     @classmethod
     def parse(cls, table: Any, what: str) -> "MuscleMap":

@@ -5,12 +5,13 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pandas as pd
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Field,
     FiniteFloat,
     PositiveFloat,
     ValidationError,
@@ -19,7 +20,7 @@ from pydantic import (
 
 from nem2e_tf import familiarity, intervals
 from nem2e_tf.edge import windows
-from nem2e_tf.edge.layout import Network, Signals
+from nem2e_tf.edge.layout import LARGEST_RATE, LONGEST_WINDOW, Network, Signals
 from nem2e_tf.edge.manifest import refiner_folder
 from nem2e_tf.edge.refiner import outside
 from nem2e_tf.edge.steps import StepNetwork
@@ -30,6 +31,7 @@ from nem2e_tf.runtimes import WEIGHTS, KerasNetwork, open_network, write_keras_m
 from nem2e_tf.signals import at_rate
 
 CARD = "card.json"
+Maximum = Annotated[PositiveFloat, Field(allow_inf_nan=False)]
 
 
 class Source(BaseModel):
@@ -75,10 +77,10 @@ class Card(BaseModel):
     inputs: list[str]
     outputs: list[str]
     muscles: dict[str, list[Weights]]
-    rate: PositiveFloat
-    window: PositiveFloat
-    input_maximum: dict[str, PositiveFloat]
-    output_maximum: dict[str, PositiveFloat]
+    rate: Annotated[PositiveFloat, Field(le=LARGEST_RATE)]
+    window: Annotated[PositiveFloat, Field(le=LONGEST_WINDOW)]
+    input_maximum: dict[str, Maximum]
+    output_maximum: dict[str, Maximum]
     unit: str
     fitted_on: list[Source]
     scores: dict[str, Any]

@@ -5,9 +5,9 @@ from importlib import resources
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from nem2e_tf.documents import parse_yaml
 from nem2e_tf.errors import InputError, nearest
 from nem2e_tf.trials import TASKS
 
@@ -180,12 +180,8 @@ def registry() -> dict[str, Dataset]:
 
 def parse(text: str, what: str) -> dict[str, Dataset]:
     """Read a registry from YAML; `InputError` names the first fact that is wrong."""
-    try:
-        table = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"{what}: not YAML: {' '.join(str(error).split())}") from None
     sets = {}
-    for name, facts in table.items():
+    for name, facts in parse_yaml(text, what).items():
         try:
             sets[name] = Dataset.model_validate(facts)
         except ValidationError as error:

@@ -16,6 +16,7 @@ from nem2e_tf.edge.refiner import step_network
 from nem2e_tf.edge.steps import StepNetwork
 from nem2e_tf.errors import InputError, nearest
 from nem2e_tf.files import replacing
+from nem2e_tf.trust import check_keras, check_saved_model
 
 WEIGHTS = "refiner.keras"
 RUNTIMES = ("keras", "savedmodel", *TFLITE, "onnx")
@@ -90,11 +91,16 @@ def _keras_model(folder: Path) -> Any:
 
     import nem2e_tf.stdr_net  # noqa: F401  registers the network's layers with Keras
 
+    check_keras(folder / WEIGHTS)
     try:
         return keras.models.load_model(folder / WEIGHTS, compile=False, safe_mode=True)
-    except (ValueError, TypeError, KeyError, OSError, ImportError) as error:
-        detail = " ".join(str(error).split())[:200]
-        raise InputError(f"{folder / WEIGHTS}: Keras cannot load this network: {detail}") from None
+    except Exception as error:  # whatever a wrong setting of a layer meets
+        raise _unreadable(folder / WEIGHTS, "Keras", error) from None
+
+
+def _unreadable(path: Path, what: str, error: Exception) -> InputError:
+    detail = " ".join(str(error).split())[:200]
+    return InputError(f"{path}: {what} cannot load this network: {detail}")
 
 
 def write_keras_model(model: Any, path: Path) -> None:
@@ -115,8 +121,13 @@ def open_saved_model(manifest: Manifest) -> FunctionNetwork:
     import tensorflow as tf
 
     manifest.files("savedmodel")
-    loaded = tf.saved_model.load(manifest.folder / "savedmodel")
-    serve = loaded.signatures["serving_default"]
+    check_saved_model(manifest)
+    path = manifest.folder / "savedmodel"
+    try:
+        loaded = tf.saved_model.load(path)
+        serve = loaded.signatures["serving_default"]
+    except Exception as error:  # whatever a wrong graph meets
+        raise _unreadable(path, "TensorFlow", error) from None
 
     def run(windows: np.ndarray) -> np.ndarray:
         found: np.ndarray = serve(simulated=tf.constant(windows))["activity"].numpy()
@@ -140,7 +151,11 @@ def open_onnx(manifest: Manifest, threads: int | None = None) -> FunctionNetwork
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads or 0
-    session = onnxruntime.InferenceSession(file.read_bytes(), options)
+    try:
+        # Of bytes, not of a path: a file has no folder to find data beside it in.
+        session = onnxruntime.InferenceSession(file.read_bytes(), options)
+    except Exception as error:  # its own kinds, of no common class
+        raise _unreadable(file, "onnxruntime", error) from None
 
     def run(windows: np.ndarray) -> np.ndarray:
         (found,) = session.run(["activity"], {"simulated": windows})

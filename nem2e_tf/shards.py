@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, PositiveFloat, ValidationError, field_validator
 
 from nem2e_tf.errors import InputError
 from nem2e_tf.files import replacing
@@ -88,7 +88,7 @@ class Manifest(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal[1] = 1
-    rate: float
+    rate: PositiveFloat
     simulated: list[str]
     measured: list[str]
     angles: list[str]
@@ -106,8 +106,9 @@ class Manifest(BaseModel):
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"]) or "the whole"
             raise InputError(f"{path}: {place}: {first['msg']}") from None
+        there = {file.name for file in folder.iterdir()}
         for shard in manifest.shards:
-            if not (folder / shard.file).is_file():
+            if shard.file not in there:
                 raise InputError(f"{folder}: {shard.file} is missing; run nem2e prepare again")
         return manifest
 
@@ -240,6 +241,8 @@ class Shards:
             try:
                 one = replace(self, chosen=(shard,))
                 (series,) = one.series().as_numpy_iterator()
+                if any(len(rows) != shard.frames for rows in series.values()):
+                    raise ValueError("as many rows as the manifest says")
             except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, ValueError):
                 raise InputError(
                     f"{self.folder / shard.file}: damaged; run nem2e prepare again"

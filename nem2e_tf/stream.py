@@ -1,6 +1,5 @@
 """Lines of a sensor in, lines of envelopes out."""
 
-import math
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
@@ -15,6 +14,9 @@ LONGEST_GAP = 0.25
 """Seconds without a sample that a straight line bridges. After longer ones it begins anew."""
 LATEST = 1.0
 """Seconds that a sample may be late. One that is later is of a clock that was set back."""
+
+LAST = 1e11
+"""Seconds from zero, some 3000 years: beyond it, 64 bits do not tell one frame from the next."""
 
 
 def stream_lines(
@@ -107,8 +109,8 @@ def _sample(
         tell(f"line {number}: holds what is no number; left out")
         return None
     found = np.array(values)[used]
-    if not math.isfinite(time) or outside(found[None]) is not None:
-        tell(f"line {number}: activity is not 0-1, or time no finite number; left out")
+    if not abs(time) < LAST or outside(found[None]) is not None:
+        tell(f"line {number}: activity is not 0-1, or time no number of seconds; left out")
         return None
     return time, found
 

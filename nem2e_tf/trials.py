@@ -79,6 +79,8 @@ def read_trials(
         table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a CSV table: {' '.join(str(error).split())}") from None
+    if not isinstance(table.index, pd.RangeIndex):
+        raise InputError(f"{path}: rows have more cells than the {table.shape[1]} columns")
     for column in COLUMNS:
         if column not in table.columns:
             raise InputError(f"{path}: no column '{column}'; {nearest(column, table.columns)}")
@@ -126,15 +128,21 @@ def _trial(path: Path, root: Path, line: int, row: Mapping[Any, Any]) -> Trial:
     files: dict[str, Path | None] = {}
     for column in FILES:
         name = row[column].strip()
-        files[column] = (root / name).resolve() if name else None
-        file = files[column]
-        if file is None:
+        if not name:
             if column in ("model", "motion"):
                 raise refuse(column, "is empty; a trial needs it")
-        elif not file.is_relative_to(root):
+            files[column] = None
+            continue
+        try:
+            file = (root / name).resolve()
+            inside, there = file.is_relative_to(root), file.is_file()
+        except (OSError, ValueError, RuntimeError):  # no name of a file; a loop of links
+            inside, there = True, False
+        if not inside:
             raise refuse(column, f"'{name}' leads out of the folder {root}")
-        elif not file.is_file():
+        if not there:
             raise refuse(column, f"no file '{name}' in {root}")
+        files[column] = file
     times = []
     for column in ("start", "end"):
         try:
@@ -146,7 +154,7 @@ def _trial(path: Path, root: Path, line: int, row: Mapping[Any, Any]) -> Trial:
     if not times[0] < times[1] < float("inf"):
         raise refuse("end", f"{times[1]:g} s is not after the start, {times[0]:g} s")
     if not row["subject"].strip():
-        raise refuse("subject", "is empty")
+        raise refuse("subject", "is empty; name who moved")
     model, motion = files["model"], files["motion"]
     assert model is not None and motion is not None
     return Trial(

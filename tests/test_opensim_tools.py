@@ -197,7 +197,7 @@ def own_loads(overground: Path, tmp_path: Path) -> Path:
     [
         ("calcn_r", "calcm_r", ["'calcm_r'", "nearest is 'calcn_r'"]),
         ("grf_walk.mot", "gone.mot", ["gone.mot", "no such file"]),
-        ("<?xml", "# ", ["loads.xml", "not an ExternalLoads file"]),
+        ("<?xml", "# ", ["loads.xml", "not OpenSim ExternalLoads"]),
     ],
 )
 def test_bad_loads_are_refused_before_a_tool_runs(

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from pydantic import ValidationError
 
 from nem2e_tf import terminal
+from nem2e_tf.documents import read_yaml
 from nem2e_tf.edge.manifest import shipped
 from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.files import check_input, replacing
+from nem2e_tf.files import replacing
 from nem2e_tf.refiner import CARD, Card
 from training.experiment import EVALUATION, REPOSITORY, RUNS, Experiment, read_experiment
 from training.methods import METHODS, NETWORKS, is_kept, network, simple
@@ -72,10 +72,7 @@ def run(
 
 def read_ablations(path: Path, experiment: Experiment) -> dict[str, Experiment]:
     """Experiments by name, from a table of changes to one; `InputError` names one that is wrong."""
-    try:
-        table = yaml.safe_load(check_input(path, "ablations").read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    table = read_yaml(path, "ablations")
     if not isinstance(table, dict) or not all(isinstance(c, dict) for c in table.values()):
         raise InputError(f"{path}: not a table of names, each with what it changes")
     changed = {}

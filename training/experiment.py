@@ -8,7 +8,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -24,8 +23,9 @@ from nem2e_tf import cohort
 from nem2e_tf.cohort import sample_subject
 from nem2e_tf.cohort.making import LIST, Recipe, make_cohort
 from nem2e_tf.dataset import Augmentation
+from nem2e_tf.documents import read_yaml
 from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.files import check_folder, check_input
+from nem2e_tf.files import check_folder
 from nem2e_tf.locks import alone_in
 from nem2e_tf.preparation import Settings, prepare
 from nem2e_tf.shards import Pair, Shards
@@ -255,11 +255,8 @@ def _code(package: ModuleType) -> str:
 
 def read_experiment(path: str | os.PathLike[str]) -> Experiment:
     """Read an experiment; `InputError` names the first setting that is wrong."""
-    path = check_input(path, "an experiment")
     try:
-        return Experiment.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not YAML: {error}") from None
+        return Experiment.model_validate(read_yaml(path, "an experiment"))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the whole"

@@ -8,6 +8,12 @@ import numpy as np
 
 from nem2e_tf.errors import InputError
 
+LARGEST_SIZE = 4096
+"""Channels, frames, units or steps of a network. A matrix of that size takes 64 MB."""
+
+LARGEST_RATE, LONGEST_WINDOW = 10_000.0, 3600.0
+"""Hz and seconds of a refiner's card. Ours have 100 Hz and 2 s."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -44,7 +50,7 @@ class Layout:
                 continue
             if type(value) is not (bool if name == "causal" else int):
                 raise TypeError(f"{name} is {value!r}")
-            if value < (name in ("inputs", "outputs", "frames")):
+            if not (name in ("inputs", "outputs", "frames")) <= value <= LARGEST_SIZE:
                 raise ValueError(f"{name} is {value}")
         return layout
 
@@ -107,5 +113,7 @@ class Signals:
         ]
         numbers = np.array([rate, window, *np.concatenate(maxima)])
         if not (np.isfinite(numbers) & (numbers > 0)).all():
-            raise InputError("rate, window and maxima must be positive numbers")
+            raise ValueError("rate, window and maxima must be positive numbers")
+        if rate > LARGEST_RATE or window > LONGEST_WINDOW:
+            raise ValueError(f"a rate of {rate:g} Hz or a window of {window:g} s is beyond use")
         return cls(inputs, outputs, rate, window, *maxima)

@@ -42,14 +42,20 @@ class Manifest:
         try:
             found = json.loads(path.read_bytes())
             if found["format"] != FORMAT:
-                raise InputError(f"{path}: format {found['format']}, known is {FORMAT}")
+                raise InputError(
+                    f"{path}: format {found['format']}, known is {FORMAT}; export again:"
+                    f" python -m export.all {folder}"
+                )
             forms = {str(name): dict(form) for name, form in found["forms"].items()}
             return cls(folder, Layout.of(found["network"]), forms)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             if isinstance(error, InputError):
                 raise
             detail = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-            raise InputError(f"{path}: not a manifest of exports: {detail}") from None
+            raise InputError(
+                f"{path}: not a manifest of exports: {detail}; export again:"
+                f" python -m export.all {folder}"
+            ) from None
 
     def files(self, form: str) -> dict[str, Path]:
         """The files of a form, by their names without suffix.

@@ -103,7 +103,7 @@ def read_signals(folder: Path) -> Signals:
         return Signals.of(json.loads(path.read_bytes()))
     except FileNotFoundError:
         raise InputError(f"{folder}: no card.json in this folder; it is not a refiner") from None
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         detail = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise InputError(f"{path}: not a refiner's card: {detail}") from None
 

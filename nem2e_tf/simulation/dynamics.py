@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nem2e_tf.documents import check_document
 from nem2e_tf.errors import InputError, nearest
 from nem2e_tf.files import STORAGE_SUFFIXES, check_input, read_storage, write_storage
 from nem2e_tf.signals import common_times, low_pass
@@ -94,6 +95,7 @@ def read_loads(
         InputError: not ExternalLoads, no data file, a column or body that is not there.
     """
     path = check_input(path, "external loads")
+    check_document(path, "OpenSim ExternalLoads", "ExternalLoads")
     import opensim
 
     try:
@@ -104,10 +106,12 @@ def read_loads(
         raise InputError(f"{path}: holds no external force; expected OpenSim ExternalLoads")
     named = external.getDataFileName()
     if named in ("", "Unassigned"):
-        raise InputError(f"{path}: names no data file with the forces (<datafile>)")
+        raise InputError(f"{path}: names no data file; name the one with the forces in <datafile>")
     data = path.parent / named
     if not data.exists():
-        raise InputError(f"{path}: its data file '{named}' is not there (looked for {data})")
+        raise InputError(
+            f"{path}: its data file '{named}' is not there (looked for {data}); put it there"
+        )
     forces = _forces(data, up)
     bodies = ["ground", *(body.getName() for body in model.getBodySet())]
     for i in range(external.getSize()):
@@ -118,10 +122,12 @@ def read_loads(
                 f"{path}: '{force.getName()}' acts on '{body}', which is no body of the model;"
                 f" {nearest(body, bodies)}"
             )
-        identifiers = (
-            force.get_force_identifier(), force.get_point_identifier(),
-            force.get_torque_identifier(),
-        )  # fmt: skip
+        # Left out, they are not empty texts: OpenSim throws where such a one is asked for.
+        identifiers = [
+            getattr(force, f"get_{kind}_identifier")()
+            for kind in ("force", "point", "torque")
+            if force.getPropertyByName(f"{kind}_identifier").size()
+        ]
         for name in (f"{stem}{axis}" for stem in identifiers if stem for axis in "xyz"):
             if name not in forces.columns:
                 raise InputError(

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
+from nem2e_tf.documents import check_document
 from nem2e_tf.errors import InputError, nearest
 from nem2e_tf.files import check_input
 from nem2e_tf.markers import AXES, seen
@@ -170,6 +171,7 @@ def _tasks(
 ) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
     """Weight by marker; value and weight by coordinate that is to stay near a value."""
     path = check_input(path, "inverse kinematics tasks")
+    check_document(path, "an OpenSim IKTaskSet", "IKTaskSet")
     import opensim
 
     try:

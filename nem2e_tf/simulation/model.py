@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from nem2e_tf.documents import check_document
 from nem2e_tf.errors import InputError, nearest
 from nem2e_tf.files import check_input
 from nem2e_tf.simulation.posture import Posture
@@ -168,6 +169,7 @@ def read_model(path: str | os.PathLike[str]) -> tuple[Any, Any]:
     path = check_input(path, "an OpenSim model")
     if path.suffix.lower() != ".osim":
         raise InputError(f"{path}: not an OpenSim model; expected a name ending in .osim")
+    check_document(path, "an OpenSim model", "Model")
     import opensim
 
     # OpenSim reports each missing picture of a bone, and writes a log into the working folder.
@@ -186,6 +188,9 @@ def reason(error: RuntimeError) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     # Simbody says first where it was thrown, and on the next line why.
     told = next((line for line in lines if line.startswith("Error detected")), "".join(lines[:1]))
+    unknown = re.search(r"object type '\{?(.*?)\}?' is not a registered Object", told)
+    if unknown:
+        return f"it holds a '{unknown[1]}', which OpenSim itself has not; plug-ins are not loaded"
     return re.sub(r"^(std::exception in '.*?'|Error detected by Simbody method \S+): ", "", told)
 
 

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from nem2e_tf.documents import check_document
 from nem2e_tf.errors import InputError
 from nem2e_tf.files import check_input, read_motion, replacing
 from nem2e_tf.simulation.marker_pairs import (
@@ -161,6 +162,7 @@ def scale_model(
     if height is not None and not 0.3 <= height <= 2.8:
         raise InputError(f"a height of {height:g} m is no person's; give metres")
     generic, static = check_input(generic, "a generic model"), check_input(static, "a static trial")
+    check_document(generic, "an OpenSim model", "Model")
     model = _load(generic)
     shown = shown_markers(static, start, end)
     markers = model_markers(model)

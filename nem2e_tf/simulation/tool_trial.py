@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.interpolate import make_interp_spline
 
+from nem2e_tf.documents import check_document
 from nem2e_tf.errors import InputError, nearest
 from nem2e_tf.files import check_input, write_storage
 from nem2e_tf.signals import resample
@@ -238,6 +239,7 @@ def _check_loads(loads: str | os.PathLike[str], leg: LegModel) -> Path:
     import opensim
 
     path = check_input(loads, "external loads").absolute()
+    check_document(path, "OpenSim ExternalLoads", "ExternalLoads")
     try:
         external = opensim.ExternalLoads(str(path), True)
     except RuntimeError as error:
