@@ -24,9 +24,9 @@ from nem2e_tf.edge.refiner import read_signals
 from nem2e_tf.emg import read_raw
 from nem2e_tf.errors import LONGEST, InputError
 from nem2e_tf.files import read_storage, write_storage
-from nem2e_tf.markers import read_trc
 from nem2e_tf.refiner import CARD, Card
 from nem2e_tf.stream import stream_lines
+from nem2e_tf.trc import read_trc
 from nem2e_tf.trials import COLUMNS, read_trials
 from tests.fuzz.__main__ import READERS
 from tests.fuzz.mutation import Mutation

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from nem2e_tf.files import read_motion, read_storage
-from nem2e_tf.markers import read_trc
 from nem2e_tf.simulation import inverse_kinematics
 from nem2e_tf.simulation.kinematics import marker_errors
+from nem2e_tf.trc import read_trc
 
 Refused = Callable[..., AbstractContextManager[None]]
 START, END = 0.5, 0.7

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nem2e_tf.markers import read_markers, read_trc, seen
+from nem2e_tf.markers import read_markers, seen
+from nem2e_tf.trc import read_trc
 
 Refused = Callable[..., AbstractContextManager[None]]
 

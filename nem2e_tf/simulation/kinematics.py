@@ -13,9 +13,10 @@ from rich.table import Table
 from nem2e_tf.documents import check_document
 from nem2e_tf.errors import InputError, nearest
 from nem2e_tf.files import check_input
-from nem2e_tf.markers import AXES, seen
+from nem2e_tf.markers import seen
 from nem2e_tf.simulation.geometry import Progress
 from nem2e_tf.simulation.model import read_model, reason
+from nem2e_tf.trc import AXES
 
 ACCURACY = 1e-5
 """OpenSim's own default.
