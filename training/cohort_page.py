@@ -24,7 +24,7 @@ from nem2e_tf.cohort.cycles import SPEEDS
 from nem2e_tf.cohort.session import session, write_leg
 from nem2e_tf.cohort.subject import sample_subject
 from nem2e_tf.cohort.surface import ELECTRODES
-from nem2e_tf.files import read_motion, read_storage, replacing
+from nem2e_tf.files import check_folder, read_motion, read_storage, replacing
 from nem2e_tf.signals import RATE, resample
 from nem2e_tf.simulation import load_leg, simulate
 from training.cohort_figure import draw_figure
@@ -108,8 +108,10 @@ def page(
     strides: Annotated[int, typer.Option(help="Strides of each task.")] = 30,
     seed: Annotated[int, typer.Option(help="Of the cohort.")] = 1,
     data: Annotated[Path | None, typer.Option(help="Folder of the recordings.")] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write into.")] = DOCS,
 ) -> None:
     """Write docs/cohort.md and docs/cohort-<task>.png."""
+    check_folder(output)
     real = recorded((data or data_folder()) / "ceinms-lower-limb")
     people: list[Person] = []
     context = multiprocessing.get_context("spawn")
@@ -123,11 +125,11 @@ def page(
             progress(len(people), subjects)
     for task in SPEEDS:
         draw_figure(
-            real[task], [p.alike[task] for p in people], DOCS / f"cohort-{task}.png", task.title()
+            real[task], [p.alike[task] for p in people], output / f"cohort-{task}.png", task.title()
         )
-    with replacing(DOCS / "cohort.md") as temporary:
+    with replacing(output / "cohort.md") as temporary:
         temporary.write_text(_page(real, people, seed, strides), encoding="utf-8")
-    terminal.screen.print(f"wrote {DOCS / 'cohort.md'}", soft_wrap=True, highlight=False)
+    terminal.screen.print(f"wrote {output / 'cohort.md'}", soft_wrap=True, highlight=False)
 
 
 def _page(real: dict[str, Likeness], people: Sequence[Person], seed: int, strides: int) -> str:
