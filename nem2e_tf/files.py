@@ -310,7 +310,8 @@ def write_storage(frame: pd.DataFrame, path: str | os.PathLike[str], name: str) 
 
     >>> times = pd.Index([0.0, 0.01], name="time")
     >>> frame = pd.DataFrame({"soleus_r": [0.1, 0.2]}, index=times)
-    >>> with tempfile.TemporaryDirectory() as folder:
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
     ...     write_storage(frame, f"{folder}/emg.sto", "envelopes")
     ...     read_storage(f"{folder}/emg.sto").equals(frame)
     True
