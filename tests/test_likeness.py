@@ -1,9 +1,14 @@
 """The numbers by which a cohort is compared with a recording, against curves known in advance."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from nem2e_tf.cohort.causes import causes
 from training.likeness import (
     JOINTS,
     centre_of_activity,
@@ -82,3 +87,19 @@ def test_people_whose_bursts_are_evenly_about_the_cycle_have_nothing_in_common()
 def test_correlation_of_shifted_bursts_is_the_cosine_of_the_shift() -> None:
     one, other = (p.to_numpy()[:-1] for p in mean_cycles([1.0, 3.0], [0.0, 1.0]))
     np.testing.assert_allclose(correlation(one, other), [np.cos(1.0)])
+
+
+@pytest.mark.slow
+def test_the_page_of_the_cohort_shows_people_beside_the_recording_and_every_cause(
+    lower_limb: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "training.cohort_page", "--subjects", "3", "--strides", "3"]
+    subprocess.run([*command, "-o", tmp_path, "--data", lower_limb.parent], check=True)
+    page = (tmp_path / "cohort.md").read_text(encoding="utf-8")
+    assert "Here stand 3 of" in page and "synthetic" in page
+    told = page[page.index("## What each cause does") : page.index("## Ranges")]
+    assert all(f"| {cause.replace('_', ' ')} |" in told for cause in causes())
+    assert "3 people" in told
+    for task in ("walking", "running"):
+        assert (tmp_path / f"cohort-{task}.png").read_bytes().startswith(b"\x89PNG")
+        assert f"(cohort-{task}.png)" in page

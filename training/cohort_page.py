@@ -143,7 +143,10 @@ def _page(real: dict[str, Likeness], people: Sequence[Person], seed: int, stride
         _DIFFERENCES.format(f"| task | between people | source |\n| --- | --- | --- |\n{published}")
     ]
     parts += [_differences(task, real[task], [p.alike[task] for p in people]) for task in SPEEDS]
-    parts += ["## What each cause does\n", _EFFECTS.format(_CAUSE_SUBJECTS, _CAUSE_STRIDES)]
+    parts += [
+        "## What each cause does\n",
+        _EFFECTS.format(min(_CAUSE_SUBJECTS, len(people)), _CAUSE_STRIDES),
+    ]
     parts += [_effects([p for p in people if p.effects]), _RANGES, _ranges()]
     return "\n".join(parts)
 
