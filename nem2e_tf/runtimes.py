@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -110,10 +111,22 @@ def write_keras_model(model: Any, path: Path) -> None:
         saved = io.BytesIO(temporary.read_bytes())
         with ZipFile(saved) as dated, ZipFile(temporary, "w") as plain:
             for name in dated.namelist():
-                content = dated.read(name)
-                if name == "metadata.json":
-                    content = json.dumps(json.loads(content) | {"date_saved": ""}).encode()
+                content = _undated(name, dated.read(name))
                 plain.writestr(ZipInfo(name), content)  # of 1980, as all without a date
+
+
+def _undated(name: str, content: bytes) -> bytes:
+    """A part of a .keras file without its time and without addresses in memory."""
+    if name == "metadata.json":
+        return json.dumps(json.loads(content) | {"date_saved": ""}).encode()
+    if name == "config.json":
+        numbers: dict[bytes, int] = {}
+        return re.sub(
+            rb'(?<="shared_object_id": )\d+',
+            lambda found: b"%d" % numbers.setdefault(found[0], len(numbers)),
+            content,
+        )
+    return content
 
 
 def open_saved_model(manifest: Manifest) -> FunctionNetwork:

@@ -82,8 +82,7 @@ def given(command: Command, folder: Path) -> None:
     }
     (folder / "experiment.yaml").write_text(yaml.safe_dump(experiment))
     if command is Command.export:
-        fitted = subprocess.run(arguments(Command.fit), cwd=folder, env=environment())
-        fitted.check_returncode()
+        run(Command.fit, folder)
         # Its virtual people to compare on are made once.
         shutil.copytree(folder / RESULT, folder / "fitted")
         run(command, folder)
