@@ -264,7 +264,7 @@ def test_the_page_tells_real_from_synthetic(
     cards = {name: Card.read(folder / CARD) for name, folder in shipped().items()}
     text = page("python -m training.evaluate", experiment, 2, evaluated, figures, {}, cards)
     assert all(f"| `{name}` |" in text for name in ("walking", "running", "gait"))
-    assert "    python -m training.evaluate\n" in text
+    assert "```bash\npython -m training.evaluate\n```" in text
     (people,) = [
         line for line in text.splitlines() if "running: virtual people (synthetic)" in line
     ]

@@ -417,10 +417,10 @@ def test_a_kill_leaves_a_refiner_that_works_or_asks_for_an_export(
 
 
 def test_two_exports_into_one_folder_take_turns(exported: Path, folder: Path) -> None:
-    refiner = Refiner(Card.read(folder / CARD), load(exported, "tflite").network, folder)
     before = content(folder)
 
     def again(_: int) -> None:
+        refiner = Refiner(Card.read(folder / CARD), load(exported, "tflite").network, folder)
         export(refiner, [copied("tflite/float32", exported)], windows())
 
     with ThreadPoolExecutor(4) as pool:

@@ -36,6 +36,8 @@ from tensorflow_serving.apis import (  # noqa: E402
 
 EXACT = 1e-5
 NAME = "walking"
+SEEN = 11
+"""Steps that attention looks at: its own and five to either side."""
 Arrays = Mapping[str, np.ndarray]
 
 
@@ -189,7 +191,7 @@ def test_the_steps_of_a_window_can_be_asked_for_one_by_one(refiner: Refiner, stu
     def ask(signature: str, given: Arrays) -> Arrays:
         return answered(stub.Predict(asking(given, signature)))
 
-    found = in_steps(ask, simulated, 41)
+    found = in_steps(ask, simulated, SEEN)
     np.testing.assert_allclose(found, refiner.network(simulated), rtol=0, atol=EXACT)
 
 
@@ -235,7 +237,7 @@ def test_the_server_says_what_the_signatures_take(stub: Any) -> None:
         "encoded": [-1, -1, 64], "keys": [-1, -1, 32], "mask": [-1, -1], "hidden": [-1, 48],
     }  # fmt: skip
     assert shapes(step.inputs) == {
-        "encoded": [-1, 41, 64], "keys": [-1, 41, 32], "mask": [-1, 41], "hidden": [-1, 48],
+        "encoded": [-1, SEEN, 64], "keys": [-1, SEEN, 32], "mask": [-1, SEEN], "hidden": [-1, 48],
         "carry": [-1, 48], "activity": [-1, 36],
     }  # fmt: skip
     assert shapes(step.outputs) == {"hidden": [-1, 48], "carry": [-1, 48], "activity": [-1, 36]}
@@ -313,7 +315,7 @@ def test_the_steps_of_a_window_survive_json(refiner: Refiner, served: Served) ->
         kinds = {"mask": bool}
         return {name: np.array(x, kinds.get(name, np.float32)) for name, x in answer.items()}
 
-    found = in_steps(ask, simulated, 41)
+    found = in_steps(ask, simulated, SEEN)
     np.testing.assert_allclose(found, refiner.network(simulated), rtol=0, atol=EXACT)
 
 
