@@ -350,7 +350,14 @@ def running(*options: object) -> Iterator["subprocess.Popen[str]"]:
     """`nem2e stream` with open pipes."""
     pipe = subprocess.PIPE
     command = [str(NEM2E), "stream", *map(str, options)]
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+
+    def heeding_interrupts() -> None:
+        # Whoever runs the tests in the background of a shell has SIGINT ignored.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    with subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, preexec_fn=heeding_interrupts
+    ) as process:
         try:
             yield process
         finally:
