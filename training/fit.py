@@ -1,9 +1,13 @@
 """Fit a refiner: `python -m training.fit training/configs/walking.yaml`."""
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -12,10 +16,11 @@ import typer
 from nem2e_tf import terminal
 from nem2e_tf.dataset import Scales, maxima, own_maxima, windows
 from nem2e_tf.edge.manifest import MANIFEST
-from nem2e_tf.files import check_folder, replacing
+from nem2e_tf.files import check_folder
+from nem2e_tf.locks import UNFINISHED, alone_in
 from nem2e_tf.muscles import MuscleMap
 from nem2e_tf.refiner import CARD, Card, Refiner, Source, versions
-from nem2e_tf.runtimes import WEIGHTS
+from nem2e_tf.runtimes import WEIGHTS, write_keras_model
 from nem2e_tf.signals import RATE
 from training.calibration import calibrated
 from training.experiment import (
@@ -258,14 +263,18 @@ def judged(
 def save(refiner: Refiner, folder: Path) -> None:
     """Write a refiner's folder, the card last: a folder without one is none.
 
-    What was exported of a network that was there before counts no more.
+    What was exported of a network that was there before counts no more. Where the new one finds no
+    room, the former stays.
     """
     check_folder(folder)
-    (folder / CARD).unlink(missing_ok=True)
-    (folder / MANIFEST).unlink(missing_ok=True)
-    with replacing(folder / WEIGHTS) as temporary:
-        refiner.model.save(temporary)
-    refiner.card.write(folder / CARD)
+    with TemporaryDirectory(prefix=UNFINISHED, dir=folder) as beside:
+        whole = Path(beside)
+        write_keras_model(refiner.model, whole / WEIGHTS)
+        refiner.card.write(whole / CARD)
+        for former in (CARD, MANIFEST):
+            (folder / former).unlink(missing_ok=True)
+        for file in (WEIGHTS, CARD):
+            (whole / file).replace(folder / file)
 
 
 @app.command()
@@ -299,13 +308,24 @@ def main(
         spread,
         lambda: (experiment.recorded(data, config, experiment.models), experiment.virtual()),
     )
-    work = RUNS / experiment.name
     teaching = experiment.teaching(recorded, virtual)
-    refiner = fit(experiment, teaching, work, strategy=spread)
-    if is_chief(spread):
-        save(judged(refiner, experiment, teaching, data, config), folder)
-        shutil.rmtree(work)
-        terminal.screen.print(f"wrote {folder}", soft_wrap=True)
+    work = RUNS / f"{experiment.name}-{_key(experiment, teaching)}"
+    chief = is_chief(spread)
+    with ExitStack() as held:
+        for place in (folder, work) if chief else ():
+            held.enter_context(alone_in(check_folder(place)))
+        refiner = fit(experiment, teaching, work, strategy=spread)
+        if chief:
+            save(judged(refiner, experiment, teaching, data, config), folder)
+            shutil.rmtree(work)
+            terminal.screen.print(f"wrote {folder}", soft_wrap=True)
+
+
+def _key(experiment: Experiment, teaching: Sequence[Part]) -> str:
+    """A few letters that change with what is fitted on what: a fit goes on with its own weights."""
+    parts = [(part.block, part.weight, [s.file for s in part.shards.chosen]) for part in teaching]
+    content = json.dumps([experiment.model_dump(mode="json"), parts])
+    return hashlib.sha256(content.encode()).hexdigest()[:8]
 
 
 if __name__ == "__main__":
