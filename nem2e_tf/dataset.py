@@ -214,4 +214,17 @@ def windows(
         )
     if batch is not None:
         dataset = dataset.batch(batch)
-    return dataset.prefetch(tf.data.AUTOTUNE)
+    return untuned(dataset.prefetch(tf.data.AUTOTUNE))
+
+
+def untuned(dataset: "tf.data.Dataset") -> "tf.data.Dataset":
+    """The same dataset without autotuning.
+
+    Its thread sleeps twice as long from one look to the next, up to a minute, and an iterator ends
+    no sooner than that sleep: short fits would wait longer than they compute.
+    """
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)

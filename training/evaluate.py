@@ -22,6 +22,7 @@ from nem2e_tf.errors import InputError, nearest
 from nem2e_tf.files import replacing
 from nem2e_tf.refiner import CARD, Card
 from training.experiment import EVALUATION, REPOSITORY, RUNS, Experiment, read_experiment
+from training.fit import begin
 from training.methods import METHODS, NETWORKS, is_kept, network, simple
 from training.protocols import PROTOCOLS, Fold, Material, ablation_folds, folds
 from training.results import Result, ablation_result, as_json
@@ -167,7 +168,7 @@ def main(
     scored = {name: asked if methods else _usual(name) for name in chosen}
     experiment = read_experiment(config)
     changed = read_ablations(ablate, experiment) if ablate is not None else {}
-    terminal.quiet_tensorflow()
+    begin()
     kept = RUNS / "evaluation"
 
     def material(of: Experiment, people: bool) -> Material:

@@ -31,7 +31,7 @@ from training.experiment import (
     read_experiment,
     virtual_people,
 )
-from training.fit import fit
+from training.fit import begin, fit
 
 TASKS = ("walking", "running")
 CYCLES = (0, 1, 2, 5, 10, 20)
@@ -218,7 +218,7 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Adapt refiners to virtual people and to the recorded one, and score them."""
-    terminal.quiet_tensorflow()
+    begin()
     experiments = {path: read_experiment(path) for path in (CONFIGS / f"{t}.yaml" for t in TASKS)}
     refiners = {task: population(e) for task, e in zip(TASKS, experiments.values(), strict=True)}
     recorded = [

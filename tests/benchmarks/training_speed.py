@@ -2,14 +2,21 @@
 
     python -m tests.benchmarks.training_speed
 
-All run through `fit` on the same synthetic windows. Ours is what `training.fit` compiles, at its
-batch. Plain is what a Keras user writes first: the decoder a cell under `keras.layers.RNN` that
-attends over the captured encoder outputs, Adam, batches of 32; once as the same network, which
-gives the same output for the same weights, and once with every frame a step and attention over the
-whole window.
+All run through `fit` on the same synthetic windows, each network in a process of its own, in turn.
+Ours is what `training.fit` compiles, at its batch and with its threads. Plain is what a Keras user
+writes first: the decoder a cell under `keras.layers.RNN` that attends over the captured encoder
+outputs, Adam, batches of 32, TensorFlow as it comes; once as the same network, which gives the same
+output for the same weights, and once with every frame a step and attention over the whole window.
+
+No dataset is tuned as it runs: the thread that tunes holds the end of a `fit` until it wakes, at
+2.6, 5.1, 10.2 s and so on, whatever network it is.
 """
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable
+from enum import StrEnum
 from statistics import median
 from time import perf_counter
 from typing import Annotated, Any
@@ -20,12 +27,21 @@ import tensorflow as tf
 import typer
 
 from nem2e_tf import terminal
+from nem2e_tf.dataset import untuned
 from nem2e_tf.signals import RATE
 from nem2e_tf.stdr_net import Fold, PaddingMask, Unfold, stdr_net, with_teacher
-from training.experiment import CONFIGS, read_experiment
-from training.fit import optimizer
+from training.experiment import CONFIGS, REPOSITORY, read_experiment
+from training.fit import begin, optimizer
 
 CHANNELS, PLAIN_BATCH = 9, 32
+
+
+class Kind(StrEnum):
+    """What is fitted."""
+
+    ours = "ours"
+    plain = "plain"
+    plain_every_frame = "plain_every_frame"
 
 
 class AttentionCell(keras.layers.Layer):
@@ -110,7 +126,7 @@ class PlainDecoder(keras.layers.Layer):
 
 def plain_net(
     inputs: int, outputs: int, *, encoder_units: int = 32, decoder_units: int = 48,
-    attention_units: int = 32, dropout: float = 0.1, frames: int = 4, reach: int | None = 20,
+    attention_units: int = 32, dropout: float = 0.1, frames: int = 4, reach: int | None = 5,
 ) -> keras.Model:  # fmt: skip
     """The network of `with_teacher(stdr_net(...))`, plainly."""
     simulated = keras.Input((None, inputs), name="simulated")
@@ -153,7 +169,7 @@ def training(network: keras.Model, batch: int, frames: int, steps: int) -> Calla
     x, y = ({"simulated": values[0], "measured": values[1]}, values[1])
     ones = np.ones(values.shape[1:3], np.float32)
     dataset = tf.data.Dataset.from_tensor_slices((x, y, ones)).cache().repeat()
-    dataset = dataset.batch(batch, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+    dataset = untuned(dataset.batch(batch, drop_remainder=True).prefetch(tf.data.AUTOTUNE))
 
     def run(steps: int = steps) -> float:
         begun = perf_counter()
@@ -164,48 +180,62 @@ def training(network: keras.Model, batch: int, frames: int, steps: int) -> Calla
     return run
 
 
+def measured(kind: Kind, frames: int, steps: int) -> dict[str, Any]:
+    """What one network does in this process."""
+    experiment = read_experiment(CONFIGS / "walking.yaml")
+    network = stdr_net(CHANNELS, CHANNELS, **experiment.network)
+    found: dict[str, Any] = {}
+    if kind is Kind.ours:
+        fitted, batch = with_teacher(network), experiment.batch
+        fitted.compile(optimizer(experiment), loss="mse")
+    else:
+        every_frame = {"frames": 1, "reach": None} if kind is Kind.plain_every_frame else {}
+        fitted = plain_net(CHANNELS, CHANNELS, **experiment.network | every_frame)
+        batch = PLAIN_BATCH
+        fitted.compile("adam", "mse")
+    if kind is Kind.plain:
+        copy_weights(network, fitted)
+        x = np.random.default_rng(1).random((4, frames, CHANNELS), dtype=np.float32)
+        outputs = network(x), fitted({"simulated": x, "measured": x})
+        found["largest_difference_of_outputs"] = float(np.abs(np.subtract(*outputs)).max())
+    run = training(fitted, batch, frames, steps)
+    rate = median(run() for _ in range(5))
+    return found | {"batch": batch, "parameters": fitted.count_params(), "windows_per_second": rate}
+
+
 def main(
-    repeats: Annotated[int, typer.Option(help="Times that each is measured, in turn.")] = 7,
+    repeats: Annotated[int, typer.Option(help="Processes of each network, in turn.")] = 5,
     steps: Annotated[int, typer.Option(help="Training steps a time.")] = 60,
     seconds: Annotated[float, typer.Option(help="Length of a window.")] = 1.0,
+    only: Annotated[Kind | None, typer.Option(help="This one alone, in this process.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure all in one run."""
-    terminal.quiet_tensorflow()
-    experiment = read_experiment(CONFIGS / "walking.yaml")
-    frames = round(seconds * RATE)
-    network = stdr_net(CHANNELS, CHANNELS, **experiment.network)
-    same = plain_net(CHANNELS, CHANNELS, **experiment.network)
-    per_frame = plain_net(CHANNELS, CHANNELS, **experiment.network | {"frames": 1, "reach": None})
-    copy_weights(network, same)
-    x = np.random.default_rng(1).random((4, frames, CHANNELS), dtype=np.float32)
-    outputs = network(x), same({"simulated": x, "measured": x})
-    difference = float(np.abs(np.subtract(*outputs)).max())
-    ours = with_teacher(network)
-    ours.compile(optimizer(experiment), loss="mse")
-    for plain in (same, per_frame):
-        plain.compile("adam", "mse")
-    runs = {
-        "ours": training(ours, experiment.batch, frames, steps),
-        "plain": training(same, PLAIN_BATCH, frames, steps),
-        "plain_every_frame": training(per_frame, PLAIN_BATCH, frames, steps),
-    }
-    rates: dict[str, list[float]] = {name: [] for name in runs}
+    if only is not None:
+        (begin if only is Kind.ours else terminal.quiet_tensorflow)()
+        terminal.print_json(measured(only, round(seconds * RATE), steps))
+        return
+    options = ["--steps", str(steps), "--seconds", str(seconds), "--json"]
+    runs: dict[Kind, list[dict[str, Any]]] = {kind: [] for kind in Kind}
     for _ in range(repeats):
-        for name, run in runs.items():
-            rates[name].append(run())
+        for kind in Kind:
+            command = [sys.executable, "-m", "tests.benchmarks.training_speed", "--only", kind]
+            made = subprocess.run(
+                [*command, *options], cwd=REPOSITORY, check=True,
+                stdout=subprocess.PIPE,
+            )  # fmt: skip
+            runs[kind].append(json.loads(made.stdout))
+    rates = {kind: [run["windows_per_second"] for run in of] for kind, of in runs.items()}
     result = {
-        "frames": frames,
-        "batch": {"ours": experiment.batch, "plain": PLAIN_BATCH},
-        "parameters": {"ours": network.count_params(), "plain": same.count_params(),
-                       "plain_every_frame": per_frame.count_params()},
-        "largest_difference_of_outputs": difference,
-        "windows_per_second": {name: median(values) for name, values in rates.items()},
-        "ratio": {
-            name: median(a / b for a, b in zip(rates["ours"], rates[name], strict=True))
-            for name in ("plain", "plain_every_frame")
+        "frames": round(seconds * RATE),
+        "networks": {
+            kind: of[0] | {"windows_per_second": median(rates[kind])} for kind, of in runs.items()
         },
-    }  # fmt: skip
+        "ratio": {
+            kind: median(a / b for a, b in zip(rates[Kind.ours], rates[kind], strict=True))
+            for kind in (Kind.plain, Kind.plain_every_frame)
+        },
+    }
     if as_json:
         terminal.print_json(result)
     else:
