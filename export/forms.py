@@ -18,8 +18,8 @@ from nem2e_tf import terminal
 from nem2e_tf.edge.layout import Network
 from nem2e_tf.edge.manifest import MANIFEST, Manifest, refiner_folder, sha256
 from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.files import check_folder, replacing
 from nem2e_tf.locks import UNFINISHED, alone_in
+from nem2e_tf.paths import check_folder, replacing
 from nem2e_tf.refiner import CARD, Card, Refiner, load
 
 EXACT = 1e-5

@@ -21,8 +21,8 @@ import typer
 from nem2e_tf import terminal
 from nem2e_tf.edge.manifest import MANIFEST, Manifest
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import new_folder
 from nem2e_tf.muscles import combine
+from nem2e_tf.paths import new_folder
 from nem2e_tf.refiner import CARD, Refiner, load
 from nem2e_tf.signals import resample
 

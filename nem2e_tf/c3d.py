@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import check_input
 from nem2e_tf.force_plates import ForcePlate, force_plates
+from nem2e_tf.paths import check_input
 from nem2e_tf.trc import METRES, marker_frame
 
 

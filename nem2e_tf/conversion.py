@@ -8,7 +8,8 @@ from pathlib import Path
 
 from nem2e_tf.emg_session import session
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import check_folder, read_motion, read_storage, replacing, write_storage
+from nem2e_tf.files import read_motion, read_storage, write_storage
+from nem2e_tf.paths import check_folder, replacing
 from nem2e_tf.registry import Dataset, Recorded
 from nem2e_tf.signals import common_times
 from nem2e_tf.simulation import inverse_dynamics, load_leg

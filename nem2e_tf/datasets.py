@@ -8,7 +8,7 @@ from typing import Any
 from nem2e_tf.conversion import list_trials
 from nem2e_tf.download import download
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import check_folder
+from nem2e_tf.paths import check_folder
 from nem2e_tf.registry import Dataset
 from nem2e_tf.simulation.fitting import cache_folder
 from nem2e_tf.simulation.recording import Stages

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from nem2e_tf.distortion import PHASES, Distortion
-from nem2e_tf.files import replacing
+from nem2e_tf.paths import replacing
 from nem2e_tf.plots import MEASURED, RAW, REFINED
 
 

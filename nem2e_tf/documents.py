@@ -9,7 +9,7 @@ from xml.parsers import expat
 import yaml
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import check_input
+from nem2e_tf.paths import check_input
 
 LARGEST_YAML = 1_000_000
 """Bytes. Ours have a few thousand."""

@@ -10,7 +10,8 @@ import pandas as pd
 from scipy.signal import butter, filtfilt, iirnotch, sosfiltfilt
 
 from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.files import STORAGE_SUFFIXES, check_input, check_time, numbers, read_storage
+from nem2e_tf.files import STORAGE_SUFFIXES, check_time, numbers, read_storage
+from nem2e_tf.paths import check_input
 from nem2e_tf.signals import RATE, at_rate, check_continuous, low_pass, resample, sampling_rate
 
 BAND = (20.0, 450.0)

@@ -10,7 +10,7 @@ import pandas as pd
 from nem2e_tf.emg import BAND, CUTOFF, envelopes, normalised, read_raw
 from nem2e_tf.emg_faults import faults
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import check_folder, check_output
+from nem2e_tf.paths import check_folder, check_output
 
 
 @dataclass(frozen=True)

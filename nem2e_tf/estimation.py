@@ -35,8 +35,9 @@ from nem2e_tf.facts import (
     Unheld,
     by_name,
 )
-from nem2e_tf.files import check_input, read_storage
+from nem2e_tf.files import read_storage
 from nem2e_tf.muscles import MuscleMap
+from nem2e_tf.paths import check_input
 from nem2e_tf.refiner import CARD, Card, Refiner, load
 from nem2e_tf.result import Result
 from nem2e_tf.runtimes import WEIGHTS

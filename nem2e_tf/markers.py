@@ -6,7 +6,7 @@ import pandas as pd
 
 from nem2e_tf.c3d import read_c3d
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import check_input
+from nem2e_tf.paths import check_input
 from nem2e_tf.trc import read_trc
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from nem2e_tf.files import replacing
+from nem2e_tf.paths import replacing
 
 RAW, REFINED, MEASURED = "#9a9a9a", "#c0392b", "#1f4e79"
 

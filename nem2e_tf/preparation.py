@@ -11,8 +11,9 @@ from typing import Any
 
 from nem2e_tf import signals, simulation
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import check_folder, read_motion, read_storage
+from nem2e_tf.files import read_motion, read_storage
 from nem2e_tf.muscles import MuscleMap, combine
+from nem2e_tf.paths import check_folder
 from nem2e_tf.processes import in_processes
 from nem2e_tf.shards import Manifest, Pair, Shards, describe, write_shard
 from nem2e_tf.signals import RATE, common_times, grid, low_pass, resample

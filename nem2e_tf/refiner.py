@@ -25,8 +25,8 @@ from nem2e_tf.edge.manifest import refiner_folder
 from nem2e_tf.edge.refiner import outside
 from nem2e_tf.edge.steps import StepNetwork
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import new_folder, replacing
 from nem2e_tf.muscles import MuscleMap, Weights, combine
+from nem2e_tf.paths import new_folder, replacing
 from nem2e_tf.runtimes import WEIGHTS, KerasNetwork, open_network, write_keras_model
 from nem2e_tf.signals import at_rate
 

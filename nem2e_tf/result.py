@@ -21,7 +21,8 @@ from pydantic import ValidationError
 
 from nem2e_tf.errors import InputError
 from nem2e_tf.facts import Facts, Inputs
-from nem2e_tf.files import check_new_folder, new_folder, read_storage, write_storage
+from nem2e_tf.files import read_storage, write_storage
+from nem2e_tf.paths import check_new_folder, new_folder
 
 FACTS = "result.json"
 EMG, SIMULATED, MOTION, MEASURED = "emg.sto", "simulated.sto", "motion.sto", "measured.sto"

@@ -16,7 +16,7 @@ from nem2e_tf.edge.refiner import RUNTIMES as TFLITE
 from nem2e_tf.edge.refiner import step_network
 from nem2e_tf.edge.steps import StepNetwork
 from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.files import replacing
+from nem2e_tf.paths import replacing
 from nem2e_tf.trust import check_keras, check_saved_model
 
 WEIGHTS = "refiner.keras"

@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, PositiveFloat, ValidationError, field_validator
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import replacing
+from nem2e_tf.paths import replacing
 from nem2e_tf.signals import RATE
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from pathlib import Path
 from nem2e_tf import result
 from nem2e_tf.errors import InputError
 from nem2e_tf.estimation import Request, estimate
-from nem2e_tf.files import check_folder, check_new_folder
 from nem2e_tf.locks import clear, remove, unfinished
+from nem2e_tf.paths import check_folder, check_new_folder
 from nem2e_tf.preparation import Progress
 from nem2e_tf.processes import in_own_processes
 from nem2e_tf.report import write_report

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import circmean, circstd
 
-from nem2e_tf.files import replacing
 from nem2e_tf.gait import cycles, steady_strides
+from nem2e_tf.paths import replacing
 from nem2e_tf.result import Result
 from nem2e_tf.trials import Trial
 

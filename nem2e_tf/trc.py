@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import NOT_A_NUMBER, announced, check_input, check_time
+from nem2e_tf.files import NOT_A_NUMBER, announced, check_time
+from nem2e_tf.paths import check_input
 
 METRES = {"mm": 0.001, "cm": 0.01, "dm": 0.1, "m": 1.0}
 """Length of a unit as files name it."""

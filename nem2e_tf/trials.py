@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.files import check_input
+from nem2e_tf.paths import check_input
 
 FILES = ("model", "motion", "loads", "moments", "emg")
 COLUMNS = ("subject", "task", *FILES, "start", "end")

@@ -27,9 +27,10 @@ from nem2e_tf.edge.manifest import shipped
 from nem2e_tf.emg import envelopes, read_raw
 from nem2e_tf.emg_session import outputs, session
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import check_new_folder, check_output, read_motion, read_storage
+from nem2e_tf.files import read_motion, read_storage
 from nem2e_tf.markers import read_markers
 from nem2e_tf.muscles import MuscleMap
+from nem2e_tf.paths import check_new_folder, check_output
 from nem2e_tf.preparation import Settings, prepare
 from nem2e_tf.shards import Shards
 from nem2e_tf.signals import low_pass

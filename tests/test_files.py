@@ -11,14 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nem2e_tf.files import (
-    check_input,
-    check_output,
-    read_motion,
-    read_storage,
-    replacing,
-    write_storage,
-)
+from nem2e_tf.files import read_motion, read_storage, write_storage
+from nem2e_tf.paths import check_input, check_output, replacing
 from nem2e_tf.simulation import LegModel
 
 Refused = Callable[..., AbstractContextManager[None]]

@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nem2e_tf.files import check_folder, new_folder, replacing, write_storage
+from nem2e_tf.files import write_storage
 from nem2e_tf.locks import LOCK, UNFINISHED, alone_in
+from nem2e_tf.paths import check_folder, new_folder, replacing
 from nem2e_tf.processes import RENEWED, in_own_processes
 from nem2e_tf.refiner import load, save
 from nem2e_tf.shards import Pair, write_shard
@@ -170,7 +171,7 @@ def test_writers_of_one_file_take_turns_and_leave_it_whole(tmp_path: Path) -> No
 HOLD = """
 import sys, time
 from pathlib import Path
-from nem2e_tf.files import replacing
+from nem2e_tf.paths import replacing
 from nem2e_tf.locks import alone_in
 folder = Path(sys.argv[1])
 with alone_in(folder), replacing(folder / "large.txt") as temporary:

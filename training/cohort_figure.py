@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nem2e_tf.files import replacing
+from nem2e_tf.paths import replacing
 from training.likeness import CURVES, PHASES, Likeness
 
 _REAL, _COHORT = "#c0392b", "#1f4e79"

@@ -24,7 +24,8 @@ from nem2e_tf.cohort.cycles import SPEEDS
 from nem2e_tf.cohort.session import session, write_leg
 from nem2e_tf.cohort.subject import sample_subject
 from nem2e_tf.cohort.surface import ELECTRODES
-from nem2e_tf.files import check_folder, read_motion, read_storage, replacing
+from nem2e_tf.files import read_motion, read_storage
+from nem2e_tf.paths import check_folder, replacing
 from nem2e_tf.signals import RATE, resample
 from nem2e_tf.simulation import load_leg, simulate
 from training.cohort_figure import draw_figure

@@ -19,7 +19,7 @@ from nem2e_tf import terminal
 from nem2e_tf.documents import read_yaml
 from nem2e_tf.edge.manifest import shipped
 from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.files import replacing
+from nem2e_tf.paths import replacing
 from nem2e_tf.refiner import CARD, Card
 from training.experiment import EVALUATION, REPOSITORY, RUNS, Experiment, read_experiment
 from training.fit import begin

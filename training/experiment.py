@@ -25,8 +25,8 @@ from nem2e_tf.cohort.making import LIST, Recipe, make_cohort
 from nem2e_tf.dataset import Augmentation
 from nem2e_tf.documents import read_yaml
 from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.files import check_folder
 from nem2e_tf.locks import alone_in
+from nem2e_tf.paths import check_folder
 from nem2e_tf.preparation import Settings, prepare
 from nem2e_tf.shards import Pair, Shards
 from nem2e_tf.terminal import progress_bar

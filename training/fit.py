@@ -17,9 +17,9 @@ import typer
 from nem2e_tf import terminal
 from nem2e_tf.dataset import Scales, maxima, own_maxima, windows
 from nem2e_tf.edge.manifest import MANIFEST
-from nem2e_tf.files import check_folder
 from nem2e_tf.locks import UNFINISHED, alone_in
 from nem2e_tf.muscles import MuscleMap
+from nem2e_tf.paths import check_folder
 from nem2e_tf.refiner import CARD, Card, Refiner, Source, versions
 from nem2e_tf.runtimes import WEIGHTS, write_keras_model
 from nem2e_tf.signals import RATE

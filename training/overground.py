@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from nem2e_tf.files import check_input, read_storage
+from nem2e_tf.files import read_storage
 from nem2e_tf.muscles import MuscleMap, combine
+from nem2e_tf.paths import check_input
 from nem2e_tf.registry import find
 from nem2e_tf.shards import Pair
 from nem2e_tf.signals import grid, resample

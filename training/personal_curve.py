@@ -16,8 +16,8 @@ import typer
 
 from nem2e_tf import metrics, terminal
 from nem2e_tf.baselines import GainAndLag, Ridge
-from nem2e_tf.files import replacing
 from nem2e_tf.gait import strides
+from nem2e_tf.paths import replacing
 from nem2e_tf.personalise import personalise
 from nem2e_tf.refiner import CARD, Refiner, load, save
 from nem2e_tf.shards import SERIES, Pair

@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nem2e_tf.files import replacing
 from nem2e_tf.gait import PHASES, cycles
+from nem2e_tf.paths import replacing
 from training.methods import METHODS
 from training.protocols import REAL
 from training.results import REFINED, Result

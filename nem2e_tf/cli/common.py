@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nem2e_tf import terminal
-from nem2e_tf.files import write_storage
 from nem2e_tf.options import Runtime
 
 if TYPE_CHECKING:
@@ -34,6 +33,8 @@ def load_refiner(
 
 def write_frame(frame: "pd.DataFrame", path: Path, title: str) -> None:
     """Write a storage file and say so."""
+    from nem2e_tf.files import write_storage
+
     write_storage(frame, path, title)
     terminal.print_lines([f"wrote {path}"])
 

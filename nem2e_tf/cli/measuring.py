@@ -7,8 +7,8 @@ import typer
 
 from nem2e_tf import terminal
 from nem2e_tf.cli.common import write_frame
-from nem2e_tf.files import check_output, read_storage
 from nem2e_tf.options import AnySide, End, Json, MuscleMapFile, Start
+from nem2e_tf.paths import check_output
 
 
 def emg(
@@ -77,6 +77,7 @@ def evaluate(
 ) -> None:
     """Score an estimate against measured EMG, muscle by muscle."""
     from nem2e_tf.agreement import agreement
+    from nem2e_tf.files import read_storage
     from nem2e_tf.muscles import MuscleMap
 
     result = agreement(

@@ -12,7 +12,6 @@ from nem2e_tf import terminal
 from nem2e_tf.cli.common import PAGES, PLOTS, load_refiner, plot_refined, write_frame
 from nem2e_tf.cli.study import estimate_study
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import check_output, read_storage, write_storage
 from nem2e_tf.options import (
     AnySide,
     DataFolder,
@@ -43,6 +42,7 @@ from nem2e_tf.options import (
     Trials,
     Up,
 )
+from nem2e_tf.paths import check_output
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,6 +92,7 @@ def estimate(
     What is there already is not made again; exits with status 1 if a trial has no result.
     """
     from nem2e_tf import estimation
+    from nem2e_tf.files import write_storage
     from nem2e_tf.report import write_report
     from nem2e_tf.simulation import Recording
 
@@ -177,6 +178,7 @@ def simulate(
     as_json: Json = False,
 ) -> None:
     """Simulate the activity of all muscles of a leg, and its reserve actuators."""
+    from nem2e_tf.files import write_storage
     from nem2e_tf.simulation import Recording, load_leg, simulate_recording
 
     recording = Recording(motion, markers, moments, loads, ik_tasks, up)
@@ -202,6 +204,8 @@ def refine(
     plot: Plot = None,
 ) -> None:
     """Refine simulated muscle activity into EMG envelopes."""
+    from nem2e_tf.files import read_storage
+
     check_output(output, (".sto",), (simulated,))
     if plot is not None:
         check_output(plot, PLOTS, (simulated,))
@@ -253,6 +257,7 @@ def distortion(
     """Draw what a refiner does to timing: its attention, and how late each muscle was simulated."""
     from nem2e_tf.distortion import distortion as find
     from nem2e_tf.distortion_plot import plot_distortion
+    from nem2e_tf.files import read_storage
 
     files = [path for path in (simulated, truth) if path is not None]
     check_output(output, PLOTS, files)

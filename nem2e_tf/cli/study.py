@@ -8,9 +8,9 @@ import typer
 from nem2e_tf import terminal
 from nem2e_tf.cli.common import load_refiner, plot_refined, write_frame
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import check_folder, new_folder
 from nem2e_tf.locks import alone_in
 from nem2e_tf.options import Backend, DataFolder, Jobs, Json, PathKind, Paths, RefinerName
+from nem2e_tf.paths import check_folder, new_folder
 
 
 def prepare(

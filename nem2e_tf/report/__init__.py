@@ -5,7 +5,7 @@ import hashlib
 from importlib import resources
 from pathlib import Path
 
-from nem2e_tf.files import replacing
+from nem2e_tf.paths import replacing
 from nem2e_tf.report.contents import contents
 from nem2e_tf.result import Result
 

@@ -10,7 +10,8 @@ import pandas as pd
 
 from nem2e_tf.documents import check_document
 from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.files import STORAGE_SUFFIXES, check_input, read_storage, write_storage
+from nem2e_tf.files import STORAGE_SUFFIXES, read_storage, write_storage
+from nem2e_tf.paths import check_input
 from nem2e_tf.signals import common_times, low_pass
 from nem2e_tf.simulation.geometry import Progress
 from nem2e_tf.simulation.model import read_model, reason

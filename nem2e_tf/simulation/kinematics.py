@@ -12,8 +12,8 @@ from rich.table import Table
 
 from nem2e_tf.documents import check_document
 from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.files import check_input
 from nem2e_tf.markers import seen
+from nem2e_tf.paths import check_input
 from nem2e_tf.simulation.geometry import Progress
 from nem2e_tf.simulation.model import read_model, reason
 from nem2e_tf.trc import AXES

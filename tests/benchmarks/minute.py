@@ -19,6 +19,7 @@ import pandas as pd
 
 from nem2e_tf.files import read_motion
 from nem2e_tf.simulation import LegModel, load_leg
+from training.experiment import data_folder
 
 NOISE = 0.001
 """Metres, standard deviation."""
@@ -37,7 +38,7 @@ FORCE = """<ExternalForce name="{body}"><applied_to_body>{body}</applied_to_body
 
 def main() -> None:
     """Measure both ways and print a line of each."""
-    data = Path(os.environ["NEM2E_DATA"]) / "ceinms-lower-limb"
+    data = data_folder() / "ceinms-lower-limb"
     trial, model = data / "walk45", data / "gait2392.osim"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -9,8 +9,9 @@ import pandas as pd
 
 from nem2e_tf import metrics
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import read_motion, read_storage, replacing
+from nem2e_tf.files import read_motion, read_storage
 from nem2e_tf.muscles import MuscleMap, combine
+from nem2e_tf.paths import replacing
 from nem2e_tf.refiner import load
 from nem2e_tf.signals import RATE, grid, low_pass, resample
 from nem2e_tf.simulation import COORDINATES, Recording, Simulation, load_leg, simulate_recording
