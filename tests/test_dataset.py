@@ -88,6 +88,12 @@ def test_an_input_that_no_recording_has_is_named(written: Written) -> None:
         cut(written(made_up(47)), inputs={"knee_angel": 1.0})
 
 
+def test_no_thread_tunes_the_dataset_and_holds_its_end(written: Written) -> None:
+    shards = written(made_up(60))
+    dataset = windows(shards, *ONES, frames=20, hop=10, batch=None, seed=1).repeat().batch(2)
+    assert dataset.options().autotune.enabled is False
+
+
 def test_a_recording_shorter_than_a_window_is_padded_and_masked(written: Written) -> None:
     x, _, mask = cut(written(made_up(12)))
     assert (x[0, 12:] == PADDING).all()

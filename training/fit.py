@@ -11,19 +11,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 from nem2e_tf import terminal
 from nem2e_tf.dataset import Scales, maxima, own_maxima, windows
 from nem2e_tf.edge.manifest import MANIFEST
 from nem2e_tf.locks import UNFINISHED, alone_in
-from nem2e_tf.muscles import MuscleMap
 from nem2e_tf.paths import check_folder
-from nem2e_tf.refiner import CARD, Card, Refiner, Source, versions
+from nem2e_tf.refiner import CARD, Refiner
 from nem2e_tf.runtimes import WEIGHTS, write_keras_model
 from nem2e_tf.signals import RATE
 from training.calibration import calibrated
+from training.cards import card_of, median, unit
 from training.experiment import (
     EVALUATION,
     REPOSITORY,
@@ -93,7 +92,7 @@ def fit(
     keras.utils.set_random_seed(experiment.seed)
     pairs = [part.pairs() for part in teaching]
     inputs = experiment.inputs or list(pairs[0][0].simulated.columns)
-    input_maximum = _median([maxima([p.inputs(inputs).abs()]) for part in pairs for p in part])
+    input_maximum = median([maxima([p.inputs(inputs).abs()]) for part in pairs for p in part])
     scales = own_maxima(p for part in pairs for p in part)
 
     def cut(part: Part, scales: Scales, **options: Any) -> Any:
@@ -144,8 +143,8 @@ def fit(
         )
     if network is None:
         round_weights(model)
-    output_maximum = _unit(list(own_maxima(pairs[0]).values()))
-    return Refiner(_card(experiment, teaching, input_maximum, output_maximum), model)
+    output_maximum = unit(list(own_maxima(pairs[0]).values()))
+    return Refiner(card_of(experiment, teaching, input_maximum, output_maximum), model)
 
 
 def optimizer(experiment: Experiment, replicas: int = 1) -> Any:
@@ -174,56 +173,6 @@ def _with_teacher(model: Any, free_running_from: int) -> tuple[Any, list[Any]]:
         unused = keras.Input((None, model.output_shape[-1]), name="measured")
         return keras.Model({"simulated": model.input, "measured": unused}, model.output), []
     return with_teacher(model), [ScheduledSampling(free_running_from)]
-
-
-def _unit(tables: Sequence[dict[str, float]]) -> dict[str, float]:
-    """What the network's 1 is: the maxima of one person in one task, or else shares of maxima."""
-    return tables[0] if len(tables) == 1 else dict.fromkeys(tables[0], 1.0)
-
-
-def _median(tables: Sequence[dict[str, float]]) -> dict[str, float]:
-    """The usual one of several tables of maxima, channel by channel."""
-    return {channel: float(np.median([t[channel] for t in tables])) for channel in tables[0]}
-
-
-def _sources(teaching: Sequence[Part]) -> list[Source]:
-    """What the fit has seen, for the card; a trial simulated with many models once."""
-    seen = []
-    for pair in (pair for part in teaching for pair in part.pairs()):
-        seen.append(
-            Source(
-                subject=pair.subject, task=pair.task, synthetic=pair.subject.startswith("virtual-"),
-                start=round(float(pair.simulated.index[0]), 3),
-                end=round(float(pair.simulated.index[-1]), 3),
-            )
-        )  # fmt: skip
-    return list(dict.fromkeys(seen))
-
-
-def _card(
-    experiment: Experiment,
-    teaching: Sequence[Part],
-    input_maximum: dict[str, float],
-    output_maximum: dict[str, float],
-) -> Card:
-    # A joint angle is a column of its own name.
-    channels = {c: list(muscles) for c, muscles in MuscleMap.load().channels.items()}
-    channels |= {c: [{c: 1.0}] for c in input_maximum if c not in channels}
-    return Card(
-        name=experiment.name,
-        summary=" ".join(experiment.summary.split()),
-        inputs=list(input_maximum),
-        outputs=list(output_maximum),
-        muscles={c: channels[c] for c in channels if c in {*input_maximum, *output_maximum}},
-        rate=RATE,
-        window=experiment.window,
-        input_maximum=input_maximum,
-        output_maximum=output_maximum,
-        unit=" ".join(experiment.unit.split()),
-        fitted_on=_sources(teaching),
-        scores={},
-        versions=versions(),
-    )
 
 
 def judged(
