@@ -21,8 +21,8 @@ from nem2e_tf.metrics import LONGEST_LAG
 from nem2e_tf.refiner import CARD, Refiner, load
 from nem2e_tf.shards import Pair
 from nem2e_tf.signals import RATE
+from training import cards, losses, rivals
 from training import fit as fitting
-from training import losses, rivals
 from training.experiment import Experiment, Part
 from training.scoring import Method
 from training.warping import TimeWarping
@@ -143,7 +143,7 @@ def key(method: str, experiment: Experiment, teaching: Sequence[Part]) -> str:
     if method != "stdr_net":
         del settings["network"], settings["free_running_from"]
     own = [decoder, decoding] if method == "stdr_net" else [rivals]
-    code = [fitting, losses, dataset, stdr_net, *own]
+    code = [fitting, cards, losses, dataset, stdr_net, *own]
     parts = [
         [
             part.block,
