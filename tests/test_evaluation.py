@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -25,7 +26,7 @@ from training.losses import CORRELATION, DERIVATIVE, LOSSES
 from training.methods import METHODS, NETWORKS, is_kept, network, simple
 from training.overground import overground
 from training.protocols import Material, folds, grouped, halves, speeds_of
-from training.results import Result, ablation_result, as_json
+from training.results import Result, ablation_result, as_json, figures_of, read_results
 from training.results_figures import draw
 from training.results_page import page
 from training.rivals import RIVALS
@@ -97,9 +98,12 @@ def material(experiment: Experiment, tmp_path_factory: pytest.TempPathFactory) -
     real = [gait("somebody", task, 0, 20.0) for task in tasks]
     people = list(speeds_of(experiment))
     cohort = [gait(person, task, i) for i, person in enumerate(people) for task in tasks]
+    others = [gait(f"virtual-0002-{i}", task, 50 + i) for i in range(2) for task in tasks]
     return Material(
-        experiment, shards_of(real, folder / "real"), shards_of(cohort, folder / "cohort")
-    )
+        experiment, *(shards_of(pairs, folder / name) for name, pairs in (
+            ("real", real), ("cohort", cohort), ("others", others)
+        ))
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("protocol", protocols.PROTOCOLS)
@@ -115,7 +119,7 @@ def test_nothing_that_is_tested_has_been_taught(
             for other in taught:
                 same = (pair.subject, pair.task) == (other.subject, other.task)
                 assert not same or other.simulated.index[-1] < pair.simulated.index[0]
-                if protocol in ("speed", "subject"):
+                if protocol in ("speed", "subject", "virtual"):
                     assert pair.subject != other.subject
         synthetic = {pair.subject.startswith("virtual") for pair in fold.test}
         assert synthetic == {fold.data == protocols.VIRTUAL}
@@ -128,6 +132,17 @@ def test_every_virtual_person_is_tested_once_in_each_task(
     for groups in (2, 3, 20):
         tested = [(p.subject, p.task) for f in folds("subject", material, groups) for p in f.test]
         assert len(tested) == len(set(tested)) == 2 * 6 + 1
+
+
+def test_of_people_taught_by_virtual_ones_alone_none_has_taught(
+    material: Material, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocols, "overground", lambda data: gait("overground", "walking", 9))
+    every = folds("virtual", material, 2)
+    assert [len({pair.subject for pair in fold.test}) for fold in every] == [6, 1, 1, 6, 1]
+    for fold in every:
+        taught = {pair.subject for part in fold.teaching for pair in part.pairs()}
+        assert taught == {"virtual-0002-0", "virtual-0002-1"}
 
 
 def test_people_are_halved_at_the_median_speed(material: Material, experiment: Experiment) -> None:
@@ -259,20 +274,45 @@ def test_spread_is_over_people(evaluated: list[Result]) -> None:
 def test_the_page_tells_real_from_synthetic(
     evaluated: list[Result], experiment: Experiment, tmp_path: Path
 ) -> None:
-    figures = draw(evaluated, tmp_path / "results")
-    assert all(path.stat().st_size < 150_000 for _, path in figures)
+    found = told(evaluated, tmp_path / "results")
+    names = figures_of(found)
+    assert len(names) >= 2 and all((tmp_path / n).stat().st_size < 150_000 for n in names)
     cards = {name: Card.read(folder / CARD) for name, folder in shipped().items()}
-    text = page("python -m training.evaluate", experiment, 2, evaluated, figures, {}, cards)
+    text = page(found, experiment, cards)
     assert all(f"| `{name}` |" in text for name in ("walking", "running", "gait"))
     assert "```bash\npython -m training.evaluate\n```" in text
     (people,) = [
         line for line in text.splitlines() if "running: virtual people (synthetic)" in line
     ]
     assert "real" not in people
-    assert "| soleus |" in text and all(f"]({path.name})" in text for _, path in figures)
-    found = as_json("command", evaluated, {})
-    assert [s["data"] for s in found["sections"]] == [r.section.data for r in evaluated]
-    json.dumps(found, allow_nan=False)
+    assert "| soleus |" in text and all(f"]({name})" in text for name in names)
+    sections = [s for p in found["protocols"].values() for s in p["sections"]]
+    assert [s["data"] for s in sections] == [r.section.data for r in evaluated]
+    # What is kept from a file says the same on the page.
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(found, allow_nan=False))
+    assert page(read_results(path), experiment, cards) == text
+
+
+def told(results: list[Result], output: Path) -> dict[str, Any]:
+    """Results as `results.json` holds them, their figures beside it."""
+    protocols = {}
+    for name in ("block", "speed"):
+        own = [r for r in results if r.section.protocol == name]
+        figures, of_sections = draw(name, own, output)
+        sections = [r.as_json() | {"figures": f} for r, f in zip(own, of_sections, strict=True)]
+        ran = {"command": "python -m training.evaluate", "date": "2026-11-28"}
+        protocols[name] = ran | {"figures": figures, "sections": sections}
+    return as_json(protocols, {})
+
+
+def test_results_of_something_else_are_refused(tmp_path: Path, refused: Refused) -> None:
+    path = tmp_path / "results.json"
+    assert not read_results(path)["protocols"]
+    for text in ("[]", "{", '{"sections": []}', "3"):
+        path.write_text(text)
+        with refused(path, "--output"):
+            read_results(path)
 
 
 def test_holm_corrects_and_keeps_order() -> None:

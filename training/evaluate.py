@@ -9,6 +9,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,7 +26,7 @@ from training.experiment import EVALUATION, REPOSITORY, RUNS, Experiment, read_e
 from training.fit import begin
 from training.methods import METHODS, NETWORKS, is_kept, network, simple
 from training.protocols import PROTOCOLS, Fold, Material, ablation_folds, folds
-from training.results import Result, ablation_result, as_json
+from training.results import Result, ablation_result, as_json, figures_of, read_results
 from training.results_figures import draw
 from training.results_page import page
 from training.scoring import Estimated, Method, Section
@@ -133,7 +134,11 @@ def _chosen(given: Sequence[str] | None, known: Sequence[str], what: str) -> lis
 @app.command()
 def main(
     protocol: Annotated[
-        list[str] | None, typer.Option(help=f"{', '.join(PROTOCOLS)} or all; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            help=f"{', '.join(PROTOCOLS)} or all; may be repeated. All otherwise, or with --ablate"
+            " none. Of the others the page keeps what it has."
+        ),
     ] = None,
     methods: Annotated[
         list[str] | None,
@@ -159,46 +164,67 @@ def main(
     ] = None,
     json_only: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Fit, score and write page, figures and numbers; a fitted network is not fitted again."""
+    """Fit, score and write page, figures and numbers; a fitted network is not fitted again.
+
+    Protocols that are not asked for stay on the page as they were.
+    """
     for module in ("spm1d", "dtaidistance"):
         if importlib.util.find_spec(module) is None:
             raise InputError(f"{module} is not installed; install it: pip install -e '.[evaluate]'")
-    chosen = _chosen(protocol, PROTOCOLS, "protocol")
+    chosen = _chosen(protocol, PROTOCOLS, "protocol") if protocol or ablate is None else []
     asked = _chosen(methods and ["raw", *methods], list(METHODS), "method")
     scored = {name: asked if methods else _usual(name) for name in chosen}
     experiment = read_experiment(config)
     changed = read_ablations(ablate, experiment) if ablate is not None else {}
+    former = read_results(output.with_suffix(".json"))
     begin()
     kept = RUNS / "evaluation"
 
     def material(of: Experiment, people: bool) -> Material:
         people = people or (of.cohort is not None and of.cohort.share > 0.0)
-        return Material(of, of.recorded(data, config), of.virtual() if people else None, data)
+        return Material(
+            of,
+            of.recorded(data, config),
+            of.virtual() if people else None,
+            of.other_people() if "virtual" in chosen and of is experiment else None,
+            data,
+        )
 
-    whole = material(experiment, not {"speed", "subject"}.isdisjoint(chosen))
+    whole = material(experiment, not {"speed", "subject", "virtual"}.isdisjoint(chosen))
     splits = {name: folds(name, whole, groups) for name in chosen}
     ablations = {name: (of, ablation_folds(material(of, True))) for name, of in changed.items()}
     tasks = [(f, m, experiment) for name in chosen for f in splits[name] for m in scored[name]]
     tasks += [(f, m, of) for of, every in ablations.values() for f in every for m in _ABLATED]
     with _steps(tasks, kept) as step:
-        results = [
-            Result.of(section)
+        results = {
+            name: [Result.of(s) for s in run(name, every, scored[name], experiment, kept, step)]
             for name, every in splits.items()
-            for section in run(name, every, scored[name], experiment, kept, step)
-        ]
+        }
         table = {
             name: ablation_result(run(name, every, _ABLATED, of, kept, step))
             for name, (of, every) in ablations.items()
         }
     command = shlex.join(["python", "-m", "training.evaluate", *sys.argv[1:]])
-    found = as_json(command, results, table)
     output.parent.mkdir(parents=True, exist_ok=True)
-    figures = draw(results, output)
+    ran = {"command": command, "date": date.today().isoformat()}
+    of_protocol: dict[str, dict[str, Any]] = {}
+    for name, of_sections in results.items():
+        figures, own = draw(name, of_sections, output)
+        told = [r.as_json() | {"figures": f} for r, f in zip(of_sections, own, strict=True)]
+        of_protocol[name] = ran | {"figures": figures, "sections": told}
+        if name == "subject":
+            of_protocol[name]["groups"] = groups
+    found = as_json(
+        former["protocols"] | of_protocol,
+        ran | {"rows": table} if table else former["ablations"],
+    )
     cards = {name: Card.read(folder / CARD) for name, folder in shipped().items()}
-    text = page(command, experiment, groups, results, figures, table, cards)
+    text = page(found, experiment, cards)
     for suffix, content in ((".json", json.dumps(found, indent=1) + "\n"), (".md", text)):
         with replacing(output.with_suffix(suffix)) as temporary:
             temporary.write_text(content, encoding="utf-8")
+    for name in figures_of(former) - figures_of(found):
+        output.with_name(name).unlink(missing_ok=True)
     if json_only:
         terminal.print_json(found)
     else:

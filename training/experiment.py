@@ -100,7 +100,7 @@ class VirtualPeople(BaseModel):
     subjects: PositiveInt
     seed: NonNegativeInt
     strides: PositiveInt = 30
-    share: Share
+    share: Share = 0.0
     held_out: NonNegativeInt = 0
 
     @model_validator(mode="after")
@@ -123,6 +123,7 @@ class Experiment(BaseModel):
         models: how many other models of the leg the recorded trials are simulated with too, for
             teaching; see `nem2e_tf.simulation.altered`.
         cohort: virtual people who teach too, or None.
+        others: virtual people who teach in an evaluation's `virtual`, and are never tested.
         blocks: see `Blocks`.
         inputs: simulated channels and then joint angles that the network is given; None: all
             simulated channels.
@@ -150,6 +151,7 @@ class Experiment(BaseModel):
     also: list[str] = []
     models: NonNegativeInt = 0
     cohort: VirtualPeople | None = None
+    others: VirtualPeople | None = None
     blocks: Blocks
     inputs: list[str] | None = None
     window: PositiveFloat
@@ -187,22 +189,15 @@ class Experiment(BaseModel):
 
     def virtual(self) -> Shards | None:
         """Make the virtual people that teach and prepare their trials, or find that done."""
-        return self._people(lambda number, last: number <= last, self.taught)
+        return _people(self.cohort, lambda number, last: number <= last, self.taught)
+
+    def other_people(self) -> Shards | None:
+        """The virtual people who teach and are never tested, made and prepared or found."""
+        return _people(self.others, lambda number, last: number <= last, self.taught)
 
     def held_out(self) -> Shards | None:
         """The virtual people that do not teach."""
-        return self._people(lambda number, last: number > last, self.tasks)
-
-    def _people(self, among: Callable[[int, int], bool], tasks: Sequence[str]) -> Shards | None:
-        cohort = self.cohort
-        if cohort is None:
-            return None
-        last = cohort.subjects - cohort.held_out
-        numbers = range(1, cohort.subjects + 1)
-        chosen = {sample_subject(cohort.seed, n).name for n in numbers if among(n, last)}
-        return virtual_people(cohort.subjects, cohort.seed, cohort.strides).where(
-            lambda shard: shard.task in tasks and shard.subject in chosen
-        )
+        return _people(self.cohort, lambda number, last: number > last, self.tasks)
 
     def teaching(self, recorded: Shards, virtual: Shards | None) -> list[Part]:
         """What the shipped refiner is fitted on."""
@@ -219,6 +214,19 @@ class Experiment(BaseModel):
     def taught(self) -> list[str]:
         """All tasks that teach."""
         return [*self.tasks, *self.also]
+
+
+def _people(
+    cohort: VirtualPeople | None, among: Callable[[int, int], bool], tasks: Sequence[str]
+) -> Shards | None:
+    if cohort is None:
+        return None
+    last = cohort.subjects - cohort.held_out
+    numbers = range(1, cohort.subjects + 1)
+    chosen = {sample_subject(cohort.seed, n).name for n in numbers if among(n, last)}
+    return virtual_people(cohort.subjects, cohort.seed, cohort.strides).where(
+        lambda shard: shard.task in tasks and shard.subject in chosen
+    )
 
 
 def _of(shards: Shards, tasks: Sequence[str]) -> Shards:

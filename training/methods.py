@@ -138,7 +138,17 @@ def key(method: str, experiment: Experiment, teaching: Sequence[Part]) -> str:
     """A name that changes with everything that a fitted network depends on."""
     settings = experiment.model_dump(
         mode="json",
-        exclude={"name", "summary", "unit", "trials", "tasks", "also", "cohort", "blocks"},
+        exclude={
+            "name",
+            "summary",
+            "unit",
+            "trials",
+            "tasks",
+            "also",
+            "cohort",
+            "others",
+            "blocks",
+        },
     )
     if method != "stdr_net":
         del settings["network"], settings["free_running_from"]

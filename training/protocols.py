@@ -12,7 +12,7 @@ from nem2e_tf.shards import Pair, Shards
 from training.experiment import Experiment, Part, data_folder
 from training.overground import overground
 
-PROTOCOLS = ("block", "speed", "task", "subject")
+PROTOCOLS = ("block", "speed", "task", "subject", "virtual")
 REAL, VIRTUAL = "real recordings", "virtual people (synthetic)"
 
 
@@ -46,12 +46,14 @@ class Material:
         experiment: Experiment.
         recorded: real trials.
         virtual: virtual people's, or None.
+        others: of virtual people who teach in `virtual` and are never tested, or None.
         data: folder of the recordings, or None for the usual one.
     """
 
     experiment: Experiment
     recorded: Shards
     virtual: Shards | None
+    others: Shards | None = None
     data: Path | None = None
 
     @property
@@ -76,7 +78,10 @@ def folds(protocol: str, material: Material, groups: int) -> list[Fold]:
         return list(_task(material))
     if protocol == "speed":
         return list(_speed(material))
-    return [*_subject(material, groups), _overground(material)]
+    stranger = overground(material.data or data_folder())
+    if protocol == "subject":
+        return [*_subject(material, groups), _overground(material, stranger)]
+    return list(_virtual(material, stranger))
 
 
 def ablation_folds(material: Material) -> list[Fold]:
@@ -186,8 +191,25 @@ def grouped(subjects: Sequence[str], groups: int) -> list[list[str]]:
     return [every[i::groups] for i in range(min(groups, len(every)))]
 
 
-def _overground(material: Material) -> Fold:
+def _virtual(material: Material, stranger: Pair) -> Iterator[Fold]:
+    """Virtual people alone teach; the cohort, of whom none taught, and real people are tested."""
+    if material.others is None:
+        raise InputError(f"{material.experiment.name}: has no others; virtual needs them")
+    for task in material.experiment.tasks:
+        teaching = _of(material.others, task)
+        people = len({shard.subject for shard in teaching.chosen})
+        for name, data, pairs in (
+            ("the cohort", VIRTUAL, _of(material.cohort, task).pairs()),
+            ("on a treadmill", REAL, _of(material.recorded, task).pairs()),
+            ("one overground stride", REAL, [stranger]),
+        ):
+            if tested := [pair for pair in pairs if pair.task == task]:
+                section = f"{task}, {people} virtual people teach, tested: {name}"
+                yield Fold(section, section, data, [Part(teaching)], tested)
+
+
+def _overground(material: Material, stranger: Pair) -> Fold:
     """All walking that there is teaches; another real person in another laboratory is tested."""
-    pair = overground(material.data or data_folder())
-    teaching = [Part(_of(shards, pair.task)) for shards in (material.recorded, material.cohort)]
-    return Fold("walking, one overground stride", "overground", REAL, teaching, [pair])
+    parts = (material.recorded, material.cohort)
+    teaching = [Part(_of(shards, stranger.task)) for shards in parts]
+    return Fold("walking, one overground stride", "overground", REAL, teaching, [stranger])

@@ -1,16 +1,20 @@
 """What an evaluation found, as numbers."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from nem2e_tf import terminal
+from nem2e_tf.errors import InputError
 from training.scoring import FIVE, SCORES, Section, absolute_errors, by_muscle, scores, summary
 from training.statistics import Interval, signed_rank, significant_intervals
 
 REFINED = "stdr_net"
+MEASURED = "measured unit"
 
 
 @dataclass(frozen=True)
@@ -60,10 +64,9 @@ class Result:
         """Plain tables, rounded to what is meant."""
         section, muscles = self.section, by_muscle(self.table).round(4)
         return {
-            "protocol": section.protocol,
             "title": section.title,
             "data": section.data,
-            "errors": "measured unit" if section.measured_unit else "share of the person's maximum",
+            "errors": MEASURED if section.measured_unit else "share of the person's maximum",
             "people": len(section.subjects),
             "seconds": round(section.seconds, 1),
             "cycles": section.cycles,
@@ -97,22 +100,46 @@ def ablation_result(sections: Sequence[Section]) -> dict[str, Any]:
 
 
 def as_json(
-    command: str, results: Sequence[Result], ablations: dict[str, dict[str, Any]]
+    protocols: Mapping[str, Mapping[str, Any]], ablations: Mapping[str, Any]
 ) -> dict[str, Any]:
     """All that the page holds, and more.
 
     Args:
-        command: the command line.
-        results: one a section.
-        ablations: by name, of `ablation_result`.
+        protocols: by name, `command`, `date`, `figures` and `sections`, of `Result.as_json` and
+            each with its `figures`; of `subject` also `groups`.
+        ablations: `command`, `date`, and as `rows` by name, of `ablation_result`; or nothing.
     """
-    found = {
-        "command": command,
-        "scores": list(SCORES),
-        "nrmse_denominator": "range of the measured envelope",
-        "lag": "ms, positive where the estimate comes late",
-        "sections": [result.as_json() for result in results],
-        "ablations": ablations,
-    }
-    plain: dict[str, Any] = terminal.finite(found)
+    plain: dict[str, Any] = terminal.finite(
+        {
+            "scores": list(SCORES),
+            "nrmse_denominator": "range of the measured envelope",
+            "lag": "ms, positive where the estimate comes late",
+            "protocols": protocols,
+            "ablations": ablations,
+        }
+    )
     return plain
+
+
+def figures_of(found: Mapping[str, Any]) -> set[str]:
+    """Names of all figures of what `as_json` made."""
+    protocols = found["protocols"].values()
+    of = [part["figures"] for p in protocols for part in (p, *p["sections"])]
+    return {Path(name).name for names in of for name in names}
+
+
+def read_results(path: Path) -> dict[str, Any]:
+    """What `as_json` made, from a file; nothing where there is none.
+
+    Raises:
+        InputError: the file is another one.
+    """
+    if not path.exists():
+        return {"protocols": {}, "ablations": {}}
+    try:
+        found: dict[str, Any] = json.loads(path.read_bytes())
+        if {"protocols", "ablations"} <= set(found):
+            return found
+    except (ValueError, TypeError):
+        pass
+    raise InputError(f"{path}: not results of training.evaluate; name another place with --output")

@@ -18,35 +18,36 @@ _MEASURED, _RAW, _REFINED = "#222222", "#b08900", "#1f4e79"
 _PERCENT = 100.0 * PHASES
 
 
-def draw(results: Sequence[Result], output: Path) -> list[tuple[str, Path]]:
-    """Draw all figures of a page.
+def draw(
+    protocol: str, results: Sequence[Result], output: Path
+) -> tuple[list[str], list[list[str]]]:
+    """Draw all figures of a protocol.
 
     Args:
+        protocol: what it is called.
         results: one a section.
         output: path. Names begin with it.
 
     Returns:
-        Protocol or section's title, and the .png that belongs to it.
+        Names of the .png files of the protocol, and of those of each section.
     """
-    figures = []
 
-    def keep(figure: Figure, what: str, name: str) -> None:
+    def keep(figure: Figure, name: str) -> str:
         path = output.with_name(f"{output.name}-{name}.png")
         with replacing(path) as temporary:
             figure.savefig(temporary, dpi=80, pil_kwargs={"optimize": True})
-        figures.append((what, path))
+        return path.name
 
-    for protocol in dict.fromkeys(result.section.protocol for result in results):
-        own = [result for result in results if result.section.protocol == protocol]
-        keep(_ratios(own), protocol, protocol)
-        for i, result in enumerate(own, start=1):
-            section = result.section
-            if REFINED in section.methods and section.cycles:
-                if section.measured_unit and section.data == REAL:
-                    keep(_mean_cycles(section), section.title, f"{protocol}-{i}-cycle")
-                if any(result.smaller.values()) or any(result.larger.values()):
-                    keep(_intervals(result), section.title, f"{protocol}-{i}-spm")
-    return figures
+    of_sections = []
+    for i, result in enumerate(results, start=1):
+        section, own = result.section, []
+        if REFINED in section.methods and section.cycles:
+            if section.measured_unit and section.data == REAL:
+                own.append(keep(_mean_cycles(section), f"{protocol}-{i}-cycle"))
+            if any(result.smaller.values()) or any(result.larger.values()):
+                own.append(keep(_intervals(result), f"{protocol}-{i}-spm"))
+        of_sections.append(own)
+    return [keep(_ratios(results), protocol)], of_sections
 
 
 def _ratios(results: Sequence[Result]) -> Figure:

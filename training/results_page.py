@@ -1,7 +1,7 @@
 """The page of an evaluation: a table for each protocol, then every muscle."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,7 @@ import pandas as pd
 from nem2e_tf.refiner import Card
 from training.experiment import Experiment
 from training.methods import METHODS
-from training.results import REFINED, Result
-from training.scoring import by_muscle
+from training.results import MEASURED, REFINED
 from training.shipped import shipped_refiners
 from training.statistics import ALPHA, FEWEST, Interval
 
@@ -20,53 +19,99 @@ PROTOCOLS = {
     "speed": "Another speed, another person",
     "task": "Another task of the same person",
     "subject": "Another person",
+    "virtual": "Another person, taught by virtual people alone",
 }
 
 Row = dict[str, float]
 
 
-def page(
-    command: str,
-    experiment: Experiment,
-    groups: int,
-    results: Sequence[Result],
-    figures: Sequence[tuple[str, Path]],
-    ablations: Mapping[str, Mapping[str, Any]],
-    cards: Mapping[str, Card],
-) -> str:
+@dataclass(frozen=True)
+class Section:
+    """A section of `results.json`.
+
+    Args:
+        found: as `training.results.Result.as_json` made it.
+        nine: a row a method, over all that was measured.
+        five: over those of the default five that were.
+        muscles: a row a method and muscle.
+        p: a row a method and a column a muscle, RMSE against raw; empty where people are few.
+    """
+
+    found: Mapping[str, Any]
+    nine: pd.DataFrame
+    five: pd.DataFrame
+    muscles: pd.DataFrame
+    p: pd.DataFrame
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> "Section":
+        """Tables of what was found."""
+        methods = found["methods"]
+
+        def table(rows: Mapping[Any, Any]) -> pd.DataFrame:
+            return pd.DataFrame(rows, dtype=float).T
+
+        every = {
+            (m, muscle): row for m, of in methods.items() for muscle, row in of["muscles"].items()
+        }
+        tested = {m: of["wilcoxon_p"] for m, of in methods.items() if of["wilcoxon_p"]}
+        nine, five = (
+            table({m: of[which] for m, of in methods.items()}) for which in ("nine", "five")
+        )
+        return cls(found, nine, five, table(every), table(tested))
+
+    @property
+    def methods(self) -> list[str]:
+        """What was scored."""
+        return list(self.found["methods"])
+
+    @property
+    def names(self) -> list[str]:
+        """Of the muscles."""
+        return list(self.found["methods"]["raw"]["muscles"])
+
+    def parameters(self, method: str) -> str:
+        """How many weights a method has, or nothing."""
+        return _count(self.found["methods"][method]["parameters"])
+
+
+def page(found: Mapping[str, Any], experiment: Experiment, cards: Mapping[str, Card]) -> str:
     """The page, as Markdown.
 
     Args:
-        command: the command line.
+        found: of `training.results.as_json`.
         experiment: how networks were fitted.
-        groups: of people in protocol `subject`.
-        results: one a section.
-        figures: by protocol or section, of `training.results_figures.draw`.
-        ablations: by name, of `training.results.ablation_result`.
         cards: of the shipped refiners, by name.
     """
-    parts = [_INTRODUCTION.format(command=command, steps=experiment.epochs * experiment.steps,
+    ablations, ran = found["ablations"], found["protocols"]
+    protocols = {
+        name: [Section.of(section) for section in ran[name]["sections"]]
+        for name in PROTOCOLS
+        if name in ran
+    }
+    commands = [ran[name]["command"] for name in protocols]
+    commands += [ablations["command"]] if ablations else []
+    parts = [_INTRODUCTION.format(command="\n".join(dict.fromkeys(commands)),
+                                  steps=experiment.epochs * experiment.steps,
                                   batch=experiment.batch, window=experiment.window, few=FEWEST,
                                   alpha=ALPHA)]  # fmt: skip
     parts += shipped_refiners(cards)
-    protocols = [name for name in PROTOCOLS if any(r.section.protocol == name for r in results)]
-    for protocol in protocols:
-        own = [result for result in results if result.section.protocol == protocol]
-        parts.append(f"## {PROTOCOLS[protocol]} (`{protocol}`)")
+    for protocol, sections in protocols.items():
+        parts += [f"## {PROTOCOLS[protocol]} (`{protocol}`)", _DATE.format(ran[protocol]["date"])]
         if protocol == "subject":
-            parts.append(_leaving_out(own, groups))
-        parts += [_glance(own), *_pictures(figures, protocol)]
+            parts.append(_leaving_out(sections, ran[protocol]["groups"]))
+        parts += [_glance(sections), *_pictures(protocol, ran[protocol])]
     if ablations:
-        parts += ["## What each part is worth", _ABLATION, _ablations(ablations)]
-    for protocol in protocols:
-        for result in results:
-            if result.section.protocol == protocol:
-                parts += _section(result, figures)
+        parts += ["## What each part is worth", _DATE.format(ablations["date"])]
+        parts += [_ABLATION, _ablations(ablations["rows"])]
+    for protocol, sections in protocols.items():
+        for section in sections:
+            parts += _section(protocol, section)
     return "\n\n".join(parts) + "\n"
 
 
-def _leaving_out(results: Sequence[Result], groups: int) -> str:
-    people = max(len(result.section.subjects) for result in results)
+def _leaving_out(sections: Sequence[Section], groups: int) -> str:
+    people = max(section.found["people"] for section in sections)
     if groups >= people:
         how = "each virtual person alone is left out of the fit that is tested on them"
     else:
@@ -74,19 +119,18 @@ def _leaving_out(results: Sequence[Result], groups: int) -> str:
     return f"{how[0].upper()}{how[1:]}. Nobody is tested by a network that has seen them."
 
 
-def _glance(results: Sequence[Result]) -> str:
+def _glance(sections: Sequence[Section]) -> str:
     """RMSE as a share of raw's, and muscles that are better, for each method and section."""
     header = ["method", "parameters"]
-    for result in results:
-        section = result.section
-        n = len(section.subjects)
+    for section in sections:
+        n = section.found["people"]
         who = f"{n} {'person' if n == 1 else 'people'}"
-        header.append(f"{section.title}: {section.data}, {who}")
+        header.append(f"{section.found['title']}: {section.found['data']}, {who}")
     rows = []
-    for method in results[0].section.methods:
-        row = [METHODS[method], _count(results[0].section.parameters[method])]
-        for result in results:
-            nine, five = _row(result.nine, method), _row(result.five, method)
+    for method in sections[0].methods:
+        row = [METHODS[method], sections[0].parameters(method)]
+        for section in sections:
+            nine, five = _row(section.nine, method), _row(section.five, method)
             row.append(
                 f"{nine['to_raw']:.2f}"
                 if method == "raw"
@@ -97,15 +141,15 @@ def _glance(results: Sequence[Result]) -> str:
     return _table(header, rows)
 
 
-def _section(result: Result, figures: Sequence[tuple[str, Path]]) -> list[str]:
-    section = result.section
-    unit = "the measured unit" if section.measured_unit else "shares of the person's maximum"
+def _section(protocol: str, section: Section) -> list[str]:
+    found = section.found
+    unit = "the measured unit" if found["errors"] == MEASURED else "shares of the person's maximum"
     parts = [
-        f"## Every muscle: `{section.protocol}`, {section.title}, {section.data}",
-        f"{len(section.subjects)} tested, {section.seconds:.0f} s, {section.cycles} whole gait"
+        f"## Every muscle: `{protocol}`, {found['title']}, {found['data']}",
+        f"{found['people']} tested, {found['seconds']:.0f} s, {found['cycles']} whole gait"
         f" cycles; errors in {unit}.",
     ]
-    for which, table in (("All", result.nine), ("Default", result.five)):
+    for which, table in (("All", section.nine), ("Default", section.five)):
         rows = []
         for method in section.methods:
             row = _row(table, method)
@@ -122,24 +166,23 @@ def _section(result: Result, figures: Sequence[tuple[str, Path]]) -> list[str]:
         header = [f"{which} {count} muscles", "RMSE", "/ raw", "/ ridge", "NRMSE", "r", "R²",
                   "lag (ms)", "RMSE of a cycle", "r of a cycle", "better than raw"]  # fmt: skip
         parts.append(_table(header, rows))
-    muscles = by_muscle(result.table)
     for score, name, digits in (("rmse", "RMSE", 3), ("r", "r", 2)):
         header = [name, *(METHODS[method] for method in section.methods)]
         rows = [
             [_words(muscle), *(
-                _spread(_row(muscles, (method, muscle)), score, digits)
-                + (_star(result.p, method, muscle) if score == "rmse" else "")
+                _spread(_row(section.muscles, (method, muscle)), score, digits)
+                + (_star(section.p, method, muscle) if score == "rmse" else "")
                 for method in section.methods
             )]
-            for muscle in section.muscles
+            for muscle in section.names
         ]  # fmt: skip
         parts.append(_table(header, rows))
     if REFINED in section.methods:
-        parts.append(_raw_and_refined(result, muscles))
-    return [*parts, *_pictures(figures, section.title)]
+        parts.append(_raw_and_refined(section))
+    return [*parts, *_pictures(found["title"], found)]
 
 
-def _raw_and_refined(result: Result, muscles: pd.DataFrame) -> str:
+def _raw_and_refined(section: Section) -> str:
     """The other scores of raw and STDR-Net, muscle by muscle, and where in the cycle they part."""
     told = {"nrmse": ("NRMSE", 3), "r2": ("R²", 2), "lag_ms": ("lag (ms)", 0)}
     header = [
@@ -149,15 +192,16 @@ def _raw_and_refined(result: Result, muscles: pd.DataFrame) -> str:
     ]
     header += ["larger error at"]
     rows = []
-    for muscle in result.section.muscles:
-        raw, refined = (_row(muscles, (method, muscle)) for method in ("raw", REFINED))
+    where = section.found["spm"]
+    for muscle in section.names:
+        raw, refined = (_row(section.muscles, (method, muscle)) for method in ("raw", REFINED))
         scores = [
             f"{_number(raw[score], digits)} → {_number(refined[score], digits)}"
             for score, (_, digits) in told.items()
         ]
         rows.append(
-            [_words(muscle), *scores, _intervals(result.smaller[muscle]),
-             _intervals(result.larger[muscle])]
+            [_words(muscle), *scores, _intervals(where["smaller"][muscle]),
+             _intervals(where["larger"][muscle])]
         )  # fmt: skip
     return _table(header, rows)
 
@@ -180,8 +224,8 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _pictures(figures: Sequence[tuple[str, Path]], of: str) -> list[str]:
-    return [f"![{what}]({path.name})" for what, path in figures if what == of]
+def _pictures(what: str, of: Mapping[str, Any]) -> list[str]:
+    return [f"![{what}]({name})" for name in of["figures"]]
 
 
 def _row(table: pd.DataFrame, key: str | tuple[str, str]) -> Row:
@@ -234,10 +278,10 @@ Written by
 
 and by nothing else. `results.json` beside it holds every figure.
 
-Every method is fitted on the same recordings in the same run. `raw simulation` is static
-optimisation as it is; `gain` the best factor of each muscle; `gain and lag` the best delay within
-±300 ms and then factor; `time warping` aligns every simulated cycle with the mean measured cycle
-of the training data; `ridge` is a regression on all simulated channels. The four networks are
+Every method of a protocol is fitted on the same recordings in the same run. `raw simulation` is
+static optimisation as it is; `gain` the best factor of each muscle; `gain and lag` the best delay
+within ±300 ms and then factor; `time warping` aligns every simulated cycle with the mean measured
+cycle of the training data; `ridge` is a regression on all simulated channels. The four networks are
 fitted alike, the convolution and the transformer in `block` alone: {steps} steps of {batch} windows
 of {window:g} s, with the loss, the learning rate and the augmentation that were chosen for
 STDR-Net. `encoder only` is STDR-Net without attention and decoder.
@@ -255,6 +299,8 @@ late. * marks p < {alpha:g} in Wilcoxon's signed-rank test against raw over peop
 Holm over muscles (at least {few} people). A gait cycle begins at the largest knee flexion, in
 swing; its intervals are those in which STDR-Net's absolute error differs from raw's (SPM, paired t
 over people, {alpha:g} divided by the number of muscles)."""
+
+_DATE = "Run on {}."
 
 _ABLATION = """STDR-Net with one thing changed (`training/ablations.yaml`), refitted. Of the virtual
 people one half teaches and the other is tested. Each cell: RMSE, its share of raw's, r."""
