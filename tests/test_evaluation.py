@@ -309,7 +309,10 @@ def told(results: list[Result], output: Path) -> dict[str, Any]:
 def test_results_of_something_else_are_refused(tmp_path: Path, refused: Refused) -> None:
     path = tmp_path / "results.json"
     assert not read_results(path)["protocols"]
-    for text in ("[]", "{", '{"sections": []}', "3"):
+    for text in (
+        "[]", "{", '{"sections": []}', "3",
+        '{"protocols": {"block": {}}, "ablations": {}}', '{"protocols": [], "ablations": {}}',
+    ):  # fmt: skip
         path.write_text(text)
         with refused(path, "--output"):
             read_results(path)
@@ -467,22 +470,34 @@ def protocols_section(pair: Pair):  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.slow
-def test_the_command_prints_one_json_object_and_writes_the_same(data: Path, tmp_path: Path) -> None:
+def test_the_command_prints_what_it_writes_and_keeps_protocols_not_asked_for(
+    data: Path, tmp_path: Path
+) -> None:
     training = REPOSITORY / "training"
     text = (training / "evaluation.yaml").read_text()
     config = tmp_path / "tiny.yaml"
     config.write_text(text.replace("subjects: 20, seed: 1", "subjects: 2, seed: 1, strides: 4"))
     (tmp_path / "trials.csv").write_text((training / "trials.csv").read_text())
-    result = subprocess.run(
-        [
-            sys.executable, "-m", "training.evaluate", "--config", str(config),
-            "--protocol", "task", "--methods", "ridge", "--methods", "gain_lag",
-            "--data", str(data), "-o", str(tmp_path / "results"), "--json",
-        ],
-        cwd=REPOSITORY, capture_output=True, text=True,
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    found = json.loads(result.stdout)
-    assert found == json.loads((tmp_path / "results.json").read_text())
-    assert [list(s["methods"]) for s in found["sections"]] == 2 * [["raw", "gain_lag", "ridge"]]
-    assert set(METHODS) > set(found["sections"][0]["methods"])
+
+    def evaluated(protocol: str) -> dict[str, Any]:
+        result = subprocess.run(
+            [
+                sys.executable, "-m", "training.evaluate", "--config", str(config),
+                "--protocol", protocol, "--methods", "ridge", "--methods", "gain_lag",
+                "--data", str(data), "-o", str(tmp_path / "results"), "--json",
+            ],
+            cwd=REPOSITORY, capture_output=True, text=True,
+        )  # fmt: skip
+        assert result.returncode == 0, result.stderr
+        found: dict[str, Any] = json.loads(result.stdout)
+        assert found == json.loads((tmp_path / "results.json").read_text())
+        return found["protocols"]
+
+    task = evaluated("task")
+    (sections,) = [protocol["sections"] for protocol in task.values()]
+    assert [list(s["methods"]) for s in sections] == 2 * [["raw", "gain_lag", "ridge"]]
+    assert set(METHODS) > set(sections[0]["methods"])
+    both = evaluated("block")
+    assert set(both) == {"task", "block"} and both["task"] == task["task"]
+    page = (tmp_path / "results.md").read_text()
+    assert all(f"(`{protocol}`)" in page for protocol in both)

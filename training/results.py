@@ -138,8 +138,10 @@ def read_results(path: Path) -> dict[str, Any]:
         return {"protocols": {}, "ablations": {}}
     try:
         found: dict[str, Any] = json.loads(path.read_bytes())
-        if {"protocols", "ablations"} <= set(found):
-            return found
-    except (ValueError, TypeError):
-        pass
-    raise InputError(f"{path}: not results of training.evaluate; name another place with --output")
+        figures_of(found)
+        assert isinstance(found["ablations"], dict)
+    except (ValueError, TypeError, KeyError, AttributeError, AssertionError):
+        raise InputError(
+            f"{path}: not results of training.evaluate; name another place with --output"
+        ) from None
+    return found
