@@ -5,6 +5,7 @@ import random
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import reduce
@@ -232,7 +233,7 @@ def test_report_is_written_by_one_command_and_needs_neither_tensorflow_nor_opens
         "print([m for m in ('tensorflow', 'keras', 'opensim') if m in sys.modules])"
     )
     ran = subprocess.run(
-        ["python", "-c", code, str(walk45_result)], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code, str(walk45_result)], capture_output=True, text=True, timeout=60
     )
     assert ran.stdout.strip() == "[]", ran.stderr
 
