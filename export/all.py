@@ -4,9 +4,10 @@ from typing import Annotated
 
 import typer
 
-from export import onnx, savedmodel, tflite
-from export.forms import RefinerArgument, run
-from nem2e_tf import terminal
+from nem2e_tf.cli import terminal
+
+from . import onnx, savedmodel, tflite
+from .forms import RefinerArgument, run
 
 app = terminal.application("Export a refiner in all its forms.")
 

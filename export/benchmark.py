@@ -22,17 +22,16 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from export import onnx, savedmodel, tflite
-from export.forms import Parity
-from export.memory import FRAMES, complaint, peak, run
-from export.networks import open_form, open_whole
-from export.windows import synthetic_activity
-from nem2e_tf import terminal
-from nem2e_tf.edge.layout import Network
-from nem2e_tf.edge.manifest import Manifest
-from nem2e_tf.edge.steps import StepNetwork
+from nem2e_tf.cli import terminal
+from nem2e_tf.edge import Manifest, Network, StepNetwork
 from nem2e_tf.refiner import Refiner, load
-from nem2e_tf.runtimes import WEIGHTS
+from nem2e_tf.refiner.runtimes import WEIGHTS
+
+from . import onnx, savedmodel, tflite
+from .forms import Parity
+from .memory import FRAMES, complaint, peak, run
+from .networks import open_form, open_whole
+from .windows import synthetic_activity
 
 THREADS = (1, 2)
 ROUNDS, IN_A_ROW = 40, 5
@@ -214,7 +213,7 @@ def naive(
         base: bytes that a process takes before it opens anything.
         networks: by form and threads; those that were converted are added.
     """
-    from export.naive import CONVERSIONS  # takes TensorFlow, which `main` imports quietly
+    from .naive import CONVERSIONS  # takes TensorFlow, which `main` imports quietly
 
     layout, folder = refiner.network.layout, str(refiner.folder)
     windows = synthetic_activity(WINDOWS, FRAMES, layout.inputs)

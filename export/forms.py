@@ -13,14 +13,13 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from export.windows import Windows, virtual
-from nem2e_tf import terminal
-from nem2e_tf.edge.layout import Network
-from nem2e_tf.edge.manifest import MANIFEST, Manifest, refiner_folder, sha256
+from nem2e_tf.cli import terminal
+from nem2e_tf.edge import MANIFEST, Manifest, Network, refiner_folder, sha256
 from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.locks import UNFINISHED, alone_in
-from nem2e_tf.paths import check_folder, replacing
+from nem2e_tf.files import UNFINISHED, alone_in, check_folder, replacing
 from nem2e_tf.refiner import CARD, Card, Refiner, load
+
+from .windows import Windows, virtual
 
 EXACT = 1e-5
 """The most that an output, 0-1, of an exact form may differ from Keras."""

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
+from nem2e_tf.edge import Manifest
+from nem2e_tf.refiner.runtimes import open_network
+
 # No TensorFlow here: its memory would be part of every measurement.
-from export.networks import open_form, open_whole
-from nem2e_tf.edge.manifest import Manifest
-from nem2e_tf.runtimes import open_network
+from .networks import open_form, open_whole
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 FRAMES = 100

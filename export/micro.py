@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nem2e_tf.edge.litert import Border
-from nem2e_tf.edge.manifest import Manifest
+from nem2e_tf.edge import Border, Manifest
 from nem2e_tf.errors import InputError
 
 FORM = "tflite/int8"

@@ -17,11 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from export.windows import synthetic_activity
-from nem2e_tf import terminal
-from nem2e_tf.edge.steps import BEYOND
+from nem2e_tf.cli import terminal
+from nem2e_tf.edge import BEYOND
+from nem2e_tf.network.step_graphs import layout_of, step_functions
 from nem2e_tf.refiner import load
-from nem2e_tf.step_graphs import layout_of, step_functions
+
+from .windows import synthetic_activity
 
 FRAMES = 100
 SAMPLES = 20
@@ -57,7 +58,7 @@ def frozen(model: Any, integers: bool = False) -> Any:
 
 
 def unrolled(model: Any) -> Any:
-    """The stock converter of `nem2e_tf.edge.steps.StepNetwork`, written out in TensorFlow."""
+    """The stock converter of `nem2e_tf.edge.StepNetwork`, written out in TensorFlow."""
     import tensorflow as tf
 
     layout, graphs = layout_of(model), step_functions(model)

@@ -4,11 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nem2e_tf.edge.layout import Layout, Network
-from nem2e_tf.edge.litert import LiteRT
-from nem2e_tf.edge.manifest import Manifest
-from nem2e_tf.edge.steps import StepNetwork
-from nem2e_tf.runtimes import FunctionNetwork, open_onnx, open_saved_model
+from nem2e_tf.edge import Layout, LiteRT, Manifest, Network, StepNetwork
+from nem2e_tf.refiner.runtimes import FunctionNetwork, open_onnx, open_saved_model
 
 
 def open_form(

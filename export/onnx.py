@@ -8,10 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from export.forms import Form, chosen, command
-from nem2e_tf import terminal
+from nem2e_tf.cli import terminal
 from nem2e_tf.refiner import Refiner
-from nem2e_tf.runtimes import open_onnx
+from nem2e_tf.refiner.runtimes import open_onnx
+
+from .forms import Form, chosen, command
 
 RECIPES = ("float32",)
 OPSET = 18

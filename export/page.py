@@ -18,13 +18,12 @@ from typing import Annotated, Any
 
 import typer
 
-from nem2e_tf import terminal
-from nem2e_tf.edge.manifest import MANIFEST, Manifest
+from nem2e_tf.cli import terminal
+from nem2e_tf.edge import MANIFEST, Manifest
 from nem2e_tf.errors import InputError
-from nem2e_tf.muscles import combine
-from nem2e_tf.paths import new_folder
+from nem2e_tf.files import new_folder
 from nem2e_tf.refiner import CARD, Refiner, load
-from nem2e_tf.signals import resample
+from nem2e_tf.signals import combine, resample
 
 WEB = Path(__file__).resolve().parent / "web"
 
@@ -87,11 +86,8 @@ def recording(refiner: Refiner) -> dict[str, Any]:
         `(frames, outputs)`, shares of the person's maximum, both at the card's rate and in its
         order.
     """
-    from nem2e_tf.cohort.causes import switched_on
-    from nem2e_tf.cohort.demo import SEED
-    from nem2e_tf.cohort.making import write_trial
-    from nem2e_tf.cohort.session import session, write_leg
-    from nem2e_tf.cohort.subject import sample_subject
+    from nem2e_tf.cohort import SEED, sample_subject, switched_on, write_leg, write_trial
+    from nem2e_tf.cohort.session import session
     from nem2e_tf.simulation import simulate_files
 
     card = refiner.card

@@ -15,10 +15,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from export.forms import Form, chosen, command
-from nem2e_tf import terminal
+from nem2e_tf.cli import terminal
 from nem2e_tf.refiner import Refiner
-from nem2e_tf.runtimes import open_saved_model
+from nem2e_tf.refiner.runtimes import open_saved_model
+
+from .forms import Form, chosen, command
 
 RECIPES = ("float32",)
 
@@ -27,7 +28,7 @@ def signatures(model: Any) -> dict[str, Any]:
     """The network as `tf.function`s.
 
     Args:
-        model: keras.Model made by `nem2e_tf.stdr_net.stdr_net`.
+        model: keras.Model made by `nem2e_tf.network.stdr_net.stdr_net`.
 
     Returns:
         By name: `simulated` `(batch, time, inputs)`; `activity` `(batch, time, outputs)` of
@@ -38,7 +39,7 @@ def signatures(model: Any) -> dict[str, Any]:
     """
     import tensorflow as tf
 
-    from nem2e_tf.decoding import around
+    from nem2e_tf.network.decoding import around
 
     fold, mask_layer, encoder, decoder = map(
         model.get_layer, ("steps", "mask", "encoder", "decoder")

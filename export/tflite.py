@@ -24,13 +24,12 @@ from typing import Any
 
 import numpy as np
 
-from export.forms import Form, chosen, command, tasks_of
-from export.windows import teaching
-from nem2e_tf import terminal
-from nem2e_tf.edge.litert import LiteRT
-from nem2e_tf.edge.manifest import Manifest
-from nem2e_tf.edge.steps import StepNetwork
+from nem2e_tf.cli import terminal
+from nem2e_tf.edge import LiteRT, Manifest, StepNetwork
 from nem2e_tf.refiner import Refiner
+
+from .forms import Form, chosen, command, tasks_of
+from .windows import teaching
 
 RECIPES = ("float32", "float16", "dynamic", "int8", "int8-web")
 LOUDER = (1.0, 4.0)
@@ -48,7 +47,7 @@ Rows = Mapping[str, list[dict[str, np.ndarray]]]
 
 def calibration(refiner: Refiner) -> Rows:
     """What goes into every graph while virtual people who taught are refined; all synthetic."""
-    from nem2e_tf.step_graphs import KerasGraphs
+    from nem2e_tf.network.step_graphs import KerasGraphs
 
     rows: dict[str, list[dict[str, np.ndarray]]] = {}
     graphs, signals = KerasGraphs(refiner.model), refiner.signals
@@ -106,7 +105,7 @@ def convert(graph: str, function: Any, recipe: str = "float32", rows: Rows | Non
 
     Args:
         graph: name of its signature.
-        function: tf.function of `nem2e_tf.step_graphs.step_functions`.
+        function: tf.function of `nem2e_tf.network.step_graphs.step_functions`.
         recipe: one of `RECIPES`.
         rows: what integers are calibrated on.
     """
@@ -136,7 +135,7 @@ def convert(graph: str, function: Any, recipe: str = "float32", rows: Rows | Non
 
 def forms(refiner: Refiner, recipes: list[str] | None = None) -> list[Form]:
     """The forms of a refiner in TensorFlow Lite; `InputError` where its attention has no bounds."""
-    from nem2e_tf.step_graphs import step_functions
+    from nem2e_tf.network.step_graphs import step_functions
 
     wanted = chosen(recipes, RECIPES)
     functions = step_functions(refiner.model)

@@ -15,17 +15,16 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from export import micro
-from export.forms import EXACT, ROOT_MEAN_SQUARE, WORST, Parity, RefinerArgument, tasks_of
-from export.micro import TFLiteMicro
-from export.networks import open_form
-from export.windows import Windows, unseen
-from nem2e_tf import terminal
-from nem2e_tf.edge.layout import Network, Signals
-from nem2e_tf.edge.manifest import Manifest
-from nem2e_tf.edge.steps import StepNetwork
-from nem2e_tf.metrics import root_mean_square_error
+from nem2e_tf.cli import terminal
+from nem2e_tf.edge import Manifest, Network, Signals, StepNetwork
 from nem2e_tf.refiner import Refiner, load
+from nem2e_tf.signals import root_mean_square_error
+
+from . import micro
+from .forms import EXACT, ROOT_MEAN_SQUARE, WORST, Parity, RefinerArgument, tasks_of
+from .micro import TFLiteMicro
+from .networks import open_form
+from .windows import Windows, unseen
 
 XNNPACK, BUILT_IN, MICRO = "XNNPACK", "built-in", "micro"
 """Kernels that run TensorFlow Lite: the last are those of microcontrollers."""

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nem2e_tf.edge.layout import Signals
+from nem2e_tf.edge import Signals
 from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.shards import Pair
+from nem2e_tf.pipeline import Pair
 from training.experiment import CONFIGS, data_folder, read_experiment, virtual_people
 
 TEACHING, UNSEEN = 101, 1

@@ -12,18 +12,17 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from nem2e_tf import estimation
 from nem2e_tf.errors import InputError
-from nem2e_tf.estimation import Request
 from nem2e_tf.files import read_motion, read_storage
 from nem2e_tf.simulation import LegModel, Recording, load_leg, simulate_files
+from nem2e_tf.study import Request, estimation
+from tests.repository import DATA, ROOT
 
 
 @pytest.fixture(scope="session")
 def data() -> Path:
     """The folder of real recordings."""
-    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
-    folder = Path(os.environ.get("NEM2E_DATA", beside))
+    folder = DATA
     for name in ("ceinms-lower-limb", "opensim-3d-walking"):
         if not (folder / name).is_dir():
             pytest.skip(
@@ -115,7 +114,7 @@ def chromium() -> str:
             pytest.skip(f"{name} is not there")
     done = subprocess.run(
         ["npm", "ci", "--ignore-scripts", "--prefer-offline"],
-        cwd=Path(__file__).resolve().parents[1] / "export" / "web",
+        cwd=ROOT / "export" / "web",
         capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     if done.returncode:
@@ -128,9 +127,9 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a small refiner of random weights, whose steps of 3 frames fill no window."""
     import keras
 
-    from nem2e_tf.edge.manifest import shipped
+    from nem2e_tf.edge import shipped
+    from nem2e_tf.network.stdr_net import stdr_net
     from nem2e_tf.refiner import CARD, Card, Refiner, save
-    from nem2e_tf.stdr_net import stdr_net
 
     keras.utils.set_random_seed(1)
     sizes = {"encoder_units": 5, "decoder_units": 7, "attention_units": 6}
@@ -148,7 +147,7 @@ def exported(small: Path) -> Path:
     """The same folder after `python -m export.all --json`, which is in told.json beside it."""
     done = subprocess.run(
         [sys.executable, "-m", "export.all", str(small), "--json"],
-        cwd=Path(__file__).resolve().parents[1],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=600,

@@ -12,7 +12,8 @@ from typing import Any
 
 from markdown_it import MarkdownIt
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+from tests.repository import ROOT
+
 RUN, READ = ("bash", "python"), ("json", "text", "yaml")
 """Languages of blocks that are there to be run, and to be read. Any other needs a reason."""
 _NOTE = re.compile(r"<!--\s*(slow|not run|file):?\s*(.*?)\s*-->", re.DOTALL)
@@ -54,7 +55,7 @@ class Block:
 
 def pages() -> list[Path]:
     """All documents that are written in Markdown."""
-    return [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def blocks(page: Path) -> list[Block]:
@@ -69,7 +70,7 @@ def blocks(page: Path) -> list[Block]:
             if not language.startswith("{"):
                 found.append(
                     Block(
-                        str(page.relative_to(REPOSITORY)), token.map[0] + 2, language,
+                        str(page.relative_to(ROOT)), token.map[0] + 2, language,
                         token.content, *(note.groups() if note else ()),
                     )
                 )  # fmt: skip
@@ -100,7 +101,7 @@ class Reader:
             code = compile("\n" * (block.line - 1) + block.text, block.page, "exec")
             exec(code, self._names)
             return
-        folder, programs, modules = self.folder, Path(sys.executable).parent, str(REPOSITORY)
+        folder, programs, modules = self.folder, Path(sys.executable).parent, str(ROOT)
         if block.text.startswith("pip install"):
             (folder, programs), modules = self._newcomer(), ""
         done = subprocess.run(
@@ -116,6 +117,6 @@ class Reader:
         """A copy of the repository, and the programs of a new virtual environment."""
         clone = self.folder / "clone"
         left = shutil.ignore_patterns(".*", "__pycache__", "build", "runs", "*.egg-info")
-        shutil.copytree(REPOSITORY, clone, ignore=left)
+        shutil.copytree(ROOT, clone, ignore=left)
         venv.create(self.folder / "new", with_pip=True)
         return clone, self.folder / "new" / "bin"

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from documents import READ, REPOSITORY, RUN, Block, Reader, blocks, pages
 
-from nem2e_tf.cohort.demo import demo_walk
-from nem2e_tf.edge.manifest import Manifest, shipped
+from nem2e_tf.cohort import demo_walk
+from nem2e_tf.edge import Manifest, shipped
 from nem2e_tf.files import write_storage
 from nem2e_tf.refiner import CARD, Card
+from tests.documents import READ, RUN, Block, Reader, blocks, pages
+from tests.repository import ROOT
 
 CEINMS, OVERGROUND, DEMO = "ceinms-lower-limb", "opensim-3d-walking", "a virtual person's walk"
 RAW = {
@@ -82,7 +83,7 @@ def reader(
         else:
             shutil.copyfile(request.getfixturevalue("data") / source, path)
     for name in ("saved_models", "tests", "training"):
-        (tmp_path / name).symlink_to(REPOSITORY / name)
+        (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
     return Reader(tmp_path)
 
@@ -116,7 +117,7 @@ def test_every_block_says_what_language_it_is_in_and_code_runs_or_says_why_not()
 
 
 def test_the_table_of_the_readme_is_what_the_cards_say() -> None:
-    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
     rows = re.findall(
         r"^\| `(\w+)` \| (.+) \| (\S+) → (\S+) \| (\d) of (\d) \|$", text, re.MULTILINE
     )
@@ -147,7 +148,7 @@ def test_the_site_builds_without_a_warning_and_asks_nothing_of_a_network(tmp_pat
     site = tmp_path / "site"
     done = subprocess.run(
         [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "docs", str(site)],
-        cwd=REPOSITORY, capture_output=True, text=True,
+        cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     pages = list(site.rglob("*.html"))
@@ -160,25 +161,25 @@ def test_the_site_builds_without_a_warning_and_asks_nothing_of_a_network(tmp_pat
 
 
 def test_the_reference_has_every_module_that_others_may_use() -> None:
-    package = REPOSITORY / "nem2e_tf"
+    package = ROOT / "nem2e_tf"
     there = {
-        ".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__")
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
         for path in package.rglob("*.py")
         if path.stem not in ("c3d_process", "options", "processes", "terminal")
         and path.parent.name != "cli"
     }
-    pages = (path.read_text() for path in (REPOSITORY / "docs" / "reference").glob("*.rst"))
+    pages = (path.read_text() for path in (ROOT / "docs" / "reference").glob("*.rst"))
     told = [name for text in pages for name in re.findall(r"automodule:: (\S+)", text)]
     assert sorted(told) == sorted(there)
 
 
 @pytest.mark.parametrize(
     "path",
-    [p for p in (REPOSITORY / "nem2e_tf").rglob("*.py") if ">>> " in p.read_text(encoding="utf-8")],
+    [p for p in (ROOT / "nem2e_tf").rglob("*.py") if ">>> " in p.read_text(encoding="utf-8")],
     ids=lambda path: path.stem,
 )
 def test_examples_in_docstrings_give_what_they_say(path: Path) -> None:
-    name = ".".join(path.relative_to(REPOSITORY).with_suffix("").parts)
+    name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
     done = doctest.testmod(importlib.import_module(name))
     assert done.attempted and not done.failed
 
@@ -186,7 +187,7 @@ def test_examples_in_docstrings_give_what_they_say(path: Path) -> None:
 def test_the_microcontroller_has_the_operations_and_the_room_that_the_graphs_need() -> None:
     from ai_edge_litert.interpreter import Interpreter
 
-    text = (REPOSITORY / "docs" / "tutorial-embedded.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "tutorial-embedded.md").read_text(encoding="utf-8")
     added = {name.lower() for name in re.findall(r"operations\.Add(\w+)\(\)", text)}
     used = set()
     for file in Manifest.read(shipped()["stream"]).files("tflite/int8").values():

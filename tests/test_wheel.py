@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.repository import ROOT
+
 PACKED = ("nem2e_tf", "saved_models")
 READ_BY_SETUP = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE")
 

@@ -5,10 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from nem2e_tf import familiarity, intervals
-from nem2e_tf.dataset import own_maxima
-from nem2e_tf.refiner import Refiner
-from nem2e_tf.shards import Pair
+from nem2e_tf.pipeline import Pair, own_maxima
+from nem2e_tf.refiner import Refiner, familiarity, intervals
 
 
 def calibrated(refiner: Refiner, held_out: Sequence[Pair], taught: Sequence[Pair]) -> Refiner:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nem2e_tf.muscles import MuscleMap
 from nem2e_tf.refiner import Card, Source, versions
-from nem2e_tf.signals import RATE
-from training.experiment import Experiment, Part
+from nem2e_tf.signals import RATE, MuscleMap
+
+from .experiment import Experiment, Part
 
 
 def unit(tables: Sequence[dict[str, float]]) -> dict[str, float]:

@@ -16,20 +16,20 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from nem2e_tf import terminal
-from nem2e_tf.documents import read_yaml
-from nem2e_tf.edge.manifest import shipped
+from nem2e_tf.cli import terminal
+from nem2e_tf.edge import shipped
 from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.paths import replacing
+from nem2e_tf.files import read_yaml, replacing
 from nem2e_tf.refiner import CARD, Card
-from training.experiment import EVALUATION, REPOSITORY, RUNS, Experiment, read_experiment
-from training.fit import begin
-from training.methods import METHODS, NETWORKS, is_kept, network, simple
-from training.protocols import PROTOCOLS, Fold, Material, ablation_folds, folds
-from training.results import Result, ablation_result, as_json, figures_of, read_results
-from training.results_figures import draw
-from training.results_page import page
-from training.scoring import Estimated, Method, Section
+
+from .evaluation.methods import METHODS, NETWORKS, is_kept, network, simple
+from .evaluation.protocols import PROTOCOLS, Fold, Material, ablation_folds, folds
+from .evaluation.results import Result, ablation_result, as_json, figures_of, read_results
+from .evaluation.results_figures import draw
+from .evaluation.results_page import page
+from .evaluation.scoring import Estimated, Method, Section
+from .experiment import EVALUATION, REPOSITORY, RUNS, Experiment, read_experiment
+from .fit import begin
 
 Step = Callable[[str, str], None]
 """Told of a method and of the fold on which it has been fitted."""

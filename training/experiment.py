@@ -20,17 +20,11 @@ from pydantic import (
 )
 
 from nem2e_tf import cohort
-from nem2e_tf.cohort import sample_subject
-from nem2e_tf.cohort.making import LIST, Recipe, make_cohort
-from nem2e_tf.dataset import Augmentation
-from nem2e_tf.documents import read_yaml
+from nem2e_tf.cli.terminal import progress_bar
+from nem2e_tf.cohort import LIST, Recipe, make_cohort, sample_subject
 from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.locks import alone_in
-from nem2e_tf.paths import check_folder
-from nem2e_tf.preparation import Settings, prepare
-from nem2e_tf.shards import Pair, Shards
-from nem2e_tf.terminal import progress_bar
-from nem2e_tf.trials import Trial, read_trials
+from nem2e_tf.files import Trial, alone_in, check_folder, read_trials, read_yaml
+from nem2e_tf.pipeline import Augmentation, Pair, Settings, Shards, prepare
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CONFIGS = REPOSITORY / "training" / "configs"
@@ -137,7 +131,7 @@ class Experiment(BaseModel):
         loss: what is made small, as Keras or `training.losses` name it. On inner blocks and people
             that no result is of, absolute errors gave smaller RMSE than squared ones.
         seed: of weights, dropout and the order of windows.
-        network: arguments of `nem2e_tf.stdr_net.stdr_net`.
+        network: arguments of `nem2e_tf.network.stdr_net.stdr_net`.
         augmentation: random changes of the windows that are fitted on, and of no others.
     """
 

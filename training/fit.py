@@ -13,27 +13,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nem2e_tf import terminal
-from nem2e_tf.dataset import Scales, maxima, own_maxima, windows
-from nem2e_tf.edge.manifest import MANIFEST
-from nem2e_tf.locks import UNFINISHED, alone_in
-from nem2e_tf.paths import check_folder
+from nem2e_tf.cli import terminal
+from nem2e_tf.edge import MANIFEST
+from nem2e_tf.files import UNFINISHED, alone_in, check_folder
+from nem2e_tf.pipeline import Scales, maxima, own_maxima
+from nem2e_tf.pipeline.windows import windows
 from nem2e_tf.refiner import CARD, Refiner
-from nem2e_tf.runtimes import WEIGHTS, write_keras_model
+from nem2e_tf.refiner.runtimes import WEIGHTS, write_keras_model
 from nem2e_tf.signals import RATE
-from training.calibration import calibrated
-from training.cards import card_of, median, unit
-from training.experiment import (
-    EVALUATION,
-    REPOSITORY,
-    RUNS,
-    Experiment,
-    Part,
-    data_folder,
-    read_experiment,
-)
-from training.overground import overground
-from training.shipped import card_scores
+
+from .calibration import calibrated
+from .cards import card_of, median, unit
+from .evaluation.overground import overground
+from .evaluation.shipped import card_scores
+from .experiment import EVALUATION, REPOSITORY, RUNS, Experiment, Part, data_folder, read_experiment
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -82,10 +75,11 @@ def fit(
     import keras
     import tensorflow as tf
 
-    from nem2e_tf.stdr_net import stdr_net
-    from nem2e_tf.step_graphs import round_weights
-    from training.losses import LOSSES
-    from training.strategy import Backup, Trainer, is_chief, split_by_batch
+    from nem2e_tf.network.stdr_net import stdr_net
+    from nem2e_tf.network.step_graphs import round_weights
+
+    from .losses import LOSSES
+    from .strategy import Backup, Trainer, is_chief, split_by_batch
 
     strategy = strategy or tf.distribute.get_strategy()
     work.mkdir(parents=True, exist_ok=True)
@@ -167,7 +161,7 @@ def _with_teacher(model: Any, free_running_from: int) -> tuple[Any, list[Any]]:
     """The graph to fit and its callbacks; a network without a decoder has no use for a teacher."""
     import keras
 
-    from nem2e_tf.stdr_net import ScheduledSampling, with_teacher
+    from nem2e_tf.network.stdr_net import ScheduledSampling, with_teacher
 
     if all(layer.name != "decoder" for layer in model.layers):
         unused = keras.Input((None, model.output_shape[-1]), name="measured")
@@ -261,7 +255,7 @@ def main(
     folder = output or REPOSITORY / "saved_models" / experiment.name
     check_folder(folder)
     begin()
-    from training.strategy import chief_first, is_chief, make_strategy
+    from .strategy import chief_first, is_chief, make_strategy
 
     spread = make_strategy(strategy) if strategy else None
     recorded, virtual = chief_first(

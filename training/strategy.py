@@ -21,7 +21,7 @@ import keras
 import tensorflow as tf
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.paths import replacing
+from nem2e_tf.files import replacing
 
 Made = TypeVar("Made")
 

@@ -1,7 +1,6 @@
 """The command `nem2e`: what the library does, from files to files."""
 
-from nem2e_tf import terminal
-from nem2e_tf.cli import data, measuring, recording, study
+from nem2e_tf.cli import data, measuring, recording, study, terminal
 
 app = terminal.application("Muscle activity from human motion.")
 

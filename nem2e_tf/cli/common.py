@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nem2e_tf import terminal
-from nem2e_tf.options import Runtime
+from nem2e_tf.cli import terminal
+from nem2e_tf.cli.options import Runtime
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +48,6 @@ def plot_refined(
     bounds: "pd.DataFrame | None" = None,
 ) -> None:
     """Draw the simulation, what became of it and, where given, what was measured."""
-    from nem2e_tf.plots import plot_activity
+    from nem2e_tf.report import plot_activity
 
     plot_activity(simulated, refined, path, title, measured, bounds)

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nem2e_tf import terminal
+from nem2e_tf.cli import terminal
+from nem2e_tf.cli.options import Json
 from nem2e_tf.errors import InputError
-from nem2e_tf.options import Json
 
 if TYPE_CHECKING:
-    from nem2e_tf.registry import Dataset
+    from nem2e_tf.datasets import Dataset
 
 app = terminal.application("Public sets of recordings.")
 Name = Annotated[str, typer.Argument(help="Name of the set, as nem2e data list has it.")]
@@ -22,7 +22,7 @@ def list_sets(as_json: Json = False) -> None:
     """The sets that there are."""
     from rich.table import Table
 
-    from nem2e_tf.registry import registry
+    from nem2e_tf.datasets.registry import registry
 
     known = registry()
     if as_json:
@@ -38,7 +38,7 @@ def list_sets(as_json: Json = False) -> None:
 @app.command()
 def info(name: Name, as_json: Json = False) -> None:
     """What a set holds, under which licence, and how to come by it."""
-    from nem2e_tf.registry import find
+    from nem2e_tf.datasets import find
 
     dataset = find(name)
     if as_json:
@@ -91,8 +91,7 @@ def fetch(
     What is there already is not fetched again, and a fetch that was cut goes on. Exits with status
     1 if the files of a trial cannot be used.
     """
-    from nem2e_tf import datasets
-    from nem2e_tf.registry import find
+    from nem2e_tf.datasets import fetching, find
 
     dataset = find(name)
     if dataset.log_in is not None:
@@ -109,9 +108,9 @@ def fetch(
     elif downloaded is not None:
         raise InputError(f"{name}: is fetched, without --from")
     else:
-        folder = (output or datasets.home()) / name
+        folder = (output or fetching.home()) / name
         _ask(dataset, folder, accept)
-    fetched = datasets.fetch(dataset, folder, mirror=mirror, stages=terminal.progress_bar)
+    fetched = fetching.fetch(dataset, folder, mirror=mirror, stages=terminal.progress_bar)
     terminal.print_warnings(fetched.warnings())
     if as_json:
         terminal.print_json({"name": name, **fetched.as_json()})
@@ -129,7 +128,7 @@ def fetch(
 
 def _ask(dataset: "Dataset", folder: Path, accept: bool) -> None:
     """Show the licence of what is to be fetched, and go on only if it is accepted."""
-    from nem2e_tf.download import lacking
+    from nem2e_tf.datasets import lacking
 
     size = sum(file.size for file in lacking(dataset, folder))
     if not size:

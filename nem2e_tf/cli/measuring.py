@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from nem2e_tf import terminal
+from nem2e_tf.cli import terminal
 from nem2e_tf.cli.common import write_frame
-from nem2e_tf.options import AnySide, End, Json, MuscleMapFile, Start
-from nem2e_tf.paths import check_output
+from nem2e_tf.cli.options import AnySide, End, Json, MuscleMapFile, Start
+from nem2e_tf.files import check_output
 
 
 def emg(
@@ -30,7 +30,7 @@ def emg(
     cutoff: Annotated[float, typer.Option(help="Low-pass of the envelope, Hz.")] = 6.0,
 ) -> None:
     """Make EMG envelopes of raw EMG, normalised once over all trials given."""
-    from nem2e_tf.emg_session import outputs, session
+    from nem2e_tf.signals import outputs, session
 
     places = outputs(raw, output, mvc or ())
     done = session(raw, mvc or (), channels=channel, band=(low, high), cutoff=cutoff, notch=notch)
@@ -51,7 +51,7 @@ def scale(
     as_json: Json = False,
 ) -> None:
     """Scale a generic model to a subject, and place its markers, from a static trial."""
-    from nem2e_tf.simulation.scaling import scale_model
+    from nem2e_tf.simulation import scale_model
 
     check_output(output, (".osim",), (generic, static))
     with terminal.console.status("scaling"):
@@ -76,9 +76,9 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Score an estimate against measured EMG, muscle by muscle."""
-    from nem2e_tf.agreement import agreement
     from nem2e_tf.files import read_storage
-    from nem2e_tf.muscles import MuscleMap
+    from nem2e_tf.signals import MuscleMap
+    from nem2e_tf.signals.agreement import agreement
 
     result = agreement(
         read_storage(measured),

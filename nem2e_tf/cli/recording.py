@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nem2e_tf import terminal
+from nem2e_tf.cli import terminal
 from nem2e_tf.cli.common import PAGES, PLOTS, load_refiner, plot_refined, write_frame
-from nem2e_tf.cli.study import estimate_study
-from nem2e_tf.errors import InputError
-from nem2e_tf.options import (
+from nem2e_tf.cli.options import (
     AnySide,
     DataFolder,
     End,
@@ -42,7 +40,9 @@ from nem2e_tf.options import (
     Trials,
     Up,
 )
-from nem2e_tf.paths import check_output
+from nem2e_tf.cli.study import estimate_study
+from nem2e_tf.errors import InputError
+from nem2e_tf.files import check_output
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,10 +91,10 @@ def estimate(
     With --trials, from all recordings of a study, each into a folder of its own, with a summary.
     What is there already is not made again; exits with status 1 if a trial has no result.
     """
-    from nem2e_tf import estimation
     from nem2e_tf.files import write_storage
     from nem2e_tf.report import write_report
     from nem2e_tf.simulation import Recording
+    from nem2e_tf.study import estimation
 
     if trials is not None:
         of_one = {
@@ -153,8 +153,7 @@ def report(
     output: Annotated[Path, typer.Option("--output", "-o", help="Page to write (.html).")],
 ) -> None:
     """Write a page that says what a trial's result is, and how far to trust it."""
-    from nem2e_tf.report import write_report
-    from nem2e_tf.result import read
+    from nem2e_tf.report import read, write_report
 
     check_output(output, PAGES)
     write_report(read(folder), output)
@@ -231,7 +230,7 @@ def stream(
     The first line names the columns, `time` and muscles as in a storage file, between commas; every
     other is a sample. Lines that come at other times than the refiner's are interpolated.
     """
-    from nem2e_tf.stream import stream_lines
+    from nem2e_tf.refiner.stream import stream_lines
 
     trained = load_refiner(refiner, runtime=runtime)
     # Bytes that are no text make a line that is no sample.
@@ -255,9 +254,9 @@ def distortion(
     as_json: Json = False,
 ) -> None:
     """Draw what a refiner does to timing: its attention, and how late each muscle was simulated."""
-    from nem2e_tf.distortion import distortion as find
-    from nem2e_tf.distortion_plot import plot_distortion
     from nem2e_tf.files import read_storage
+    from nem2e_tf.refiner.distortion import distortion as find
+    from nem2e_tf.report import plot_distortion
 
     files = [path for path in (simulated, truth) if path is not None]
     check_output(output, PLOTS, files)
@@ -281,7 +280,7 @@ def _conclude(
     **facts: object,
 ) -> None:
     """Say what was made, and first what is to be known of it."""
-    from nem2e_tf.simulation.kinematics import errors_as_rich
+    from nem2e_tf.simulation import errors_as_rich
 
     terminal.print_warnings([*warnings, *verdict.warnings()], verdict.notes())
     if as_json:

@@ -5,12 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
-from nem2e_tf import terminal
+from nem2e_tf.cli import terminal
 from nem2e_tf.cli.common import load_refiner, plot_refined, write_frame
+from nem2e_tf.cli.options import Backend, DataFolder, Jobs, Json, PathKind, Paths, RefinerName
 from nem2e_tf.errors import InputError
-from nem2e_tf.locks import alone_in
-from nem2e_tf.options import Backend, DataFolder, Jobs, Json, PathKind, Paths, RefinerName
-from nem2e_tf.paths import check_folder, new_folder
+from nem2e_tf.files import alone_in, check_folder, new_folder
 
 
 def prepare(
@@ -29,8 +28,8 @@ def prepare(
     """
     from dataclasses import replace
 
-    from nem2e_tf import preparation
-    from nem2e_tf.trials import read_trials
+    from nem2e_tf.files import read_trials
+    from nem2e_tf.pipeline import preparation
 
     listed = read_trials(trials, data)
     settings = preparation.Settings.standard(paths)
@@ -76,10 +75,10 @@ def estimate_study(
     **settings: Any,
 ) -> None:
     """`nem2e estimate --trials`."""
-    from nem2e_tf import study, summary
-    from nem2e_tf.edge.manifest import refiner_folder
+    from nem2e_tf.edge import refiner_folder
+    from nem2e_tf.files import read_trials
     from nem2e_tf.refiner import CARD, Card
-    from nem2e_tf.trials import read_trials
+    from nem2e_tf.study import batch, summary
 
     if report is not None and (report.name != str(report) or report.suffix != ".html"):
         raise InputError(
@@ -94,10 +93,10 @@ def estimate_study(
     listed = read_trials(trials, data, refuse)
     card = Card.read(refiner_folder(refiner) / CARD)
     page = "" if report is None else report.name
-    same = study.Settings(refiner, report=page, **settings)
+    same = batch.Settings(refiner, report=page, **settings)
     with alone_in(check_folder(output)):
         with terminal.progress_bar("estimating trials") as progress:
-            made = study.estimate_all(
+            made = batch.estimate_all(
                 listed, output, same, jobs=jobs, begin=terminal.quiet_tensorflow, progress=progress
             )
         rows = [*made, *refused]
@@ -129,9 +128,9 @@ def personalise(
     jobs: Jobs = -1,
 ) -> None:
     """Adapt a refiner to one person, from a few measured cycles."""
-    from nem2e_tf import personalise as personal
+    from nem2e_tf.files import read_trials
+    from nem2e_tf.refiner import personalise as personal
     from nem2e_tf.refiner import save
-    from nem2e_tf.trials import read_trials
 
     listed = read_trials(trials, data)
     with new_folder(output) as whole:
@@ -158,8 +157,7 @@ def cohort(
     jobs: Jobs = -1,
 ) -> None:
     """Make virtual people who walk and run, with an EMG that has people's causes to differ."""
-    from nem2e_tf.cohort.causes import switched_on
-    from nem2e_tf.cohort.making import Recipe, make_cohort
+    from nem2e_tf.cohort import Recipe, make_cohort, switched_on
 
     acting = switched_on(None if only is None else _names(only), _names(without))
     recipe = Recipe(seed, tuple(_names(tasks)), strides, acting, raw)
@@ -175,8 +173,8 @@ def demo(
     refiner: RefinerName = "gait",
 ) -> None:
     """Refine the walk of a virtual person that no refiner has seen. Needs no data."""
-    from nem2e_tf.agreement import agreement
-    from nem2e_tf.cohort.demo import demo_walk
+    from nem2e_tf.cohort import demo_walk
+    from nem2e_tf.signals.agreement import agreement
 
     check_folder(output)
     terminal.screen.print(

@@ -9,8 +9,7 @@ from nem2e_tf.cohort.making import write_hidden, write_trial
 from nem2e_tf.cohort.session import session, write_leg
 from nem2e_tf.cohort.subject import sample_subject
 from nem2e_tf.files import read_storage, write_storage
-from nem2e_tf.simulation import simulate_files
-from nem2e_tf.simulation.geometry import Progress
+from nem2e_tf.simulation import Progress, simulate_files
 
 SEED = 9_000_001
 """Of people whom no refiner is fitted on; a cohort for training has a smaller seed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nem2e_tf.simulation.static import MOST_ACTIVATION, RESERVE
+from nem2e_tf.simulation import MOST_ACTIVATION, RESERVE
 
 _MOST_STEPS = 200
 _TOLERANCE = 1e-6

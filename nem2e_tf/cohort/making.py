@@ -14,11 +14,9 @@ from nem2e_tf.cohort.cycles import SPEEDS
 from nem2e_tf.cohort.session import VirtualSession, session, write_leg
 from nem2e_tf.cohort.subject import sample_subject
 from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.files import write_storage
-from nem2e_tf.paths import check_folder, replacing
+from nem2e_tf.files import COLUMNS, check_folder, replacing, write_storage
 from nem2e_tf.processes import in_processes
-from nem2e_tf.simulation.geometry import Progress
-from nem2e_tf.trials import COLUMNS
+from nem2e_tf.simulation import Progress
 
 LIST = "trials.csv"
 

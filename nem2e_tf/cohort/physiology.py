@@ -15,11 +15,16 @@ from nem2e_tf.cohort.habit import habitual_activity
 from nem2e_tf.cohort.strides import Strides
 from nem2e_tf.cohort.subject import Subject
 from nem2e_tf.signals import RATE, low_pass
-from nem2e_tf.simulation.capacity import ForceCurves, force_curves
-from nem2e_tf.simulation.geometry import MuscleGeometry, coordinate_speeds, muscle_geometry
-from nem2e_tf.simulation.model import LegModel
-from nem2e_tf.simulation.simulate import CUTOFF
-from nem2e_tf.simulation.static import LEAST_ACTIVATION
+from nem2e_tf.simulation import (
+    CUTOFF,
+    LEAST_ACTIVATION,
+    ForceCurves,
+    LegModel,
+    MuscleGeometry,
+    coordinate_speeds,
+    force_curves,
+    muscle_geometry,
+)
 
 JOINTS = {"hip": ("hip_flexion_r", "hip_adduction_r", "hip_rotation_r"),
           "knee": ("knee_angle_r",), "ankle": ("ankle_angle_r",)}  # fmt: skip

@@ -15,8 +15,8 @@ from nem2e_tf.cohort.physiology import Physiology, sample_physiology, true_activ
 from nem2e_tf.cohort.strides import Strides, walk_or_run
 from nem2e_tf.cohort.subject import Subject
 from nem2e_tf.cohort.surface import record
-from nem2e_tf.emg import normalised
-from nem2e_tf.simulation.model import LegModel, load_leg
+from nem2e_tf.signals import normalised
+from nem2e_tf.simulation import LegModel, load_leg
 
 STRENGTH = 1.8
 """Of a cohort's legs over `leg.yaml`, whose forces come from cadavers. Volumes of the muscles of

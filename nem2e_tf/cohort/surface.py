@@ -11,8 +11,7 @@ import pandas as pd
 from nem2e_tf.cohort.causes import draw
 from nem2e_tf.cohort.strides import Strides
 from nem2e_tf.cohort.subject import Subject
-from nem2e_tf.emg import envelopes
-from nem2e_tf.signals import resample
+from nem2e_tf.signals import envelopes, resample
 
 RAW_RATE = 1000.0
 """Hz."""
@@ -48,9 +47,9 @@ def record(
 ) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """What nine electrodes record, and its envelopes.
 
-    Envelopes are made as from people's recordings, by `nem2e_tf.emg.envelopes`. Where neither the
-    carrier nor noise nor artefacts act, there is nothing to take an envelope of, and the amplitude
-    itself is returned.
+    Envelopes are made as from people's recordings, by `nem2e_tf.signals.envelopes`. Where neither
+    the carrier nor noise nor artefacts act, there is nothing to take an envelope of, and the
+    amplitude itself is returned.
 
     Args:
         subject: Subject.

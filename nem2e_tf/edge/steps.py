@@ -45,7 +45,7 @@ class StepNetwork:
         self._graphs = graphs
 
     def __call__(self, windows: np.ndarray) -> np.ndarray:
-        """See `nem2e_tf.edge.layout.Network`; `ValueError` for other channels or a NaN."""
+        """See `nem2e_tf.edge.Network`; `ValueError` for other channels or a NaN."""
         if windows.ndim != 3 or windows.shape[2] != self.layout.inputs:
             raise ValueError(
                 f"windows of shape {windows.shape}; wanted (windows, frames, {self.layout.inputs})"

@@ -5,9 +5,14 @@ import hashlib
 from importlib import resources
 from pathlib import Path
 
-from nem2e_tf.paths import replacing
+from nem2e_tf.files import replacing
 from nem2e_tf.report.contents import contents
-from nem2e_tf.result import Result
+from nem2e_tf.report.distortion_plot import plot_distortion
+from nem2e_tf.report.facts import Facts
+from nem2e_tf.report.plots import plot_activity
+from nem2e_tf.report.result import Result, read
+
+__all__ = ["Facts", "Result", "page", "plot_activity", "plot_distortion", "read", "write_report"]
 
 
 def page(result: Result) -> str:

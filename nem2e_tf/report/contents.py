@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nem2e_tf import gait
-from nem2e_tf.bursts import Burst, bursts
-from nem2e_tf.facts import Facts, Scores, Timing
 from nem2e_tf.report import curves
 from nem2e_tf.report.curves import HEIGHT, Axis, Chart, Mark
 from nem2e_tf.report.cycles import Cycles
-from nem2e_tf.result import Result
-from nem2e_tf.simulation.kinematics import FAIR_RMS, FAIR_WORST
+from nem2e_tf.report.facts import Facts, Scores, Timing
+from nem2e_tf.report.result import Result
+from nem2e_tf.signals import Burst, gait
+from nem2e_tf.signals.bursts import bursts
+from nem2e_tf.simulation import FAIR_RMS, FAIR_WORST
 
 CURVES = {"raw": "simulated", "refined": "refined", "measured": "measured"}
 ALIKE = 2.0

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from nem2e_tf import gait
-from nem2e_tf.result import Result
+from nem2e_tf.report.result import Result
+from nem2e_tf.signals import gait
 
 FEWEST_CYCLES = 2
 """Whole ones, of which a mean is told."""

@@ -8,10 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nem2e_tf.documents import check_document
 from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.files import STORAGE_SUFFIXES, read_storage, write_storage
-from nem2e_tf.paths import check_input
+from nem2e_tf.files import (
+    STORAGE_SUFFIXES,
+    check_document,
+    check_input,
+    read_storage,
+    write_storage,
+)
 from nem2e_tf.signals import common_times, low_pass
 from nem2e_tf.simulation.geometry import Progress
 from nem2e_tf.simulation.model import read_model, reason
@@ -50,11 +54,11 @@ def inverse_dynamics(
         motion: `(frames, coordinates)`, radians and metres, columns plain coordinate names, index
             `time` in seconds.
         loads: str or path. OpenSim ExternalLoads (.xml). Its data file is looked for beside it,
-            and may be a .c3d, whose columns are those of `nem2e_tf.c3d.C3D.ground_reactions`.
+            and may be a .c3d, whose columns are those of `nem2e_tf.files.c3d.C3D.ground_reactions`.
         cutoff: float or None. Hz; None takes the motion as it is.
         start: float or None. Seconds; None is where motion and loads have both begun.
         end: float or None. Seconds; None is where one of them ends.
-        up: str or None. The axis that points up in a .c3d, as in `nem2e_tf.c3d.read_c3d`.
+        up: str or None. The axis that points up in a .c3d, as in `nem2e_tf.files.read_c3d`.
         progress: callable or None.
 
     Returns:
@@ -140,7 +144,7 @@ def read_loads(
 
 def _forces(path: Path, up: str | None) -> pd.DataFrame:
     if path.suffix.lower() == ".c3d":
-        from nem2e_tf.c3d import read_c3d
+        from nem2e_tf.files import read_c3d
 
         return read_c3d(path, up).ground_reactions()
     if path.suffix.lower() not in STORAGE_SUFFIXES:

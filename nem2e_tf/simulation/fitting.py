@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.paths import check_folder
+from nem2e_tf.files import check_folder
 from nem2e_tf.simulation.capacity import LENGTHS, SPEEDS, ForceCurves, force_curves, is_known
 from nem2e_tf.simulation.geometry import ExactPaths
 from nem2e_tf.simulation.model import SIDES, LegModel, reason

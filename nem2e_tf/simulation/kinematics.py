@@ -10,13 +10,10 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
-from nem2e_tf.documents import check_document
 from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.markers import seen
-from nem2e_tf.paths import check_input
+from nem2e_tf.files import AXES, check_document, check_input, seen
 from nem2e_tf.simulation.geometry import Progress
 from nem2e_tf.simulation.model import read_model, reason
-from nem2e_tf.trc import AXES
 
 ACCURACY = 1e-5
 """OpenSim's own default.
@@ -53,7 +50,7 @@ def inverse_kinematics(
 
     Args:
         model_path: str or path. The .osim, scaled to the subject, with markers.
-        markers: `(frames, markers × 3)`, metres, as `nem2e_tf.markers.read_markers` gives them.
+        markers: `(frames, markers × 3)`, metres, as `nem2e_tf.files.read_markers` gives them.
         tasks: str, path or None. An OpenSim IKTaskSet (.xml) with weights of markers and
             coordinates; None weighs all markers that model and recording share alike.
         start: float or None. Seconds; None is the first frame with three markers.

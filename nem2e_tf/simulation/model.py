@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from nem2e_tf.documents import check_document
 from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.paths import check_input
+from nem2e_tf.files import check_document, check_input
 from nem2e_tf.simulation.posture import Posture
 
 COORDINATES = ("hip_flexion", "hip_adduction", "hip_rotation", "knee_angle", "ankle_angle")

@@ -9,8 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import read_motion, read_storage
-from nem2e_tf.markers import read_markers
+from nem2e_tf.files import read_markers, read_motion, read_storage
 from nem2e_tf.signals import common_times
 from nem2e_tf.simulation.dynamics import LARGEST_RESIDUAL, inverse_dynamics, read_loads, unsupported
 from nem2e_tf.simulation.geometry import Progress

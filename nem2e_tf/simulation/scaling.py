@@ -15,10 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nem2e_tf.documents import check_document
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import read_motion
-from nem2e_tf.paths import check_input, replacing
+from nem2e_tf.files import check_document, check_input, read_motion, replacing
 from nem2e_tf.simulation.marker_pairs import (
     Pair,
     first_factors,

@@ -9,10 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy.interpolate import make_interp_spline
 
-from nem2e_tf.documents import check_document
 from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.files import write_storage
-from nem2e_tf.paths import check_input
+from nem2e_tf.files import check_document, check_input, write_storage
 from nem2e_tf.signals import resample
 from nem2e_tf.simulation.model import LARGEST_MOMENT, LegModel, reason
 from nem2e_tf.simulation.static import LEAST_ACTIVATION, RESERVE

@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 import typer
 
-from nem2e_tf import terminal
-from nem2e_tf.dataset import Augmentation, windows
-from nem2e_tf.shards import Manifest, Pair, Shards, describe, write_shard
-from nem2e_tf.stdr_net import stdr_net, with_teacher
+from nem2e_tf.cli import terminal
+from nem2e_tf.network.stdr_net import stdr_net, with_teacher
+from nem2e_tf.pipeline.shards import Manifest, Pair, Shards, describe, write_shard
+from nem2e_tf.pipeline.windows import Augmentation, windows
 
 CHANNELS = [f"channel_{i}" for i in range(9)]
 FRAMES, BATCH = 100, 32

@@ -8,7 +8,6 @@ where the model's own markers are in the recorded motion, each coordinate with 1
 import os
 import resource
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -19,6 +18,7 @@ import pandas as pd
 
 from nem2e_tf.files import read_motion
 from nem2e_tf.simulation import LegModel, load_leg
+from tests.repository import NEM2E
 from training.experiment import data_folder
 
 NOISE = 0.001
@@ -61,7 +61,7 @@ def main() -> None:
         for what, files in ways.items():
             page = folder / "report.html"
             command = [
-                Path(sys.executable).with_name("nem2e"), "estimate", "--model", model, *files,
+                NEM2E, "estimate", "--model", model, *files,
                 "--emg", trial / "emgFilt.sto", "--refiner", "walking",
                 "-o", folder / what.split()[0], "--report", page,
             ]  # fmt: skip

@@ -14,10 +14,8 @@ import pandas as pd
 
 from nem2e_tf.files import read_motion, read_storage, write_storage
 from nem2e_tf.signals import grid, low_pass, resample
-from nem2e_tf.simulation.model import LegModel, load_leg
+from nem2e_tf.simulation import CUTOFF, LEAST_ACTIVATION, MOST_ACTIVATION, LegModel, load_leg
 from nem2e_tf.simulation.posture import couplers
-from nem2e_tf.simulation.simulate import CUTOFF
-from nem2e_tf.simulation.static import LEAST_ACTIVATION, MOST_ACTIVATION
 
 PELVIS_RESERVE, RESERVE = 100.0, 1.0
 """N or N m: what reserve actuators give at a control of one."""

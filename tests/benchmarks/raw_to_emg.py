@@ -7,18 +7,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from nem2e_tf import metrics
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import read_motion, read_storage
-from nem2e_tf.muscles import MuscleMap, combine
-from nem2e_tf.paths import replacing
+from nem2e_tf.files import read_motion, read_storage, replacing
 from nem2e_tf.refiner import load
-from nem2e_tf.signals import RATE, grid, low_pass, resample
-from nem2e_tf.simulation import COORDINATES, Recording, Simulation, load_leg, simulate_recording
-from nem2e_tf.simulation.simulate import CUTOFF
+from nem2e_tf.signals import RATE, MuscleMap, combine, grid, low_pass, metrics, resample
+from nem2e_tf.simulation import (
+    COORDINATES,
+    CUTOFF,
+    Recording,
+    Simulation,
+    load_leg,
+    simulate_recording,
+)
+from tests.repository import ROOT
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-PAGE = REPOSITORY / "docs" / "raw-to-emg.md"
+PAGE = ROOT / "docs" / "raw-to-emg.md"
 MUSCLES = Path(__file__).with_name("overground_emg.yaml")
 RANGE = (0.5, 1.79)
 """Seconds: somewhat more than a stride, all of it on the force plates."""
@@ -30,7 +33,7 @@ class Comparison:
 
     Args:
         simulation: what was made of the raw files.
-        raw: a row a channel, as `nem2e_tf.metrics.table`, and `gain_rmse`, the RMSE after the
+        raw: a row a channel, as `metrics.table`, and `gain_rmse`, the RMSE after the
             best factor for that channel, and `aligned_r`, Pearson r once the lag is taken out.
         refined: the same for the channels that the refiner gives.
     """
@@ -211,7 +214,7 @@ def _cells(row: pd.Series) -> list[str]:
 
 def main() -> None:
     """Write the page."""
-    data = Path(os.environ.get("NEM2E_DATA") or REPOSITORY.parent / "shared" / "data")
+    data = Path(os.environ.get("NEM2E_DATA") or ROOT.parent / "shared" / "data")
     recording = data / "opensim-3d-walking"
     if not recording.is_dir():
         raise InputError(f"{recording}: not there; NEM2E_DATA names the folder of recordings")

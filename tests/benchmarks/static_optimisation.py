@@ -11,7 +11,6 @@ not counted.
 import argparse
 import json
 import multiprocessing
-import os
 import resource
 import sys
 import tempfile
@@ -26,14 +25,13 @@ import pandas as pd
 
 from nem2e_tf.files import read_motion, read_storage, write_storage
 from nem2e_tf.signals import low_pass
-from nem2e_tf.simulation import load_leg, simulate_trials
+from nem2e_tf.simulation import CUTOFF, load_leg, simulate_files, simulate_trials
 from nem2e_tf.simulation.fitting import fitted_paths
 from nem2e_tf.simulation.geometry import ExactPaths, Paths, coordinate_speeds, geometry_in_parts
-from nem2e_tf.simulation.simulate import CUTOFF, simulate_files
 from nem2e_tf.simulation.static import static_optimisation
 from tests.benchmarks.opensim_tool import Stride, static_optimisation_tool, stride
+from tests.repository import DATA
 
-DATA = Path(os.environ.get("NEM2E_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 START = 0.8
 """Seconds: the right leg is loaded, the left one swings."""
 

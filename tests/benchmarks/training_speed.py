@@ -26,10 +26,10 @@ import numpy as np
 import tensorflow as tf
 import typer
 
-from nem2e_tf import terminal
-from nem2e_tf.dataset import untuned
+from nem2e_tf.cli import terminal
+from nem2e_tf.network.stdr_net import Fold, PaddingMask, Unfold, stdr_net, with_teacher
+from nem2e_tf.pipeline.windows import untuned
 from nem2e_tf.signals import RATE
-from nem2e_tf.stdr_net import Fold, PaddingMask, Unfold, stdr_net, with_teacher
 from training.experiment import CONFIGS, REPOSITORY, read_experiment
 from training.fit import begin, optimizer
 

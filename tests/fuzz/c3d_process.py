@@ -14,16 +14,18 @@ from typing import Any
 import ezc3d
 import numpy as np
 
+from tests.repository import ROOT
+
 SECONDS = 0.1
-"""Of processor time. `nem2e_tf.c3d` allows far more; here, files that never end cost that each."""
+"""Of processor time. `files.c3d` allows far more; here, files that never end cost that each."""
 
 
 FORCE_PLATE = ("Fx", "Fy", "Fz", "Mx", "My", "Mz")
 
 
 def reader() -> Any:
-    """The module that reads a file for `nem2e_tf.c3d`."""
-    path = Path(__file__).resolve().parents[2] / "nem2e_tf" / "c3d_process.py"
+    """The module that reads a file for `nem2e_tf.files.c3d`."""
+    path = ROOT / "nem2e_tf" / "files" / "c3d_process.py"
     spec = importlib.util.spec_from_file_location("reader", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -13,21 +13,17 @@ from typing import Any
 from unittest import mock
 
 import nem2e_tf
-from nem2e_tf import c3d, shards
-from nem2e_tf.documents import check_document
-from nem2e_tf.edge.manifest import Manifest, shipped
+from nem2e_tf.edge import Manifest, shipped
 from nem2e_tf.edge.refiner import read_signals
-from nem2e_tf.emg import read_raw
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import read_motion
-from nem2e_tf.markers import read_markers
-from nem2e_tf.muscles import MuscleMap
+from nem2e_tf.files import c3d, check_document, read_markers, read_motion, read_trials
+from nem2e_tf.pipeline import shards
 from nem2e_tf.refiner import CARD, Card
-from nem2e_tf.stream import stream_lines
-from nem2e_tf.trials import read_trials
-from nem2e_tf.trust import MEMBERS, check_graphs, check_keras
-
-REPOSITORY = Path(__file__).resolve().parents[2]
+from nem2e_tf.refiner.stream import stream_lines
+from nem2e_tf.refiner.trust import MEMBERS, check_graphs, check_keras
+from nem2e_tf.signals import MuscleMap
+from nem2e_tf.signals.emg import read_raw
+from tests.repository import ROOT
 
 
 @dataclass
@@ -175,7 +171,7 @@ def _c3d_all(path: Path) -> None:
 class _C3DProcess:
     """ezc3d in a process that reads file after file; where a file ends it, in another.
 
-    `nem2e_tf.c3d` begins one for every file; else this is what it does, with its own code.
+    `nem2e_tf.files.c3d` begins one for every file; else this is what it does, with its own code.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -194,7 +190,7 @@ class _C3DProcess:
         return [path.read_bytes() for path in sorted(self._folder.glob("seed-*.c3d"))]
 
     def open(self, path: Path) -> Any:
-        """In the place of `nem2e_tf.c3d._open`."""
+        """In the place of `nem2e_tf.files.c3d._open`."""
         self._ended = False
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None and stdout is not None
@@ -243,7 +239,7 @@ def _muscles(folder: Path) -> Reader:
 def _experiment(folder: Path) -> Reader:
     from training.experiment import read_experiment
 
-    seeds = [(REPOSITORY / "training/configs/walking.yaml").read_bytes()]
+    seeds = [(ROOT / "training/configs/walking.yaml").read_bytes()]
     return Reader(folder / "f.yaml", read_experiment, seeds, YAML_TOKENS)
 
 
@@ -252,7 +248,7 @@ def _ablations(folder: Path) -> Reader:
     from training.experiment import EVALUATION, read_experiment
 
     whole = read_experiment(EVALUATION)
-    seeds = [(REPOSITORY / "training/ablations.yaml").read_bytes()]
+    seeds = [(ROOT / "training/ablations.yaml").read_bytes()]
     return Reader(folder / "f.yaml", lambda p: read_ablations(p, whole), seeds, YAML_TOKENS)
 
 

@@ -29,14 +29,13 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from nem2e_tf import terminal
-from nem2e_tf.cohort.making import LIST, Recipe, make_cohort
-from nem2e_tf.edge.manifest import MANIFEST
-from tests.fit_worker import EXPERIMENT
+from nem2e_tf.cli import terminal
+from nem2e_tf.cohort import LIST, Recipe, make_cohort
+from nem2e_tf.edge import MANIFEST
+from tests.repository import NEM2E, ROOT
+from tests.training.fit_worker import EXPERIMENT
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 PEOPLE, RESULT = "people", "result"
-NEM2E = Path(sys.executable).with_name("nem2e")
 
 
 class Command(StrEnum):
@@ -71,7 +70,7 @@ def given(command: Command, folder: Path) -> None:
     """
     for scripts in ("training", "export"):
         shutil.copytree(
-            REPOSITORY / scripts, folder / scripts,
+            ROOT / scripts, folder / scripts,
             ignore=shutil.ignore_patterns("__pycache__", "node_modules"),
         )  # fmt: skip
     make_cohort(folder / PEOPLE, 1, Recipe(seed=7, strides=3), jobs=1)
@@ -92,7 +91,7 @@ def given(command: Command, folder: Path) -> None:
 
 def environment() -> dict[str, str]:
     """With the package of this checkout."""
-    return os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    return os.environ | {"PYTHONPATH": str(ROOT)}
 
 
 def run(command: Command, folder: Path, seconds: float | None = None) -> bool:

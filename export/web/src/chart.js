@@ -1,7 +1,7 @@
 /** One muscle's curves over the last seconds. */
 import uPlot from "uplot";
 
-/** The colours of `nem2e_tf.plots`. */
+/** The colours of `nem2e_tf.report.plots`. */
 export const COLOURS = { simulated: "#9a9a9a", measured: "#1f4e79", refined: "#c0392b" };
 
 /** Seconds that a chart shows. */

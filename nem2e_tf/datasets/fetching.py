@@ -1,0 +1,97 @@
+"""A public set of recordings, fetched or read from a folder, with its list of trials."""
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nem2e_tf.datasets.conversion import list_trials
+from nem2e_tf.datasets.download import download
+from nem2e_tf.datasets.registry import Dataset
+from nem2e_tf.errors import InputError
+from nem2e_tf.files import check_folder
+from nem2e_tf.simulation import Stages, cache_folder
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What became of a set.
+
+    Args:
+        folder: where it is.
+        trials_csv: its list of trials.
+        trials: how many are in it.
+        subjects: of how many people.
+        downloaded: files fetched now.
+        found: files that were there, whole.
+        missing: by file pattern, the trials that it is missing for.
+        faults: by trial, what is wrong with its files.
+        kept: whether a list that somebody changed was there, and was left as it is.
+    """
+
+    folder: Path
+    trials_csv: Path
+    trials: int
+    subjects: int
+    downloaded: int
+    found: int
+    missing: dict[str, list[str]]
+    faults: dict[str, str]
+    kept: bool
+
+    def warnings(self) -> list[str]:
+        """What a person should know."""
+        told = [
+            f"{len(trials)} trial{'s' if len(trials) > 1 else ''} left out, no '{pattern}': "
+            + ", ".join(trials)
+            for pattern, trials in self.missing.items()
+        ]
+        told += [f"{trial} left out: {fault}" for trial, fault in self.faults.items()]
+        if self.kept:
+            told.append(
+                f"{self.trials_csv}: was there and is another; kept, remove it to have it anew"
+            )
+        return told
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain tables and lists."""
+        return vars(self) | {"folder": str(self.folder), "trials_csv": str(self.trials_csv)}
+
+
+def home() -> Path:
+    """Where sets go unless a folder is named: `data` in the folder of caches."""
+    return cache_folder() / "data"
+
+
+def fetch(
+    dataset: Dataset, folder: Path, *, mirror: str | None = None, stages: Stages | None = None
+) -> Fetched:
+    """Fetch what a folder lacks of a set, and write the list of its trials there.
+
+    A set that needs a log-in is only read: the folder is where a person has unpacked it.
+
+    Args:
+        dataset: Dataset.
+        folder: path. The set's own folder, made if it is not there.
+        mirror: str or None. What the files' sources are below, in place of the set's address.
+        stages: callable or None. Opens a progress bar for each step.
+
+    Returns:
+        Fetched. Its `trials_csv` is what `nem2e prepare` takes; what was worked up is in `made/`.
+
+    Raises:
+        InputError: no connection, a file that is not the published one, no trial that can be used.
+    """
+    stages = stages or (lambda what: nullcontext(lambda done, total: None))
+    downloaded = 0
+    if dataset.log_in is None:
+        check_folder(folder)
+        with stages("fetching, kB") as progress:
+            downloaded = download(dataset, folder, mirror, progress)
+    elif not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; it is to hold what you downloaded")
+    listed = list_trials(dataset, folder, stages)
+    return Fetched(
+        folder, listed.path, len(listed.rows), len({row["subject"] for row in listed.rows}),
+        downloaded, len(dataset.files) - downloaded, listed.missing, listed.faults, listed.kept,
+    )  # fmt: skip

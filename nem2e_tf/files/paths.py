@@ -1,0 +1,123 @@
+"""Where commands read and write: refused before long work starts, and never left half-written."""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nem2e_tf.errors import InputError
+from nem2e_tf.files.locks import alone_with, lock_of, remove, unfinished
+
+
+def check_input(path: str | os.PathLike[str], what: str) -> Path:
+    """The path, or an `InputError` if it is not a file that can be read."""
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such file (wanted as {what})")
+    if not path.is_file():
+        raise InputError(f"{path}: is a folder, not a file (wanted as {what})")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path}: cannot be read (permission denied)")
+    return path
+
+
+def check_output(
+    path: str | os.PathLike[str], suffixes: Iterable[str], inputs: Iterable[Path | None] = ()
+) -> Path:
+    """The path, or an `InputError` if a result cannot be written there.
+
+    Asked before long work starts. An output that is also an input is refused.
+    """
+    path, suffixes = Path(path), tuple(suffixes)
+    if path.suffix.lower() not in suffixes:
+        raise InputError(f"{path}: the name of this output must end in {' or '.join(suffixes)}")
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; name a file to write")
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"{path}: the folder {path.parent} does not exist; make it first")
+    if not os.access(path.absolute().parent, os.W_OK):
+        raise InputError(f"{path}: the folder {path.parent} cannot be written to")
+    for given in inputs:
+        if given is not None and path.exists() and path.samefile(given):
+            raise InputError(f"{path}: is also an input of this command; name another output")
+    return path
+
+
+def check_folder(path: str | os.PathLike[str]) -> Path:
+    """The folder, made if it is not there, or an `InputError` if it cannot be written into."""
+    path = Path(path)
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path}: is a file; name a folder to write into")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: cannot make this folder: {error.strerror}") from None
+    if not os.access(path, os.W_OK):
+        raise InputError(f"{path}: this folder cannot be written to")
+    return path
+
+
+def check_new_folder(path: str | os.PathLike[str]) -> Path:
+    """The path, or an `InputError` if a folder cannot be made there or holds something already."""
+    path = Path(path).absolute()
+    if path.is_dir() and any(path.iterdir()):
+        raise InputError(f"{path}: is there already; name a new folder, or remove it first")
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path}: is a file; name a folder to write")
+    check_folder(path.parent)
+    return path
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary file beside `path`, renamed to it if the block ends well, removed if not.
+
+    Two writers of one file take turns. What a killed one left is removed by the next.
+
+    Raises:
+        OSError: about `path`, as of a full disk; the file that was there is as it was.
+    """
+    path = Path(path)
+    temporary = unfinished(path)
+    try:
+        with alone_with(path):
+            remove(temporary)
+            try:
+                yield temporary
+                with temporary.open("rb") as written:
+                    os.fsync(written.fileno())  # some disks say only now that they are full
+                temporary.replace(path)
+            finally:
+                remove(temporary)
+    except OSError as error:
+        # Nobody has heard of the files beside it, and libraries name none.
+        if error.filename in (None, str(temporary), str(lock_of(path))):
+            raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+        raise
+
+
+@contextmanager
+def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary folder beside `path`, renamed to it if the block ends well, removed if not.
+
+    Two makers of one folder take turns, so that the second is refused before it begins.
+
+    Raises:
+        InputError: something is there already, or the folder around it cannot be written to.
+    """
+    path = check_new_folder(path)
+    temporary = unfinished(path)
+    with alone_with(path):
+        check_new_folder(path)
+        remove(temporary)
+        try:
+            temporary.mkdir()
+            yield temporary
+            temporary.rename(path)
+        except OSError as error:
+            if error.filename is None or not Path(error.filename).is_relative_to(temporary):
+                raise
+            place = path / Path(error.filename).relative_to(temporary)
+            raise OSError(error.errno, error.strerror, str(place)) from error
+        finally:
+            remove(temporary)

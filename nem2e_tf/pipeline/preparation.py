@@ -1,0 +1,240 @@
+"""Trials simulated, paired with their EMG and written as shards, in as many processes as wanted."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+from nem2e_tf import simulation
+from nem2e_tf.errors import InputError
+from nem2e_tf.files import Trial, check_folder, read_motion, read_storage
+from nem2e_tf.pipeline.shards import Manifest, Pair, Shards, describe, write_shard
+from nem2e_tf.processes import in_processes
+from nem2e_tf.signals import (
+    RATE,
+    MuscleMap,
+    combine,
+    common_times,
+    filters,
+    grid,
+    low_pass,
+    resample,
+)
+from nem2e_tf.simulation import COORDINATES, CUTOFF, load_leg, simulate
+
+BACKENDS = ("local", "dask")
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What, beside a trial's files, its shard depends on.
+
+    Args:
+        inputs: channels of simulated activity.
+        outputs: channels of measured EMG.
+        muscles: MuscleMap.
+        paths: `exact` or `polynomial` muscle paths.
+        model: 0 is the trial's own model, another number one of its like; see
+            `nem2e_tf.simulation.altered`.
+    """
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    muscles: MuscleMap
+    paths: str = "exact"
+    model: int = 0
+
+    @classmethod
+    def standard(cls, paths: str = "exact", model: int = 0) -> "Settings":
+        """All channels of the package's own map, in and out."""
+        muscles = MuscleMap.load()
+        channels = tuple(muscles.channels)
+        return cls(channels, channels, muscles, paths, model)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What became of a list of trials.
+
+    Args:
+        shards: one a trial, in the order of the trials.
+        made: trials simulated now.
+        found: trials whose shard was there.
+        failed: by trial, what is wrong with it.
+    """
+
+    shards: Shards
+    made: int
+    found: int
+    failed: dict[str, str]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain tables and lists."""
+        return {
+            "folder": str(self.shards.folder),
+            "made": self.made,
+            "found": self.found,
+            "skipped": self.failed,
+            "shards": [shard.model_dump() for shard in self.shards.chosen],
+        }
+
+
+def record(trial: Trial, settings: Settings) -> Pair:
+    """Simulate a trial, read its EMG, and put both on one clock with its joint angles.
+
+    The side is the one that the EMG was measured on.
+
+    Raises:
+        InputError: a file is missing or wrong.
+    """
+    if trial.moments is None or trial.emg is None:
+        lacking = "moments" if trial.moments is None else "emg"
+        raise InputError(f"{trial.name}: has no {lacking}; preparing needs it")
+    muscles = settings.muscles
+    envelopes = read_storage(trial.emg)
+    side = muscles.side_of(settings.outputs, envelopes.columns)
+    leg = load_leg(trial.model, side)
+    motion = read_motion(trial.motion, leg.rotations)
+    activity = simulate(
+        leg, motion, read_storage(trial.moments), start=trial.start, end=trial.end,
+        paths=settings.paths, model=settings.model,
+    )  # fmt: skip
+    low, high = common_times(
+        {str(trial.motion): activity, str(trial.emg): envelopes},
+        max(trial.start, activity.index[0]),
+        min(trial.end, activity.index[-1]),
+    )
+    times = grid(low, high)
+    angles = low_pass(motion[list(leg.coordinates)], CUTOFF, str(trial.motion))
+    angles = resample(angles, times)
+    sources = ((activity, settings.inputs, trial.model), (envelopes, settings.outputs, trial.emg))
+    simulated, measured = (
+        resample(combine(frame, muscles.require(channels, frame.columns, side, str(what))), times)
+        for frame, channels, what in sources
+    )
+    return Pair(
+        trial.subject, trial.task, simulated, measured, angles.set_axis(COORDINATES, axis=1)
+    )
+
+
+def prepare(
+    trials: Sequence[Trial],
+    folder: Path,
+    settings: Settings,
+    *,
+    jobs: int = -1,
+    backend: str = "local",
+    scheduler: str | None = None,
+    progress: Progress | None = None,
+) -> Prepared:
+    """Simulate trials, pair them with their EMG and write each as a shard.
+
+    A shard's name comes from the content of the trial's files, of the settings and of the code
+    that simulates. One that is there is not made again, so a run that was killed goes on where it
+    stopped. A trial that cannot be prepared is left out of the manifest and told in the result.
+
+    Args:
+        trials: sequence of Trial.
+        folder: path. Made if it is not there.
+        settings: Settings.
+        jobs: int. Processes; -1 is one for every processor.
+        backend: `local`, processes on this machine, or `dask`, the workers of a scheduler, which
+            must see the trials' files under the same names.
+        scheduler: address of the Dask scheduler, `tcp://host:port`.
+        progress: callable or None. Called with trials done and trials in all.
+
+    Raises:
+        InputError: the folder cannot be written, or there is no scheduler at the address.
+    """
+    check_folder(folder)
+    files = [folder / f"{_key(trial, settings)}.tfrecord" for trial in trials]
+    shards = {i: shard for i, file in enumerate(files) if (shard := describe(file))}
+    todo = {i: trial for i, trial in enumerate(trials) if i not in shards}
+    found, failed = len(shards), dict[int, str]()
+    if progress is not None:
+        progress(found, len(trials))
+    for i, result in _in_parallel(todo, settings, jobs, backend, scheduler):
+        if isinstance(result, str):
+            failed[i] = result
+        else:
+            write_shard(result, files[i])
+            shard = describe(files[i])
+            assert shard is not None
+            shards[i] = shard
+        if progress is not None:
+            progress(len(shards) + len(failed), len(trials))
+    manifest = Manifest(
+        rate=RATE,
+        simulated=list(settings.inputs),
+        measured=list(settings.outputs),
+        angles=list(COORDINATES),
+        shards=[shards[i] for i in sorted(shards)],
+    )
+    manifest.write(folder)
+    return Prepared(
+        Shards(folder, manifest, tuple(manifest.shards)),
+        made=len(shards) - found,
+        found=found,
+        failed={f"{trials[i].name}, {trials[i].motion}": failed[i] for i in sorted(failed)},
+    )
+
+
+def _in_parallel(
+    todo: dict[int, Trial], settings: Settings, jobs: int, backend: str, scheduler: str | None
+) -> Iterator[tuple[int, Pair | str]]:
+    """Each trial's number with its pair, or with what is wrong with it, as they get done."""
+    if todo:
+        with _workers(backend, scheduler):
+            yield from in_processes(partial(_try, settings=settings), todo, jobs)
+
+
+def _try(trial: Trial, settings: Settings) -> Pair | str:
+    try:
+        return record(trial, settings)
+    except (InputError, OSError, RuntimeError) as error:
+        return " ".join(str(error).split())
+
+
+@contextmanager
+def _workers(backend: str, scheduler: str | None) -> Iterator[None]:
+    if backend == "local":
+        yield
+        return
+    if backend != "dask":
+        raise InputError(f"there is no backend '{backend}'; there are {' and '.join(BACKENDS)}")
+    if scheduler is None:
+        raise InputError("the backend 'dask' needs the address of a scheduler: --scheduler ADDRESS")
+    try:
+        from distributed import Client
+    except ImportError:
+        raise InputError(
+            "the backend 'dask' is not installed; install it: pip install 'nem2e-tf[dask]'"
+        ) from None
+    from joblib import parallel_config
+
+    try:
+        client = Client(scheduler, timeout=10)
+    except (OSError, ValueError) as error:
+        raise InputError(f"no Dask scheduler answers at {scheduler}: {error}") from None
+    with client, parallel_config(backend="dask"):
+        yield
+
+
+def _key(trial: Trial, settings: Settings) -> str:
+    """The name of a trial's shard: changes with all that its content depends on."""
+    code = [*sorted(Path(simulation.__file__).parent.glob("*.py")), Path(filters.__file__)]
+    files = [trial.model, trial.motion, trial.moments, trial.emg, Path(__file__), *code]
+    parts: list[object] = [trial.subject, trial.task, trial.start, trial.end, asdict(settings)]
+    parts += [_digest(file) for file in files if file is not None]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
+
+
+@lru_cache(maxsize=1024)
+def _digest(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -1,0 +1,17 @@
+"""A fitted network with its card: load it, refine with it, save it.
+
+What is done with one is in the modules: `stream`, `intervals`, `familiarity`, `personalise`,
+`distortion`, `runtimes` and `trust`. TensorFlow loads when a runtime needs it.
+"""
+
+from nem2e_tf.refiner.refiner import CARD, Card, Refiner, Source, load, save, versions
+
+__all__ = [
+    "CARD",
+    "Card",
+    "Refiner",
+    "Source",
+    "load",
+    "save",
+    "versions",
+]

@@ -1,0 +1,273 @@
+"""What a refiner does to time: where its attention looks, and how late each muscle was simulated.
+
+Attention is shared by all muscles and does not tell their delays; nor do the gradients of the
+network's outputs. What does is to set the mean cycle of the simulation beside the refined one, in
+a part of the cycle, and to shift it until they are most alike. On virtual people in whom nothing
+but a delay acts that recovers each muscle's own, to 1 ms.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.signal import find_peaks
+
+from nem2e_tf.errors import InputError
+from nem2e_tf.refiner.familiarity import cadence
+from nem2e_tf.refiner.refiner import Refiner
+from nem2e_tf.signals import combine, resample
+
+PHASES = np.arange(100.0)
+"""Per cent of a cycle."""
+LONGEST = 0.25
+"""Seconds of the longest delay that is looked for, either way."""
+PART = 0.1
+"""Standard deviation, in cycles, of the bell through which a part of the cycle is seen."""
+LEAST_ALIKE = 0.8
+"""Correlation of that part below which a delay is not told."""
+LEAST_TOLD = 0.25
+"""Share of a muscle's activity of which a delay must be told for a mean of it to be."""
+LEAST_CHANGE = 0.05
+"""Change within that part, as a share of the range over the cycle, below which it is not told."""
+
+
+@dataclass(frozen=True)
+class Distortion:
+    """What a refiner makes of the timing of a recording.
+
+    Args:
+        cycle: seconds that it takes.
+        origin: the muscle whose refined activity is largest at 0 % of the cycle.
+        simulated: `(100, muscles)`, mean cycle.
+        refined: `(100, muscles)`, mean cycle.
+        truth: `(100, some muscles)`, mean cycle of what it is compared with, or no columns.
+        delays: `(100, muscles)`, ms by which the simulation is late, as `delays` gives them.
+        true_delays: `(100, some muscles)`, the same of the simulation against `truth`.
+        attention: `(100, offsets)`, mean over cycles of the share of attention; columns are ms
+            from the frame that is refined, positive where later ones are looked at.
+    """
+
+    cycle: float
+    origin: str
+    simulated: pd.DataFrame
+    refined: pd.DataFrame
+    truth: pd.DataFrame
+    delays: pd.DataFrame
+    true_delays: pd.DataFrame
+    attention: pd.DataFrame
+
+    def summary(self) -> pd.DataFrame:
+        """Delay of every muscle, ms: the mean over the cycle, each part weighing as its activity.
+
+        Returns:
+            Columns `delay` and, if there is a truth, `true_delay`; NaN where too little is told.
+        """
+        of = {"delay": _weighted(self.delays, self.refined)}
+        if not self.truth.empty:
+            of["true_delay"] = _weighted(self.true_delays, self.truth)
+        return pd.DataFrame(of, index=self.delays.columns)
+
+    def lines(self) -> list[str]:
+        """The same in words."""
+        lines = []
+        for muscle, row in self.summary().iterrows():
+            told = [
+                f"{prefix}{abs(value):.0f} ms {'late' if value >= 0 else 'early'}"
+                for prefix, value in zip(("", "in truth "), row, strict=False)
+                if np.isfinite(value)
+            ]
+            lines.append(f"{muscle}: simulated {', '.join(told) or 'at no certain delay'}")
+        return lines
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain tables and lists."""
+        return {
+            "cycle": self.cycle,
+            "origin": self.origin,
+            "unit": "ms, positive where the simulation comes late",
+            "mean": self.summary().to_dict("index"),
+            "delay": self.delays.to_dict("list"),
+            "true_delay": self.true_delays.to_dict("list"),
+        }
+
+
+def distortion(
+    refiner: Refiner,
+    frame: pd.DataFrame,
+    side: str | None = None,
+    truth: pd.DataFrame | None = None,
+) -> Distortion:
+    """See what a refiner does to the timing of a steady recording of some cycles.
+
+    Args:
+        refiner: Refiner.
+        frame: simulated activity, as for `Refiner.refine`.
+        side: as for `Refiner.refine`.
+        truth: `(rows, columns)` or None. Measured envelopes, or a virtual person's true excitation.
+
+    Raises:
+        InputError: there are fewer than three cycles.
+    """
+    card = refiner.card
+    side = side or refiner.muscles.side_of(card.inputs, frame.columns)
+    channels = refiner.channels(frame, side)
+    refined = refiner.refine(frame, side)
+    starts, origin = cycle_starts(refined, card.rate)
+    times = refined.index
+
+    def muscles(of: pd.DataFrame) -> pd.DataFrame:
+        """Those of the outputs that a frame has, named and timed as the refined ones."""
+        found = refiner.muscles.columns(of.columns, side)
+        named = {
+            str(name): found[channel]
+            for name, channel in zip(refined, card.outputs, strict=True)
+            if channel in found
+        }
+        inside = times[(times >= of.index[0] - 1e-6) & (times <= of.index[-1] + 1e-6)]
+        return resample(combine(of, named), inside.to_numpy())
+
+    simulated = muscles(frame)
+    compared = refined[[]]
+    if truth is not None:
+        starts = starts[(starts >= truth.index[0]) & (starts <= truth.index[-1])]
+        if len(starts) < 4:
+            what = truth.attrs.get("path", "what is compared")
+            raise InputError(f"{what}: fewer than three cycles in common; put both on one clock")
+        compared = muscles(truth)
+    cycle = float(np.diff(starts).mean())
+    means = {
+        "simulated": mean_cycle(simulated, starts),
+        "refined": mean_cycle(refined, starts),
+        "truth": mean_cycle(compared, starts),
+    }
+    return Distortion(
+        cycle=cycle,
+        origin=origin,
+        **means,
+        delays=delays(means["simulated"], means["refined"], cycle),
+        true_delays=delays(means["simulated"], means["truth"], cycle),
+        attention=attention(refiner, channels, starts),
+    )
+
+
+def cycle_starts(activity: pd.DataFrame, rate: float) -> tuple[np.ndarray, str]:
+    """Seconds at which the muscle that is most regular has its peaks, and which muscle that is.
+
+    Raises:
+        InputError: there are fewer than three cycles.
+    """
+    values = activity.to_numpy()
+    spread = values.std(axis=0)
+    period = 1.0 / cadence((values - values.mean(axis=0)) / np.where(spread > 0, spread, 1), rate)
+    found = {}
+    for name, column in activity.items():
+        high = column.min() + 0.4 * (column.max() - column.min())
+        peaks, _ = find_peaks(column, height=high, distance=max(1.0, 0.6 * period * rate))
+        if len(peaks) > 3:
+            found[np.diff(peaks).std() / np.diff(peaks).mean()] = str(name), peaks
+    if not found:
+        raise InputError("fewer than three cycles are found; a steady recording of more is needed")
+    name, peaks = found[min(found)]
+    return activity.index.to_numpy()[peaks], name
+
+
+def mean_cycle(frame: pd.DataFrame, starts: np.ndarray) -> pd.DataFrame:
+    """Mean over cycles: `(100, columns)`, index per cent of the cycle."""
+    at = starts[:-1, None] + np.diff(starts)[:, None] * PHASES / 100.0
+    means = {n: np.interp(at, frame.index, column).mean(axis=0) for n, column in frame.items()}
+    return pd.DataFrame(means, index=pd.Index(PHASES, name="cycle"))
+
+
+def delays(late: pd.DataFrame, reference: pd.DataFrame, cycle: float) -> pd.DataFrame:
+    """By how much one mean cycle comes after another, in each part of the cycle.
+
+    Args:
+        late: `(100, muscles)`, the simulation.
+        reference: `(100, some of them)`.
+        cycle: float. Seconds that a cycle takes.
+
+    Returns:
+        `(100, muscles of reference)`, ms, positive where `late` is late. NaN where no delay within
+        `LONGEST` makes the two alike, or nothing happens.
+    """
+    muscles = [m for m in reference.columns if m in late.columns]
+    a, b = late[muscles].to_numpy().T, reference[muscles].to_numpy().T
+    step = cycle / len(PHASES)
+    shifts = np.arange(-round(LONGEST / step), round(LONGEST / step) + 1)
+    distance = np.minimum(PHASES, len(PHASES) - PHASES) / len(PHASES)
+    bell = np.exp(-0.5 * (distance / PART) ** 2)
+    spectrum = np.fft.fft(bell / bell.sum())
+
+    def around(series: np.ndarray) -> np.ndarray:
+        """Mean of the part of the cycle around each phase."""
+        return np.fft.ifft(np.fft.fft(series) * spectrum).real
+
+    spread_b = np.sqrt(np.maximum(around(b**2) - around(b) ** 2, 0.0))
+    scores = []
+    for shift in shifts:
+        moved = np.roll(a, -shift, axis=1)
+        spread = np.sqrt(np.maximum(around(moved**2) - around(moved) ** 2, 0.0))
+        together = around(moved * b) - around(moved) * around(b)
+        scores.append(together / np.maximum(spread * spread_b, 1e-9))
+    score = np.stack(scores)
+    best = np.clip(score.argmax(axis=0), 1, len(shifts) - 2)
+    before, at, after = (np.take_along_axis(score, best[None] + k, 0)[0] for k in (-1, 0, 1))
+    # A parabola through the best score and its neighbours finds what lies between phases.
+    bend = before - 2.0 * at + after
+    fine = 0.5 * (before - after) / np.where(bend < 0.0, bend, np.inf)
+    told = (at >= LEAST_ALIKE) & (at >= before) & (at >= after)
+    told &= spread_b > LEAST_CHANGE * np.ptp(b, axis=1)[:, None]
+    result = np.where(told, (shifts[best] + fine) * step * 1000.0, np.nan)
+    return pd.DataFrame(result.T, index=reference.index, columns=muscles)
+
+
+def attention(refiner: Refiner, channels: pd.DataFrame, starts: np.ndarray) -> pd.DataFrame:
+    """Where the decoder looks, along the cycle.
+
+    Args:
+        refiner: Refiner.
+        channels: `(frames, inputs)`, as `Refiner.channels` gives them.
+        starts: seconds at which cycles start.
+
+    Returns:
+        `(100, offsets)`, mean over cycles of the share of attention; columns are ms from the step
+        that is refined. Windows' ends, where attention has no room, are left out.
+    """
+    from nem2e_tf.network.stdr_net import with_alignment
+
+    card = refiner.card
+    scaled = channels.to_numpy() / [card.input_maximum[c] for c in card.inputs]
+    window = min(len(scaled), 2 * round(card.window * card.rate))
+    firsts = range(0, len(scaled) - window + 1, max(1, window // 4))
+    stacked = np.stack([scaled[first : first + window] for first in firsts]).astype(np.float32)
+    alignment = np.asarray(with_alignment(refiner.model).predict(stacked, verbose=0)[1])
+    steps = alignment.shape[1]
+    frames = -(-window // steps)
+    reach = min(steps // 4, refiner.model.get_layer("decoder").reach or steps // 4)
+    time = channels.index.to_numpy()
+    phases, rows = [], []
+    for first, square in zip(firsts, alignment, strict=True):
+        for step in range(reach, steps - reach):
+            at = time[min(first + step * frames + frames // 2, len(time) - 1)]
+            k = int(np.searchsorted(starts, at, side="right")) - 1
+            if 0 <= k < len(starts) - 1:
+                phases.append(100.0 * (at - starts[k]) / (starts[k + 1] - starts[k]))
+                rows.append(square[step, step - reach : step + reach + 1])
+    near = np.abs((np.array(phases)[None] - PHASES[:, None] + 50.0) % 100.0 - 50.0)
+    weight = np.exp(-0.5 * near**2)
+    offsets = np.arange(-reach, reach + 1) * frames * 1000.0 / card.rate
+    shares = weight @ np.array(rows) / weight.sum(axis=1, keepdims=True)
+    # What is out of the decoder's reach has no share at all.
+    seen = (shares > 0).any(axis=0)
+    return pd.DataFrame(
+        shares[:, seen], index=pd.Index(PHASES, name="cycle"), columns=offsets[seen]
+    )
+
+
+def _weighted(delay: pd.DataFrame, activity: pd.DataFrame) -> pd.Series:
+    """Mean delay, a part of the cycle weighing as what the muscle does there above its least."""
+    whole = (activity - activity.min())[delay.columns]
+    weight = whole.where(delay.notna()).sum()
+    mean = (delay * whole).sum() / weight.where(weight > 0)
+    return mean.where(weight >= LEAST_TOLD * whole.sum())

@@ -1,0 +1,270 @@
+"""A refiner adapted to one person from a few measured cycles.
+
+Each muscle's gain is set first, in closed form. Then all weights are fitted, anchored to where they
+began: to the squared error over the person's data the squared distance of the weights from the
+start is added, as of a Gaussian prior around people in general (Li, Grandvalet and Davoine 2018,
+"Explicit inductive bias for transfer learning with convolutional networks", arXiv 1802.01483). The
+error adds up with every measured second and the anchor does not: one cycle moves the weights
+little, twenty as far as they ask for.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.files import Trial, read_storage
+from nem2e_tf.network.baselines import gain
+from nem2e_tf.pipeline import SERIES, Augmentation, Pair, Settings, maxima, prepare, write_pairs
+from nem2e_tf.pipeline.windows import windows
+from nem2e_tf.refiner.refiner import Card, Refiner, Source, versions
+from nem2e_tf.signals import RATE
+
+Progress = Callable[[int, int], None]
+
+LEAST = 1.0
+"""Seconds of measured EMG below which there is nothing to learn from."""
+HOP = 0.1
+"""Seconds from one window to the next."""
+STEPS, BATCH = 600, 16
+LEARNING_RATE = 3e-3
+"""At the start; falls to zero along a cosine."""
+ANCHOR = 1e-3
+"""Weight of the anchor against the mean squared error over one second."""
+AUGMENTATION = Augmentation(time_warp=0.1, gain=0.1, noise=0.02)
+SILENT = 1e-3
+"""The least scale of a muscle: a network's channels have a positive one."""
+
+
+def personalise(
+    refiner: Refiner, pairs: Sequence[Pair], *, seed: int = 0, progress: Progress | None = None
+) -> Refiner:
+    """Adapt a refiner to one person.
+
+    Args:
+        refiner: Refiner. Stays as it is.
+        pairs: sequence of Pair, at 100 Hz and of one person. Simulated channels as the refiner's
+            inputs; measured ones some or all of its outputs, in the unit that the person's
+            envelopes are to have.
+        seed: int. Of augmentation and the order of windows; the same gives the same weights.
+        progress: callable or None. Called with training steps done and steps in all.
+
+    Returns:
+        A refiner whose card names the person's data. It has no scores: all data was learnt from.
+        Muscles that were not measured are taught what the refiner said of them before, as in Li
+        and Hoiem (2016), "Learning without forgetting", arXiv 1606.09282.
+
+    Raises:
+        InputError: no pairs, pairs of two people, or other channels than the refiner's.
+    """
+    _check(refiner.card, pairs)
+    estimates = [_estimate(refiner, pair) for pair in pairs]
+    taught = [
+        replace(pair, measured=estimate.assign(**{str(c): pair.measured[c] for c in pair.measured}))
+        for pair, estimate in zip(pairs, estimates, strict=True)
+    ]
+    maximum = _maxima(refiner.card, estimates, [pair.measured for pair in taught])
+    model = _fit(refiner, taught, maximum, seed, progress)
+    return Refiner(_card(refiner.card, pairs, maximum), model)
+
+
+def record(
+    trials: Sequence[Trial], refiner: Refiner, *, jobs: int = -1, progress: Progress | None = None
+) -> list[Pair]:
+    """Simulate a person's trials and pair them with the EMG of the channels that all have.
+
+    Args:
+        trials: sequence of Trial, of one person, each with EMG.
+        refiner: Refiner that is to be adapted.
+        jobs: int. Processes; -1 is one for every processor.
+        progress: callable or None. Called with trials done and trials in all.
+
+    Raises:
+        InputError: a trial lacks EMG or cannot be prepared, none of the refiner's muscles is
+            measured in all of them, there are two people, or less than a second in all.
+    """
+    _check_one_person([trial.subject for trial in trials])
+    card, muscles = refiner.card, refiner.muscles
+    measured = list(card.outputs)
+    for trial in trials:
+        if trial.emg is None:
+            raise InputError(f"{trial.name}, {trial.motion}: has no emg to learn from")
+        names = list(read_storage(trial.emg).columns)
+        found = muscles.measured(card.outputs, names)
+        measured = [channel for channel in measured if channel in found]
+        if not measured:
+            raise InputError(
+                f"{trial.emg}: no muscle that the refiner knows and all trials have;"
+                f" {nearest(card.outputs[0], names)}"
+            )
+    settings = Settings(tuple(card.inputs), tuple(measured), muscles)
+    with TemporaryDirectory() as folder:
+        prepared = prepare(trials, Path(folder), settings, jobs=jobs, progress=progress)
+        for name, fault in prepared.failed.items():
+            raise InputError(f"{name}: {fault}")
+        pairs = list(prepared.shards.pairs())
+    if (seconds := _seconds(pairs)) < LEAST:
+        raise InputError(f"{trials[0].subject}: {seconds:g} s of EMG is less than {LEAST:g} s")
+    return pairs
+
+
+def _check(card: Card, pairs: Sequence[Pair]) -> None:
+    if not pairs:
+        raise InputError("no recordings to adapt the refiner to")
+    if card.rate != RATE:
+        raise InputError(f"{card.name}: works at {card.rate:g} Hz; only {RATE:g} Hz is adapted")
+    _check_one_person([pair.subject for pair in pairs])
+    measured = list(pairs[0].measured.columns)
+    for pair in pairs:
+        if list(pair.simulated.columns) != card.inputs:
+            raise InputError(f"{pair.name}: simulated channels are not the inputs of {card.name}")
+        if list(pair.measured.columns) != measured:
+            raise InputError(f"{pair.name}: other measured channels than {pairs[0].name}")
+        for channel in measured:
+            if channel not in card.outputs:
+                raise InputError(
+                    f"{pair.name}: {card.name} has no '{channel}'; {nearest(channel, card.outputs)}"
+                )
+
+
+def _check_one_person(subjects: Sequence[str]) -> None:
+    others = [subject for subject in subjects if subject != subjects[0]]
+    if others:
+        raise InputError(
+            f"two subjects, '{subjects[0]}' and '{others[0]}'; a refiner is adapted to one person"
+        )
+
+
+def _seconds(pairs: Sequence[Pair]) -> float:
+    return sum(len(pair.measured) for pair in pairs) / RATE
+
+
+def _estimate(refiner: Refiner, pair: Pair) -> pd.DataFrame:
+    """`(frames, outputs)`: what the refiner says before it is adapted."""
+    estimate = refiner.refine(pair.simulated).set_axis(refiner.card.outputs, axis=1)
+    return estimate.set_axis(pair.measured.index)
+
+
+def _maxima(
+    card: Card, estimates: Sequence[pd.DataFrame], measured: Sequence[pd.DataFrame]
+) -> dict[str, float]:
+    """What the network's 1 is for the person: the refiner's maxima times each muscle's gain."""
+    largest = maxima(measured)
+    factors = gain(pd.concat(estimates).to_numpy(), pd.concat(measured).to_numpy())
+    return {
+        # The network says at most 1: a gain below the largest measured would cut peaks off.
+        channel: max(card.output_maximum[channel] * float(factor), largest[channel], SILENT)
+        for channel, factor in zip(card.outputs, factors, strict=True)
+    }
+
+
+def _fit(
+    refiner: Refiner,
+    pairs: Sequence[Pair],
+    maximum: dict[str, float],
+    seed: int,
+    progress: Progress | None,
+) -> Any:
+    """A copy of the network, fitted from where it stands."""
+    import keras
+    import tensorflow as tf
+
+    from nem2e_tf.network.step_graphs import round_weights
+
+    model = type(refiner.model).from_config(refiner.model.get_config())
+    model.set_weights(refiner.model.get_weights())
+    weights = model.trainable_weights
+    start = [tf.constant(weight) for weight in weights]
+    anchor = ANCHOR / _seconds(pairs)
+    decay = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, STEPS)
+    optimizer = keras.optimizers.Adam(decay, clipnorm=1.0)
+
+    @tf.function
+    def step(x: Any, y: Any, mask: Any) -> None:
+        with tf.GradientTape() as tape:
+            # Without dropout and without a teacher: the network as it will be used.
+            error = tf.reduce_mean((model(x, training=False) - y) ** 2, axis=-1)
+            drift = tf.add_n(
+                [tf.reduce_sum((w - s) ** 2) for w, s in zip(weights, start, strict=True)]
+            )
+            loss = tf.reduce_sum(mask * error) / tf.reduce_sum(mask) + anchor * drift
+        optimizer.apply(tape.gradient(loss, weights), weights)
+
+    for done, batch in enumerate(_batches(refiner.card, pairs, maximum, seed), start=1):
+        step(*batch)
+        if progress is not None:
+            progress(done, STEPS)
+    round_weights(model)
+    return model
+
+
+def _batches(
+    card: Card, pairs: Sequence[Pair], maximum: dict[str, float], seed: int
+) -> Iterator[tuple[Any, Any, Any]]:
+    """`STEPS` batches of augmented windows, and their masks."""
+    frames = round(card.window * RATE)
+    with TemporaryDirectory() as folder:
+        taught = windows(
+            write_pairs([_repeated(pair, 2 * frames) for pair in pairs], Path(folder)),
+            card.input_maximum,
+            {(pair.subject, pair.task): maximum for pair in pairs},
+            frames=frames,
+            hop=round(HOP * RATE),
+            batch=None,
+            seed=seed,
+            augmentation=AUGMENTATION,
+        )
+        yield from taught.repeat().batch(BATCH).take(STEPS)
+
+
+def _repeated(pair: Pair, frames: int) -> Pair:
+    """The pair again and again, until it has at least so many frames.
+
+    In use a window begins anywhere in a cycle and goes on for more than one. A network that was
+    taught from one beginning alone, or no longer than a cycle, goes astray there.
+    """
+    times = -(-frames // len(pair.measured))
+    if times < 2:
+        return pair
+    index = pair.measured.index[0] + np.arange(times * len(pair.measured)) / RATE
+    parts = (pd.concat([getattr(pair, series)] * times).set_axis(index) for series in SERIES)
+    return Pair(pair.subject, pair.task, *parts)
+
+
+def _card(card: Card, pairs: Sequence[Pair], maximum: dict[str, float]) -> Card:
+    """The card of the adapted refiner."""
+    subject = pairs[0].subject
+    tasks = " and ".join(dict.fromkeys(pair.task for pair in pairs))
+    unit = f"As in the EMG of {subject} that this refiner was adapted to."
+    summary = (
+        f"{card.name}, adapted to {subject} by {_seconds(pairs):.1f} s of {tasks} with"
+        " measured EMG, and meant for that person alone."
+    )
+    measured = pairs[0].measured.columns
+    if kept := ", ".join(c.replace("_", " ") for c in card.outputs if c not in measured):
+        summary += f" Not measured, and left as they were: {kept}."
+        unit += f" Of {kept}: {card.unit}"
+    sources = [
+        Source(
+            subject=subject, task=pair.task, synthetic=subject.startswith("virtual-"),
+            start=round(float(pair.measured.index[0]), 3),
+            end=round(float(pair.measured.index[-1]), 3),
+        )
+        for pair in pairs
+    ]  # fmt: skip
+    changed = {
+        "name": f"{card.name} for {subject}",
+        "summary": summary,
+        "output_maximum": maximum,
+        "unit": unit,
+        "fitted_on": [*card.fitted_on, *sources],
+        "scores": {},
+        "interval": None,  # it spoke of other people
+        "versions": versions(),
+    }
+    return Card.model_validate(card.model_dump() | changed)

@@ -1,0 +1,173 @@
+"""A refiner's network in the runtimes that there are."""
+
+import io
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile, ZipInfo
+
+import numpy as np
+
+from nem2e_tf.edge import RUNTIMES as TFLITE
+from nem2e_tf.edge import Layout, Manifest, Network, StepNetwork, step_network
+from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.files import replacing
+from nem2e_tf.refiner.trust import check_keras, check_saved_model
+
+WEIGHTS = "refiner.keras"
+RUNTIMES = ("keras", "savedmodel", *TFLITE, "onnx")
+
+
+class KerasNetwork:
+    """The Keras model itself; see `nem2e_tf.edge.Network`.
+
+    Args:
+        model: keras.Model of `(batch, time, inputs)` to `(batch, time, outputs)`.
+    """
+
+    def __init__(self, model: Any) -> None:
+        import tensorflow as tf
+
+        from nem2e_tf.network.step_graphs import layout_of
+
+        self.model = model
+        self.layout = layout_of(model)
+        signature = [tf.TensorSpec((None, None, self.layout.inputs), tf.float32)]
+        self._run = tf.function(lambda x: model(x, training=False), input_signature=signature)
+
+    def __call__(self, windows: np.ndarray) -> np.ndarray:
+        """Refine windows."""
+        found: np.ndarray = self._run(windows).numpy()
+        return found
+
+    def stepwise(self) -> StepNetwork:
+        """The same weights step by step."""
+        from nem2e_tf.network.step_graphs import KerasGraphs
+
+        return StepNetwork(self.layout, KerasGraphs(self.model))
+
+
+class FunctionNetwork:
+    """A network that is one function of `(batch, time, inputs)` float32."""
+
+    def __init__(self, layout: Layout, function: Callable[[np.ndarray], np.ndarray]) -> None:
+        self.layout = layout
+        self._function = function
+
+    def __call__(self, windows: np.ndarray) -> np.ndarray:
+        """Refine windows."""
+        return self._function(np.asarray(windows, np.float32))
+
+
+def open_network(folder: Path, runtime: str) -> Network:
+    """The network of a refiner's folder.
+
+    Args:
+        folder: path.
+        runtime: one of `RUNTIMES`.
+
+    Raises:
+        InputError: there is no such runtime, it is not installed, or the refiner was not exported
+            for it.
+    """
+    if runtime not in RUNTIMES:
+        raise InputError(f"there is no runtime '{runtime}'; {nearest(runtime, RUNTIMES)}")
+    if runtime == "keras":
+        return KerasNetwork(_keras_model(folder))
+    if runtime in TFLITE:
+        return step_network(folder, runtime)
+    return (open_saved_model if runtime == "savedmodel" else open_onnx)(Manifest.read(folder))
+
+
+def _keras_model(folder: Path) -> Any:
+    if not (folder / WEIGHTS).is_file():
+        raise InputError(f"{folder}: no {WEIGHTS} in this folder; it is not a refiner")
+
+    import keras
+
+    import nem2e_tf.network.stdr_net  # noqa: F401  registers the network's layers with Keras
+
+    check_keras(folder / WEIGHTS)
+    try:
+        return keras.models.load_model(folder / WEIGHTS, compile=False, safe_mode=True)
+    except Exception as error:  # whatever a wrong setting of a layer meets
+        raise _unreadable(folder / WEIGHTS, "Keras", error) from None
+
+
+def _unreadable(path: Path, what: str, error: Exception) -> InputError:
+    detail = " ".join(str(error).split())[:200]
+    return InputError(f"{path}: {what} cannot load this network: {detail}")
+
+
+def write_keras_model(model: Any, path: Path) -> None:
+    """Write a Keras model as `keras.Model.save` does, but the same bytes whenever it is written."""
+    with replacing(path) as temporary:
+        model.save(temporary)
+        saved = io.BytesIO(temporary.read_bytes())
+        with ZipFile(saved) as dated, ZipFile(temporary, "w") as plain:
+            for name in dated.namelist():
+                content = _undated(name, dated.read(name))
+                plain.writestr(ZipInfo(name), content)  # of 1980, as all without a date
+
+
+def _undated(name: str, content: bytes) -> bytes:
+    """A part of a .keras file without its time and without addresses in memory.
+
+    By those Keras tells what layers share, which in a network of ours is nothing: each layer makes
+    its own parts of plain settings.
+    """
+    if name == "metadata.json":
+        return json.dumps(json.loads(content) | {"date_saved": ""}).encode()
+    if name == "config.json":
+        return re.sub(rb', "shared_object_id": \d+', b"", content)
+    return content
+
+
+def open_saved_model(manifest: Manifest) -> FunctionNetwork:
+    """The network of savedmodel/, without Keras."""
+    import tensorflow as tf
+
+    manifest.files("savedmodel")
+    check_saved_model(manifest)
+    path = manifest.folder / "savedmodel"
+    try:
+        loaded = tf.saved_model.load(path)
+        serve = loaded.signatures["serving_default"]
+    except Exception as error:  # whatever a wrong graph meets
+        raise _unreadable(path, "TensorFlow", error) from None
+
+    def run(windows: np.ndarray) -> np.ndarray:
+        found: np.ndarray = serve(simulated=tf.constant(windows))["activity"].numpy()
+        return found
+
+    return FunctionNetwork(manifest.layout, run)
+
+
+def open_onnx(manifest: Manifest, threads: int | None = None) -> FunctionNetwork:
+    """The network of refiner.onnx in onnxruntime; `InputError` where that is not installed.
+
+    Without a number of threads onnxruntime takes as many as there are cores.
+    """
+    try:
+        import onnxruntime
+    except ImportError:
+        raise InputError(
+            "onnxruntime is not installed; install it: pip install onnxruntime"
+        ) from None
+    (file,) = manifest.files("onnx").values()
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = threads or 0
+    try:
+        # Of bytes, not of a path: a file has no folder to find data beside it in.
+        session = onnxruntime.InferenceSession(file.read_bytes(), options)
+    except Exception as error:  # its own kinds, of no common class
+        raise _unreadable(file, "onnxruntime", error) from None
+
+    def run(windows: np.ndarray) -> np.ndarray:
+        (found,) = session.run(["activity"], {"simulated": windows})
+        return found
+
+    return FunctionNetwork(manifest.layout, run)

@@ -1,0 +1,141 @@
+"""Lines of a sensor in, lines of envelopes out."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+import pandas as pd
+
+from nem2e_tf.edge import StreamingRefiner, outside
+from nem2e_tf.errors import InputError
+from nem2e_tf.refiner.refiner import Refiner
+
+LONGEST_GAP = 0.25
+"""Seconds without a sample that a straight line bridges. After longer ones it begins anew."""
+LATEST = 1.0
+"""Seconds that a sample may be late. One that is later is of a clock that was set back."""
+
+LAST = 1e11
+"""Seconds from zero, some 3000 years: beyond it, 64 bits do not tell one frame from the next."""
+
+
+def stream_lines(
+    refiner: Refiner,
+    lines: Iterable[str],
+    side: str | None = None,
+    tell: Callable[[str], None] = lambda sentence: None,
+) -> Iterator[str]:
+    """Refine lines as they come.
+
+    Samples may come at any rate and unevenly: what lies between two of them is interpolated at the
+    refiner's rate. A sample that comes again, or later than one with a later time, is left out, and
+    so is a line that is no sample. After a gap of more than `LONGEST_GAP`, and when the clock goes
+    back by more than `LATEST`, what is under way is given and the stream begins anew.
+
+    Args:
+        refiner: Refiner with a causal network, in a runtime that goes step by step.
+        lines: the first names the columns, `time` and muscles or channels, between commas; each
+            other has the numbers: seconds, and activations 0-1. Columns that the refiner does not
+            take may hold any numbers.
+        side: `r` or `l`; None if the columns are of one side only.
+        tell: told in a sentence what was done with samples that were not plainly taken.
+
+    Yields:
+        Lines between commas: the names, then `time` and an envelope each, at the refiner's rate,
+        `StreamingRefiner.look_ahead` seconds behind.
+
+    Raises:
+        InputError: no line of names, or a muscle is missing.
+    """
+    stream = StreamingRefiner(refiner)
+    entries = iter(lines)
+    names = [name.strip() for name in next(entries, "").split(",")]
+    if names[0] != "time" or len(set(names)) != len(names):
+        raise InputError(
+            "standard input: the first line must name the columns: time and muscles, each once,"
+            " between commas"
+        )
+    side = side or refiner.muscles.side_of(refiner.card.inputs, names[1:])
+    columns = refiner.columns(names[1:], side, "standard input")
+    weights = pd.DataFrame(columns).reindex(names[1:]).fillna(0.0).to_numpy().T
+    used = (weights != 0.0).any(axis=0)
+    yield ",".join(["time", *refiner.names(names[1:], side)])
+
+    grid = _Grid(refiner.card.rate)
+    sent = 0  # frames given since the stream began
+
+    def given(frames: Iterable[np.ndarray]) -> Iterator[str]:
+        nonlocal sent
+        for frame in frames:
+            yield ",".join([f"{grid.time(sent):.4f}", *(f"{value:.6f}" for value in frame)])
+            sent += 1
+
+    for number, line in enumerate(entries, start=2):
+        sample = _sample(line, used, number, tell)
+        if sample is None:
+            continue
+        time, values = sample
+        last = time if grid.last is None else grid.last
+        if grid.last is not None and 0.0 <= last - time <= LATEST:
+            which = "again" if time == last else f"late, after {last:.10g} s"
+            tell(f"line {number}: {time:.10g} s came {which}; left out")
+            continue
+        if time - last > LONGEST_GAP or last - time > LATEST:
+            between = f"nothing came between {last:.10g} and {time:.10g} s"
+            back = f"the clock went back from {last:.10g} to {time:.10g} s"
+            tell(f"line {number}: {between if time > last else back}; the stream begins anew")
+            yield from given(stream.finish())
+            grid, sent = _Grid(refiner.card.rate), 0
+        for frame in grid.frames(time, weights[:, used] @ values):
+            refined = stream.push(frame)
+            if refined is not None:
+                yield from given([refined])
+    yield from given(stream.finish())
+
+
+def _sample(
+    line: str, used: np.ndarray, number: int, tell: Callable[[str], None]
+) -> tuple[float, np.ndarray] | None:
+    """Time and activations in the columns used of a line, or None where it is no sample."""
+    if not line.strip():
+        return None
+    cells = line.strip().split(",")
+    if len(cells) != 1 + len(used):
+        tell(f"line {number}: {len(cells)} numbers, not {1 + len(used)}; left out")
+        return None
+    try:
+        time, *values = map(float, cells)
+    except ValueError:
+        tell(f"line {number}: holds what is no number; left out")
+        return None
+    found = np.array(values)[used]
+    if not abs(time) < LAST or outside(found[None]) is not None:
+        tell(f"line {number}: activity is not 0-1, or time no number of seconds; left out")
+        return None
+    return time, found
+
+
+class _Grid:
+    """Samples at any times, interpolated at a fixed rate from the first one on."""
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._start = 0.0
+        self._made = 0
+        self._values = np.empty(0)
+        self.last: float | None = None
+
+    def time(self, frame: int) -> float:
+        """Seconds of a frame."""
+        return self._start + frame / self._rate
+
+    def frames(self, time: float, values: np.ndarray) -> Iterator[np.ndarray]:
+        """The frames up to a new sample."""
+        if self.last is None:
+            self._start, self.last, self._values = time, time, values
+        # A frame that falls on a sample but for rounding is that sample.
+        while self.time(self._made) <= time + 1e-6:
+            span = time - self.last
+            share = 1.0 if span == 0.0 else min(1.0, (self.time(self._made) - self.last) / span)
+            self._made += 1
+            yield self._values + max(0.0, share) * (values - self._values)
+        self.last, self._values = time, values

@@ -1,0 +1,205 @@
+"""What a network's files may hold, so that opening a stranger's runs nothing but arithmetic.
+
+A hash in a manifest says that a file is the one that was exported, not by whom: what a file may do
+has to be seen in the file itself, before Keras or TensorFlow opens it.
+"""
+
+import json
+import lzma
+import zipfile
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from nem2e_tf.edge import LARGEST_SIZE, Manifest
+from nem2e_tf.errors import InputError
+
+MEMBERS = {"metadata.json": 2**20, "config.json": 2**20, "model.weights.h5": 2**28}
+"""Files of a .keras archive, and the bytes that each may unpack to. Ours unpack to 0.3 MB."""
+
+NO_SIZES = ("seed", "shared_object_id")
+"""Settings that may be any whole number."""
+
+CLASSES: dict[str | None, tuple[str, ...]] = {
+    None: ("__keras_tensor__", "__tuple__"),
+    "keras": ("DTypePolicy",),
+    "keras.initializers": (
+        "Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "Ones", "Orthogonal",
+        "RandomNormal", "RandomUniform", "Zeros",
+    ),
+    "keras.layers": (
+        "Activation", "Add", "BatchNormalization", "Bidirectional", "Concatenate", "Conv1D",
+        "Dense", "Dropout", "GRU", "InputLayer", "LSTM", "LayerNormalization", "MultiHeadAttention",
+        "Multiply", "Reshape",
+    ),
+    "keras.src.models.functional": ("Functional",),
+    "nem2e_tf.network.decoder": ("AttentionDecoder",),
+    "nem2e_tf.network.stdr_net": ("Fold", "PaddingMask", "Unfold"),
+    # As version 0.1 named its modules.
+    "nem2e_tf.decoder": ("AttentionDecoder",),
+    "nem2e_tf.stdr_net": ("Fold", "PaddingMask", "Unfold"),
+}  # fmt: skip
+"""What a network is built of, by module: no layer that holds code or opens a file."""
+
+COMPUTING = {
+    "Add", "AddN", "AddV2", "All", "Any", "BatchMatMulV2", "BiasAdd", "Cast", "ConcatV2", "Const",
+    "Conv2D", "Einsum", "EnsureShape", "Equal", "Erf", "Exp", "ExpandDims", "Fill", "FloorDiv",
+    "FloorMod", "Gather", "GatherNd", "GatherV2", "Greater", "GreaterEqual", "Identity",
+    "IdentityN", "If", "Less", "LessEqual", "LogicalAnd", "LogicalNot", "LogicalOr", "MatMul",
+    "Max", "Maximum", "Mean", "Min", "Minimum", "Mul", "Neg", "NoOp", "NotEqual", "OneHot", "Pack",
+    "Pad", "PadV2", "PartitionedCall", "Placeholder", "Pow", "Prod", "Range", "Rank",
+    "ReadVariableOp", "RealDiv", "Relu", "Reshape", "ReverseV2", "Rsqrt", "Select", "SelectV2",
+    "Shape", "Sigmoid", "Slice", "Softmax", "Split", "SplitV", "Sqrt", "Square",
+    "SquaredDifference", "Squeeze", "StatefulPartitionedCall", "StatelessIf", "StatelessWhile",
+    "StopGradient", "StridedSlice", "Sub", "Sum", "Tanh", "TensorListFromTensor",
+    "TensorListGetItem", "TensorListReserve", "TensorListSetItem", "TensorListStack", "Tile",
+    "Transpose", "Unpack", "VarHandleOp", "While", "ZerosLike",
+}  # fmt: skip
+"""Operations of a TensorFlow graph that reckon with tensors and variables, and nothing else."""
+
+SAVING = {
+    "AssignVariableOp", "DisableCopyOnRead", "MergeV2Checkpoints", "RestoreV2", "SaveV2",
+    "ShardedFilename", "StaticRegexFullMatch", "StringJoin",
+}  # fmt: skip
+"""Operations of the functions with which TensorFlow would save and restore a SavedModel's
+variables. Loading one does not call them, so nothing else may."""
+
+OBJECTS = {"user_object", "variable", "function", "bare_concrete_function", "constant"}
+"""Kinds of objects in a SavedModel. Others, as tables and assets, run or open something first."""
+
+
+def check_keras(path: Path) -> None:
+    """Refuse a .keras file that is more than a network of known layers and its weights.
+
+    Args:
+        path: path. The file.
+
+    Raises:
+        InputError: not a Keras archive, another file in it, one that unpacks beyond all measure,
+            a layer or function that is not in `CLASSES`, or a layer beyond `LARGEST_SIZE`.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            if sorted(member.filename for member in members) != sorted(MEMBERS):
+                held = ", ".join(repr(m.filename) for m in members[:5]) or "nothing"
+                raise InputError(
+                    f"{path}: holds {held}; a network has {', '.join(MEMBERS)} and nothing else"
+                )
+            for member in members:
+                if member.file_size > MEMBERS[member.filename]:
+                    raise InputError(
+                        f"{path}: {member.filename} unpacks to {member.file_size} bytes; a network"
+                        f" has {MEMBERS[member.filename]} at most"
+                    )
+            config = json.loads(archive.read("config.json"))
+    except InputError:
+        raise
+    except (
+        zipfile.BadZipFile, zlib.error, lzma.LZMAError, ValueError, OSError, EOFError,
+        RuntimeError, IndexError, OverflowError,
+    ) as error:  # fmt: skip
+        detail = " ".join(str(error).split())[:200]
+        raise InputError(f"{path}: Keras cannot load this network: {detail}") from None
+    if isinstance(config, dict):
+        # Not loaded: how the network was fitted, with which loss.
+        config.pop("compile_config", None)
+    _check_config(path, config)
+
+
+def _check_config(path: Path, config: Any) -> None:
+    rest: list[tuple[str, Any]] = [("", config)]
+    while rest:
+        name, value = rest.pop()
+        if isinstance(value, dict):
+            if "class_name" in value:
+                _check_class(path, value)
+            rest += value.items()
+        elif isinstance(value, list):
+            rest += ((name, item) for item in value)
+        elif isinstance(value, int) and abs(value) > LARGEST_SIZE and name not in NO_SIZES:
+            raise InputError(
+                f"{path}: its '{name}' of {str(value)[:20]} is beyond any network's;"
+                f" {LARGEST_SIZE} is the most"
+            )
+
+
+def _check_class(path: Path, described: dict[str, Any]) -> None:
+    name, module = described["class_name"], described.get("module")
+    registered = described.get("registered_name")
+    ours = f"nem2e_tf>{name}" if str(module).startswith("nem2e_tf.") else name
+    known = isinstance(module, str | None) and name in CLASSES.get(module, ())
+    if not known or registered not in (None, ours):
+        whole = ".".join(str(part) for part in (module, registered or name) if part)
+        raise InputError(
+            f"{path}: asks for '{whole[:100]}', which is no layer of a refiner; it is not loaded,"
+            " as it might run code"
+        )
+
+
+def check_saved_model(manifest: Manifest) -> None:
+    """Refuse a SavedModel whose graphs do more than reckon.
+
+    Args:
+        manifest: Manifest, whose files of the form `savedmodel` are there.
+
+    Raises:
+        InputError: a file that the manifest does not list, no SavedModel of TensorFlow 2, an
+            operation that is not in `COMPUTING`, or a resource that is made as it is loaded.
+    """
+    root = manifest.folder / "savedmodel"
+    listed = set(manifest.forms["savedmodel"]["files"])
+    for file in sorted(root.rglob("*")):
+        name = file.relative_to(manifest.folder).as_posix()
+        if not file.is_dir() and name not in listed:
+            raise InputError(f"{file}: is not in the manifest of exports; remove it")
+    path = root / "saved_model.pb"
+    if f"savedmodel/{path.name}" not in listed:
+        raise InputError(f"{manifest.folder}: the manifest lists no savedmodel/{path.name}")
+    check_graphs(path)
+
+
+def check_graphs(path: Path) -> None:
+    """The same of what a saved_model.pb holds."""
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    try:
+        saved = SavedModel.FromString(path.read_bytes())
+    except DecodeError as error:
+        raise InputError(f"{path}: not a SavedModel: {error}") from None
+    if len(saved.meta_graphs) != 1 or not saved.meta_graphs[0].HasField("object_graph_def"):
+        raise InputError(f"{path}: not a SavedModel of one graph, as TensorFlow 2 writes it")
+    graph, objects = saved.meta_graphs[0].graph_def, saved.meta_graphs[0].object_graph_def
+    for node in objects.nodes:
+        if (kind := node.WhichOneof("kind")) not in OBJECTS:
+            raise InputError(f"{path}: holds an object of the kind '{kind}'; a network has none")
+    functions = {function.signature.name: function for function in graph.library.function}
+    called, rest = set[str](), list(objects.concrete_functions)
+    while rest:
+        name = rest.pop()
+        if name in functions and name not in called:
+            called.add(name)
+            rest += _callees(functions[name].node_def)
+    _check_operations(path, graph.node, COMPUTING)
+    for name, function in functions.items():
+        # Functions of one `api_implements` are called in each other's place.
+        saves = name not in called and "api_implements" not in function.attr
+        _check_operations(path, function.node_def, COMPUTING | SAVING if saves else COMPUTING)
+
+
+def _callees(nodes: Iterable[Any]) -> Iterable[str]:
+    for node in nodes:
+        for value in node.attr.values():
+            yield value.func.name
+            yield from (function.name for function in value.list.func)
+
+
+def _check_operations(path: Path, nodes: Iterable[Any], allowed: set[str]) -> None:
+    for node in nodes:
+        if node.op not in allowed:
+            raise InputError(
+                f"{path}: its operation '{node.op}' is none of a network's; it is not loaded, as it"
+                " might read or write files"
+            )

@@ -1,0 +1,267 @@
+"""Raw EMG to envelopes: filtered, rectified, smoothed, normalised by a maximum of the subject."""
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.signal import butter, filtfilt, iirnotch, sosfiltfilt
+
+from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.files import STORAGE_SUFFIXES, check_input, check_time, numbers, read_storage
+from nem2e_tf.signals.filters import (
+    RATE,
+    at_rate,
+    check_continuous,
+    low_pass,
+    resample,
+    sampling_rate,
+)
+
+BAND = (20.0, 450.0)
+"""Hz. What of surface EMG is muscle.
+
+Below 20 Hz are movement artefacts and the unstable firing rates of motor units (De Luca, Gilmore,
+Kuznetsov and Roy 2010, J Biomech 43:1573, who recommend this corner). SENIAM asks for 10-20 to
+about 500 Hz (Hermens, Freriks, Disselhorst-Klug and Rau 2000, J Electromyogr Kinesiol 10:361),
+ISEK's standards for reporting (Merletti 1999) for 5 to 500 Hz. 450 Hz is what
+1000 samples a second hold.
+"""
+
+CUTOFF = 6.0
+"""Hz. Low-pass of the rectified signal. ISEK asks that it be told; 3-10 Hz are usual in gait."""
+
+LEAST_RATE = 200.0
+"""Samples a second: refused below."""
+
+RAW_SUFFIXES = (*STORAGE_SUFFIXES, ".c3d", ".csv", ".anc")
+log = logging.getLogger(__name__)
+
+
+def read_raw(path: str | os.PathLike[str], channels: Sequence[str] | None = None) -> pd.DataFrame:
+    """Read raw EMG.
+
+    Args:
+        path: str or path. A storage file, a .c3d (its analog channels that are of no force plate),
+            a .csv whose first column is `time` in seconds, or an .anc of Motion Analysis.
+        channels: sequence of str or None. The channels to keep; None keeps all.
+
+    Returns:
+        `(samples, channels)` in the file's unit, index `time` in seconds; `frame.attrs` holds
+        `path`.
+
+    Raises:
+        InputError: not such a file, no EMG in it, or no channel of that name.
+    """
+    path = check_input(path, "raw EMG")
+    suffix = path.suffix.lower()
+    if suffix in STORAGE_SUFFIXES:
+        frame = read_storage(path)
+    elif suffix == ".c3d":
+        from nem2e_tf.files import read_c3d
+
+        frame = read_c3d(path, up="z").analog
+        if frame.empty:
+            raise InputError(f"{path}: no analog channels beside those of force plates: no EMG")
+    elif suffix == ".csv":
+        frame = _read_csv(path)
+    elif suffix == ".anc":
+        frame = _read_anc(path)
+    else:
+        raise InputError(f"{path}: not raw EMG; expected {', '.join(RAW_SUFFIXES)}")
+    for name in channels or ():
+        if name not in frame.columns:
+            raise InputError(f"{path}: no channel '{name}'; {nearest(name, frame.columns)}")
+    chosen = frame if not channels else frame[list(channels)]
+    chosen.attrs = {"path": str(path)}
+    return chosen
+
+
+def envelopes(
+    raw: pd.DataFrame,
+    *,
+    band: tuple[float, float] = BAND,
+    cutoff: float = CUTOFF,
+    notch: float | None = None,
+) -> pd.DataFrame:
+    """Linear envelopes: band-pass, rectify, low-pass, all without lag, at 100 Hz.
+
+    Every filter is a second-order Butterworth, run forwards and backwards, with its edge moved so
+    that both passes together have -3 dB at the frequency named.
+
+    Args:
+        raw: `(samples, channels)`, index `time` in seconds.
+        band: pair of floats. Hz; the upper one is lowered to 0.9 of half the sampling rate where
+            that is less.
+        cutoff: float. Hz, of the low-pass.
+        notch: float or None. Hz, of mains hum to take out together with its multiples in the band
+            (2 Hz wide); None takes none out, as EMG is strong there too.
+
+    Returns:
+        `(frames, channels)` at 100 Hz, in the unit of `raw`, not below zero.
+
+    Raises:
+        InputError: too few samples a second, too short, or with a gap.
+    """
+    what = str(raw.attrs.get("path", "raw EMG"))
+    raw = uniform(raw, what)
+    rate = sampling_rate(raw)
+    if rate < LEAST_RATE:
+        raise InputError(
+            f"{what}: {rate:.4g} samples a second are too few for raw EMG ({LEAST_RATE:g} are the"
+            " least); is this an envelope already, or its time not in seconds?"
+        )
+    low, high = band[0], min(band[1], 0.9 * rate / 2)
+    if not 0 < low < high:
+        raise InputError(
+            f"{what}: no band from {low:g} to {band[1]:g} Hz at {rate:.4g} samples a second"
+        )
+    values = raw.to_numpy()
+    if notch is not None:
+        if not 0 < notch < rate / 2:
+            raise InputError(f"{what}: no notch at {notch:g} Hz at {rate:.4g} samples a second")
+        for frequency in np.arange(notch, high, notch):
+            numerator, denominator = iirnotch(frequency, frequency / 2.0, fs=rate)
+            values = filtfilt(numerator, denominator, values, axis=0)
+    values = zero_lag(zero_lag(values, low, rate, "highpass"), high, rate, "lowpass")
+    rectified = pd.DataFrame(np.abs(values), index=raw.index, columns=raw.columns)
+    smooth = low_pass(rectified, cutoff, what).clip(lower=0.0)
+    result = at_rate(smooth, RATE, what).clip(lower=0.0)
+    result.attrs = {"path": what}
+    return result
+
+
+def normalised(
+    trials: Sequence[pd.DataFrame], references: Sequence[pd.DataFrame] = ()
+) -> list[pd.DataFrame]:
+    """Envelopes divided, channel by channel, by the subject's maximum; never cycle by cycle.
+
+    Args:
+        trials: sequence of `(frames, channels)`, all of one subject and with the same electrodes.
+        references: sequence of envelopes of maximal voluntary contractions, made the same way;
+            without any, the maximum is that over all trials.
+
+    Returns:
+        The trials in the same order, dimensionless. 0-1 by the trials' own maximum; by a voluntary
+        contraction a fast movement may exceed 1.
+
+    Raises:
+        InputError: a channel that the references lack, or that is zero throughout.
+    """
+    judges = list(references) or list(trials)
+    highest = pd.concat([frame.max() for frame in judges], axis=1).max(axis=1)
+    source = str(judges[0].attrs.get("path", "the reference"))
+    for trial in trials:
+        for name in trial.columns:
+            if name not in highest.index:
+                raise InputError(f"{source}: no channel '{name}'; {nearest(name, highest.index)}")
+            if not highest[name] > 0:
+                raise InputError(f"{source}: channel '{name}' is zero throughout")
+    done = [trial / highest[list(trial.columns)] for trial in trials]
+    for trial in done:
+        over = [str(name) for name in trial.columns if trial[name].max() > 1 + 1e-9]
+        if over:
+            told = ", ".join(f"{name} {trial[name].max():.2f}" for name in over)
+            log.info(
+                "%s: above the reference's maximum: %s", trial.attrs.get("path", "trial"), told
+            )
+    return done
+
+
+def zero_lag(values: np.ndarray, edge: float, rate: float, kind: str) -> np.ndarray:
+    """Second-order Butterworth, forwards and backwards, -3 dB at `edge` (Hz) in all.
+
+    Args:
+        values: `(samples, channels)`.
+        edge: float. Hz.
+        rate: float. Samples a second.
+        kind: str. `lowpass` or `highpass`.
+    """
+    # The edge is moved as in `signals.low_pass`: up for a low-pass, down for a high-pass.
+    moved = 0.8022 if kind == "highpass" else 1 / 0.8022
+    placed = np.arctan(np.tan(np.pi * edge / rate) * moved) * rate / np.pi
+    sections = butter(2, placed, kind, fs=rate, output="sos")
+    return sosfiltfilt(sections, values, axis=0, padlen=min(len(values) - 1, int(rate)))
+
+
+def uniform(raw: pd.DataFrame, what: str) -> pd.DataFrame:
+    """The recording on a uniform clock."""
+    check_continuous(raw, what)
+    time, rate = raw.index.to_numpy(), sampling_rate(raw)
+    if np.ptp(np.diff(time)) <= 0.01 / rate:
+        return raw
+    count = round((time[-1] - time[0]) * rate) + 1
+    return resample(raw, np.linspace(time[0], time[-1], count))
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    with open(path, encoding="utf-8-sig", errors="replace") as file:
+        head, first = file.readline(), file.readline()
+        rows = sum(1 for _ in file)
+    separator = next((mark for mark in "\t;" if mark in head), ",")
+    decimal = "," if separator != "," and "," in first else "."
+    if rows * head.count(separator) > path.stat().st_size:
+        # Read, the blanks that are left out might need more memory than there is.
+        raise InputError(
+            f"{path}: names {head.count(separator) + 1} columns, and its rows are shorter;"
+            " give every column a value in every row"
+        )
+    try:
+        frame = pd.read_csv(
+            path, sep=separator, decimal=decimal, skipinitialspace=True, encoding="utf-8-sig"
+        )
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a CSV table: {' '.join(str(error).split())}") from None
+    if not isinstance(frame.index, pd.RangeIndex):
+        raise InputError(
+            f"{path}: rows have more values than the {frame.shape[1]} columns; where the decimal"
+            " mark is a comma, separate columns by semicolons or tabs"
+        )
+    if frame.shape[1] < 2 or str(frame.columns[0]).strip().lower() != "time":
+        raise InputError(f"{path}: the first column must be 'time', in seconds, channels after it")
+    for name in frame.columns:
+        values = numbers(frame[name], decimal)
+        wrong = ~np.isfinite(values.to_numpy())
+        if wrong.any():
+            row = int(wrong.argmax())
+            value = str(frame[name].iloc[row])[:30]
+            raise InputError(
+                f"{path}: column '{name}', row {row + 1}: '{value}' is not a number;"
+                " leave such rows out"
+            )
+        frame[name] = values
+    time = frame.pop(frame.columns[0]).to_numpy()
+    check_time(path, time)
+    frame.columns = frame.columns.astype(str).str.strip()
+    frame.index = pd.Index(time, name="time")
+    return frame
+
+
+def _read_anc(path: Path) -> pd.DataFrame:
+    """Analog channels of Motion Analysis: a row of names, one of rates, one of ranges, then values.
+
+    The numbers are as written; each channel has a scale of its own.
+    """
+    lines = path.read_text(encoding="latin-1").splitlines()
+    heads = [i for i, line in enumerate(lines) if line.split("\t")[0].strip() == "Name"]
+    if not lines or not lines[0].startswith("File_Type:") or not heads:
+        raise InputError(
+            f"{path}: not an .anc file: no 'File_Type:' at its start, or no 'Name' row"
+        )
+    names = [name.strip() for name in lines[heads[0]].split("\t")[1:] if name.strip()]
+    rows = [line.split() for line in lines[heads[0] + 3 :] if line.strip()]
+    for row, values in enumerate(rows, start=1):
+        if len(values) != len(names) + 1:
+            raise InputError(
+                f"{path}: row {row} has {len(values)} values for time and {len(names)} channels"
+            )
+    try:
+        table = np.array(rows, dtype=float).reshape(len(rows), len(names) + 1)
+    except ValueError as error:
+        raise InputError(f"{path}: not a number among its values: {error}") from None
+    if not np.isfinite(table).all():
+        raise InputError(f"{path}: a value is not a finite number")
+    check_time(path, table[:, 0])
+    return pd.DataFrame(table[:, 1:], index=pd.Index(table[:, 0], name="time"), columns=names)

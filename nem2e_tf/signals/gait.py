@@ -1,0 +1,79 @@
+"""Gait cycles: where strides part, and what happens at equal phases of each."""
+
+import numpy as np
+import pandas as pd
+from scipy.signal import find_peaks
+
+from nem2e_tf.signals.filters import RATE
+
+PHASES = np.linspace(0.0, 1.0, 101)
+"""Shares of the gait cycle at which it is reported."""
+
+
+LEAST_FLEXION = np.deg2rad(20.0)
+"""Range of the knee's angle below which nobody walks. In level walking it is some 60 degrees."""
+
+UNUSUAL = 0.25
+"""Share of the median length by which a stride of steady gait is shorter or longer at most."""
+
+
+def flexion(knee_angle: pd.Series) -> pd.Series:
+    """The knee's angle growing with flexion, whichever way the model counts it."""
+    # It bends further than it stretches.
+    return knee_angle * np.sign(knee_angle.iloc[int(knee_angle.abs().to_numpy().argmax())])
+
+
+def steady_strides(knee_angle: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Where strides part, and which of them are steady gait.
+
+    Args:
+        knee_angle: `(frames,)`, radians, index `time` in seconds, at 100 Hz.
+
+    Returns:
+        Seconds, `(strides + 1,)`, or none, and bool, `(strides,)`: whether a stride is about as
+        long as the others, so that no turn or pause is in it.
+    """
+    nothing = np.zeros(0), np.zeros(0, dtype=bool)
+    if np.ptp(knee_angle.to_numpy()) < LEAST_FLEXION:
+        return nothing
+    starts = strides(flexion(knee_angle))
+    if len(starts) < 2:
+        return nothing
+    lengths = np.diff(starts)
+    usual = np.median(lengths)
+    return starts, np.abs(lengths - usual) <= UNUSUAL * usual
+
+
+def strides(knee_flexion: pd.Series) -> np.ndarray:
+    """Times in seconds of the largest knee flexion of every stride.
+
+    It is a sharp event, in swing, that needs no force plate.
+
+    Args:
+        knee_flexion: `(frames,)`, growing with flexion, index `time` in seconds, at 100 Hz.
+
+    >>> time = np.arange(0.0, 4.0, 0.01)
+    >>> knee = pd.Series(1.0 - np.cos(2 * np.pi * time), index=time)  # a stride a second
+    >>> strides(knee).round(3).tolist()
+    [0.5, 1.5, 2.5, 3.5]
+    """
+    values, time = knee_flexion.to_numpy(), knee_flexion.index.to_numpy()
+    high = values.min() + 0.7 * np.ptp(values)
+    found, _ = find_peaks(values, height=high, distance=int(0.5 * RATE))
+    # A parabola through a peak and its neighbours tells it more finely than the frames do.
+    before, at, after = values[found - 1], values[found], values[found + 1]
+    shift = 0.5 * (before - after) / (before - 2.0 * at + after)
+    times: np.ndarray = time[found] + shift / RATE
+    return times
+
+
+def cycles(frame: pd.DataFrame, starts: np.ndarray) -> np.ndarray:
+    """Every cycle at the same phases: `(strides, 101, columns)`.
+
+    Args:
+        frame: `(frames, columns)`, index `time` in seconds.
+        starts: `(strides + 1,)`, seconds.
+    """
+    time = frame.index.to_numpy()
+    at = starts[:-1, None] + np.diff(starts)[:, None] * PHASES
+    return np.stack([np.interp(at, time, frame[name].to_numpy()) for name in frame], axis=2)

@@ -1,0 +1,293 @@
+"""A refiner adapted to one person. All people here are synthetic."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import nem2e_tf
+from nem2e_tf.cohort import Recipe, make_cohort
+from nem2e_tf.errors import InputError
+from nem2e_tf.files import read_storage, read_trials, write_storage
+from nem2e_tf.pipeline import Pair
+from nem2e_tf.refiner import Card, Refiner, save, versions
+from nem2e_tf.refiner import personalise as personal
+from nem2e_tf.refiner.personalise import personalise
+from nem2e_tf.signals import MuscleMap, root_mean_square_error
+from training.evaluation.personal_curve import METHODS, curve, draw, first_cycles, page, summary
+
+Refused = Callable[..., AbstractContextManager[None]]
+
+CHANNELS = ["soleus", "tibialis_anterior", "rectus_femoris"]
+NEM2E = "from nem2e_tf.cli import main; main()"
+
+
+def person(seconds: float, delay: float = 0.0, scale: float = 1.0, name: str = "anna") -> Pair:
+    """Bursts of 1 Hz, and an EMG that is they, `delay` seconds later and `scale` times as big."""
+    time = np.arange(round(100 * seconds)) / 100
+
+    def bursts(late: float) -> pd.DataFrame:
+        phase = 2 * np.pi * (time[:, None] - late + np.linspace(0, 0.7, len(CHANNELS)))
+        values = 0.02 + 0.5 * np.clip(np.sin(phase), 0, None) ** 2
+        return pd.DataFrame(values, index=pd.Index(time, name="time"), columns=CHANNELS)
+
+    angles = pd.DataFrame({"knee_angle": -np.sin(2 * np.pi * time)}, index=bursts(0.0).index)
+    return Pair(name, "walking", bursts(0.0), scale * bursts(delay), angles)
+
+
+@pytest.fixture(scope="module")
+def general() -> Refiner:
+    """A small refiner that has learnt of people whose EMG is as it is simulated."""
+    import keras
+
+    from nem2e_tf.network.stdr_net import stdr_net
+
+    keras.utils.set_random_seed(1)
+    model = stdr_net(3, 3, encoder_units=8, decoder_units=12, attention_units=8)
+    channels = MuscleMap.load().channels
+    maximum = dict.fromkeys(CHANNELS, 0.6)
+    card = Card(
+        name="general", summary="test", inputs=CHANNELS, outputs=CHANNELS,
+        muscles={c: list(channels[c]) for c in CHANNELS}, rate=100.0, window=1.0,
+        input_maximum=maximum, output_maximum=maximum, unit="the usual maximum", fitted_on=[],
+        scores={"r": 0.9}, versions=versions(),
+    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(personal, "ANCHOR", 0.0)
+        taught = personalise(Refiner(card, model), [person(6.0, name="everyone")])
+    return Refiner(card, taught.model)
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few steps, where what is learnt does not matter."""
+    monkeypatch.setattr(personal, "STEPS", 5)
+
+
+def error(refiner: Refiner, pair: Pair) -> np.ndarray:
+    """RMSE of every channel."""
+    estimate = refiner.refine(pair.simulated)
+    return root_mean_square_error(pair.measured.to_numpy(), estimate.to_numpy())
+
+
+def test_a_delayed_and_scaled_emg_is_learnt_from_three_cycles(general: Refiner) -> None:
+    anna = person(3.0, delay=0.1, scale=0.4)
+    before = error(general, person(6.0, delay=0.1, scale=0.4))
+    after = error(personalise(general, [anna]), person(6.0, delay=0.1, scale=0.4))
+    assert (after < 0.25 * before).all()
+
+
+def test_one_cycle_sets_the_level_of_every_muscle(general: Refiner, hurried: None) -> None:
+    quiet, loud = (personalise(general, [person(1.0, scale=s)]) for s in (0.3, 0.9))
+    for channel in CHANNELS:
+        levels = [refiner.card.output_maximum[channel] for refiner in (quiet, loud)]
+        assert levels[0] == pytest.approx(levels[1] / 3)
+        assert levels[0] >= 0.3 * 0.5
+
+
+def test_a_person_like_everyone_is_left_as_everyone(general: Refiner) -> None:
+    adapted = personalise(general, [person(2.0)])
+    assert (error(adapted, person(4.0)) < error(general, person(4.0)) + 0.005).all()
+
+
+def test_a_muscle_that_was_not_measured_stays_as_it_was(general: Refiner) -> None:
+    anna = person(3.0, delay=0.1, scale=0.4)
+    some = replace(anna, measured=anna.measured[CHANNELS[:2]])
+    adapted = personalise(general, [some])
+    before, after = (r.refine(anna.simulated).to_numpy() for r in (general, adapted))
+    assert np.abs(after - before)[:, :2].max() > 0.2
+    assert np.sqrt(np.mean((after - before)[:, 2] ** 2)) < 0.05 * 0.6
+    assert adapted.card.output_maximum["rectus_femoris"] == pytest.approx(0.6)
+    assert "left as they were: rectus femoris" in adapted.card.summary
+    assert "the usual maximum" in adapted.card.unit
+
+
+def test_the_same_seed_gives_the_same_weights_and_the_refiner_given_is_kept(
+    general: Refiner, hurried: None
+) -> None:
+    kept = [weight.copy() for weight in general.model.get_weights()]
+    one, again, other = (
+        personalise(general, [person(3.0, 0.1)], seed=seed).model.get_weights()
+        for seed in (1, 1, 2)
+    )
+    for a, b in zip(one, again, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert any((a != b).any() for a, b in zip(one, other, strict=True))
+    for a, b in zip(kept, general.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_card_names_the_person_and_has_no_scores(general: Refiner, hurried: None) -> None:
+    adapted = personalise(general, [person(2.0), person(3.0)])
+    assert adapted.card.name == "general for anna"
+    assert [s.subject for s in adapted.card.fitted_on] == ["anna", "anna"]
+    assert adapted.card.fitted_on[1].end == pytest.approx(2.99)
+    assert adapted.card.scores == {}
+    assert "5.0 s of walking" in adapted.card.summary and "anna" in adapted.card.unit
+
+
+def test_a_silent_muscle_does_not_stop_the_others(general: Refiner, hurried: None) -> None:
+    anna = person(2.0)
+    anna.measured["soleus"] = 0.0
+    adapted = personalise(general, [anna])
+    assert 0 < adapted.card.output_maximum["soleus"] < 0.01
+    assert np.isfinite(adapted.refine(anna.simulated).to_numpy()).all()
+
+
+def test_pairs_that_do_not_fit_are_refused(general: Refiner, refused: Refused) -> None:
+    anna = person(2.0)
+    with refused("no recordings"):
+        personalise(general, [])
+    with refused("two subjects", "'anna'", "'ben'"):
+        personalise(general, [anna, person(2.0, name="ben")])
+    with refused("anna walking", "other measured channels"):
+        personalise(general, [anna, replace(anna, measured=anna.measured[CHANNELS[:2]])])
+    with refused("'soleas'", "nearest is 'soleus'"):
+        measured = anna.measured.rename(columns={"soleus": "soleas"})
+        personalise(general, [replace(anna, measured=measured)])
+    with refused("inputs"):
+        personalise(general, [replace(anna, simulated=anna.simulated[CHANNELS[:2]])])
+
+
+def test_a_refiner_is_written_whole_or_not_at_all(
+    general: Refiner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Card, "write", full)
+        with pytest.raises(OSError, match="full"):
+            save(general, tmp_path / "mine")
+    assert list(tmp_path.iterdir()) == []
+    save(general, tmp_path / "mine")
+    again = nem2e_tf.load(tmp_path / "mine")
+    simulated = person(2.0).simulated
+    np.testing.assert_array_equal(again.refine(simulated), general.refine(simulated))
+    with refused(tmp_path / "mine", "there already"):
+        save(general, tmp_path / "mine")
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two virtual people who walk three strides."""
+    pytest.importorskip("opensim")
+    folder = tmp_path_factory.mktemp("people")
+    make_cohort(folder, 2, Recipe(7, ("walking",), 3), jobs=1)
+    return folder
+
+
+def command(folder: Path, people: Path) -> subprocess.CompletedProcess[str]:
+    """`nem2e personalise` in a folder with a refiner `general` and a list of trials `mine.csv`."""
+    return subprocess.run(
+        [sys.executable, "-c", NEM2E, "personalise", "--trials", "mine.csv", "--refiner",
+         "general", "--data", str(people), "-o", "mine", "--jobs", "1"],
+        cwd=folder, capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+
+
+def listed(people: Path) -> pd.DataFrame:
+    """The list of trials, its first person alone."""
+    return pd.read_csv(people / "trials.csv", dtype=str, keep_default_na=False).iloc[:1]
+
+
+def test_the_command_writes_a_refiner_that_knows_the_person(
+    people: Path, general: Refiner, tmp_path: Path
+) -> None:
+    save(general, tmp_path / "general")
+    listed(people).to_csv(tmp_path / "mine.csv", index=False)
+    result = command(tmp_path, people)
+    assert result.returncode == 0, result.stderr
+    assert "wrote mine" in result.stdout and "virtual-" in result.stdout
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["general", "mine", "mine.csv"]
+    mine = nem2e_tf.load(tmp_path / "mine")
+    assert mine.card.fitted_on[-1].synthetic
+    trial = read_trials(people / "trials.csv")[0]
+    (pair,) = personal.record([trial], general, jobs=1)
+    assert error(mine, pair).mean() < error(general, pair).mean()
+
+
+def test_the_command_refuses_in_one_line_and_leaves_nothing(
+    people: Path, general: Refiner, tmp_path: Path
+) -> None:
+    save(general, tmp_path / "general")
+    listed(people).assign(emg="").to_csv(tmp_path / "mine.csv", index=False)
+    result = command(tmp_path, people)
+    assert (result.returncode, result.stdout) == (2, "")
+    (line,) = (line for line in result.stderr.splitlines() if line.strip())
+    assert line.startswith("error: ") and "no emg" in line
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["general", "mine.csv"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda t: t.assign(emg=""), ["walking", "no emg"]),
+        (lambda t: t.assign(moments=""), ["walking", "no moments"]),
+        (lambda t: t.assign(end=str(float(t["start"].iloc[0]) + 0.9)), ["0.9", "less than 1 s"]),
+        (lambda t: pd.concat([t, t.assign(subject="ben")]), ["two subjects", "'ben'"]),
+        (lambda t: t.assign(emg=t["moments"]), ["no muscle"]),
+        (lambda t: t.assign(end="900"), ["900 s", "outside"]),
+    ],
+    ids=["no-emg", "no-moments", "short", "two-people", "no-channel", "range"],
+)
+def test_trials_that_cannot_be_learnt_from_are_refused(
+    people: Path, general: Refiner, tmp_path: Path, refused: Refused,
+    change: Callable[[pd.DataFrame], pd.DataFrame], words: list[str],
+) -> None:  # fmt: skip
+    change(listed(people)).to_csv(tmp_path / "mine.csv", index=False)
+    with refused(*words):
+        personal.record(read_trials(tmp_path / "mine.csv", people), general, jobs=1)
+
+
+def test_trials_may_measure_fewer_muscles_than_the_refiner_knows(
+    people: Path, general: Refiner, tmp_path: Path
+) -> None:
+    trial = read_trials(people / "trials.csv")[0]
+    assert trial.emg is not None
+    envelopes = read_storage(trial.emg)
+    write_storage(envelopes[["soleus_r", "rect_fem_r"]], tmp_path / "some.sto", "two channels")
+    (pair,) = personal.record([replace(trial, emg=tmp_path / "some.sto")], general, jobs=1)
+    assert list(pair.measured.columns) == ["soleus", "rectus_femoris"]
+    assert list(pair.simulated.columns) == CHANNELS
+    with pytest.raises(InputError, match="no muscle"):
+        write_storage(envelopes[["soleus_r"]].set_axis(["x"], axis=1), tmp_path / "x.sto", "none")
+        personal.record([replace(trial, emg=tmp_path / "x.sto")], general, jobs=1)
+
+
+def test_cycles_go_from_one_largest_knee_flexion_to_another_and_end_before_what_is_scored() -> None:
+    walk = person(20.0)
+    two = first_cycles(walk, 2)
+    assert two is not None
+    assert len(two.measured) == pytest.approx(201, abs=1)
+    assert two.angles["knee_angle"].iloc[0] == pytest.approx(-1.0, abs=0.01)
+    most = first_cycles(walk, 11)
+    assert most is not None and most.measured.index[-1] <= 12.0
+    assert first_cycles(walk, 12) is None
+
+
+def test_a_delay_and_a_scale_are_found_by_gain_and_lag_and_by_ridge(
+    general: Refiner,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr(personal, "STEPS", 2)
+    table = curve({"walking": general}, [person(12.0, delay=0.1, scale=0.4)], (0, 1, 3, 50))
+    mean = table.set_index(["cycles", "method"])["rmse"]
+    assert sorted(mean.index) == sorted(
+        [(0, "refiner"), *((count, method) for count in (1, 3) for method in METHODS)]
+    )
+    assert mean[3, "gain_and_lag"] < 0.25 * mean[0, "refiner"]
+    assert mean[3, "ridge"] < 0.25 * mean[0, "refiner"]
+    draw(table, tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").read_bytes()[:4] == b"\x89PNG"
+    written = page({"Some person": table}, {"Some person": tmp_path / "curve.png"})
+    assert f"| walking | 3 | {mean[3, 'refiner']:.3f}," in written
+    assert "](curve.png)" in written
+    assert summary(table).to_dict()["rmse", "mean"]["walking", 3, "ridge"] == mean[3, "ridge"]

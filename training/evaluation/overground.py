@@ -1,0 +1,51 @@
+"""One stride of another person in another laboratory, from its raw files (opensim-3d-walking)."""
+
+from pathlib import Path
+
+from nem2e_tf.datasets import find
+from nem2e_tf.files import check_input, read_storage
+from nem2e_tf.pipeline import Pair
+from nem2e_tf.signals import MuscleMap, combine, grid, resample
+from nem2e_tf.simulation import COORDINATES, Recording, load_leg, simulate_recording
+
+SET = "opensim-3d-walking"
+EMG = MuscleMap.parse(find(SET).channels, SET)
+"""Our channels by those of `electromyography.sto`."""
+(STRIDE,) = find(SET).recorded
+"""Its subject, and somewhat more than a stride."""
+
+
+def overground(data: Path) -> Pair:
+    """Markers and forces to simulated activity, and the EMG beside it.
+
+    Inverse kinematics, inverse dynamics and static optimisation run as `nem2e estimate` does.
+
+    Args:
+        data: path. Folder of the recordings.
+
+    Returns:
+        Pair of nine simulated and eight measured channels, 1.29 s at 100 Hz.
+
+    Raises:
+        InputError: a file of the recording is missing.
+    """
+    folder = data / SET
+    leg = load_leg(check_input(folder / "subject_walk_scaled.osim", "a model"), "r")
+    files = Recording(
+        markers=folder / "markers_walk.trc",
+        tasks=folder / "ik_tasks_walk.xml",
+        loads=folder / "grf_walk.xml",
+    )
+    made = simulate_recording(leg, files, start=STRIDE.start, end=STRIDE.end)
+    times = grid(made.activity.index[0], made.activity.index[-1])
+    muscles = MuscleMap.load()
+    columns = muscles.require(muscles.channels, made.activity.columns, "r", str(folder))
+    angles = resample(made.motion[list(leg.coordinates)], times)
+    measured = resample(read_storage(folder / "electromyography.sto"), times)
+    return Pair(
+        STRIDE.subject,
+        STRIDE.task,
+        combine(resample(made.activity, times), columns),
+        combine(measured, EMG.require(EMG.channels, measured.columns, "r", str(folder))),
+        angles.set_axis(list(COORDINATES), axis=1),
+    )

@@ -1,0 +1,208 @@
+"""What a refiner's card says of it: how it does on recordings that its fit never saw."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import bootstrap
+
+from nem2e_tf.cli import terminal
+from nem2e_tf.pipeline import Pair
+from nem2e_tf.refiner import Card, Refiner
+from nem2e_tf.signals import RATE, metrics
+
+from ..calibration import coverage
+from .protocols import REAL, VIRTUAL
+from .scoring import FIVE, Estimated, Method
+
+CONFIDENCE = 0.9
+
+
+def card_scores(
+    refiner: Refiner, block: Sequence[Pair], strangers: Sequence[Pair], other: Sequence[Pair]
+) -> dict[str, Any]:
+    """Scores of a refiner and of the raw simulation.
+
+    Args:
+        refiner: Refiner with intervals.
+        block: later time of the recorded trials that it was fitted on; scored in their unit, where
+            the refiner has one.
+        strangers: virtual people that neither fit nor calibration saw.
+        other: recordings of real people of other laboratories. These and the strangers are scored
+            in shares of a person's maximum, which refined envelopes already are.
+
+    Returns:
+        By name of the test: `data`, `errors`, `seconds`, and of every task by muscle `rmse`, `r`
+        and `lag_ms`, with `rmse_90` and `r_90`, bootstrap intervals of their mean over gait cycles
+        or people, `raw_rmse`, `raw_r`, and `coverage` of the intervals.
+    """
+    tests = {
+        "later time of the same recordings": (block, REAL, True),
+        "virtual people never seen": (strangers, VIRTUAL, False),
+        "another person in another laboratory": (other, REAL, False),
+    }
+    shares = set(refiner.card.output_maximum.values()) == {1.0}
+    return {
+        name: _scores(refiner, pairs, data, measured_unit and not shares)
+        for name, (pairs, data, measured_unit) in tests.items()
+        if pairs
+    }
+
+
+def _scores(
+    refiner: Refiner, pairs: Sequence[Pair], data: str, measured_unit: bool
+) -> dict[str, Any]:
+    methods = {
+        "raw": Method(lambda pair: pair.simulated),
+        "refined": Method(lambda pair: refined(refiner, pair), refiner.card.output_maximum),
+    }
+    tasks = {}
+    for task in sorted({pair.task for pair in pairs}):
+        own = [pair for pair in pairs if pair.task == task]
+        tested = [Estimated.of(pair, methods, measured_unit) for pair in own]
+        tasks[task] = _task(tested, _coverage(refiner, own))
+    return {
+        "data": data,
+        "errors": "measured unit" if measured_unit else "share of a person's maximum",
+        "people": len({pair.subject for pair in pairs}),
+        "seconds": round(sum(len(pair.measured) for pair in pairs) / RATE, 1),
+        "tasks": tasks,
+    }
+
+
+def refined(refiner: Refiner, pair: Pair) -> pd.DataFrame:
+    """A pair's simulated side, refined; its columns are the refiner's outputs."""
+    found = refiner.refine(pair.simulated)
+    return found.set_axis(pair.simulated.index).set_axis(refiner.card.outputs, axis=1)
+
+
+def _coverage(refiner: Refiner, pairs: Sequence[Pair]) -> "pd.Series[float]":
+    if set(pairs[0].measured.columns) != set(refiner.card.outputs):
+        return pd.Series(dtype=float)
+    return coverage(refiner, pairs).mean(axis=1)
+
+
+def _task(tested: Sequence[Estimated], covered: "pd.Series[float]") -> dict[str, Any]:
+    whole = {
+        method: pd.concat([metrics.table(t.measured, t.estimates[method], RATE) for t in tested])
+        .groupby(level=0, sort=False)
+        .mean()
+        for method in ("raw", "refined")
+    }
+    units = _units(tested)
+    muscles: dict[str, dict[str, Any]] = {}
+    tables = {method: table.to_dict("index") for method, table in whole.items()}
+    each = [unit.to_dict("index") for unit in units]
+    for name in whole["refined"].index:
+        muscle, row, raw = str(name), tables["refined"][name], tables["raw"][name]
+        muscles[muscle] = {
+            **{score: round(float(row[score]), 4) for score in ("rmse", "r", "lag_ms")},
+            **{f"{score}_90": _interval([unit[name][score] for unit in each]) for score in _SHOWN},
+            **{f"raw_{score}": round(float(raw[score]), 4) for score in _SHOWN},
+        }
+        if muscle in covered.index:
+            muscles[muscle]["coverage"] = round(float(covered[muscle]), 3)
+    plain: dict[str, Any] = terminal.finite(
+        {
+            "muscles": muscles,
+            "mean": _mean(muscles, list(muscles)),
+            "mean_of_five": _mean(muscles, [m for m in FIVE if m in muscles]),
+        }
+    )
+    return plain
+
+
+_SHOWN = ("rmse", "r")
+
+
+def _units(tested: Sequence[Estimated]) -> list[pd.DataFrame]:
+    """Tables of each person, or of each gait cycle where there is one person."""
+    if len(tested) > 1:
+        return [metrics.table(t.measured, t.estimates["refined"], RATE) for t in tested]
+    (one,) = tested
+    time = one.measured.index.to_numpy()
+    inside = [
+        (time >= first) & (time < last)
+        for first, last in zip(one.starts[:-1], one.starts[1:], strict=True)
+    ]
+    return [
+        metrics.table(one.measured[part], one.estimates["refined"][part], RATE) for part in inside
+    ]
+
+
+def _interval(values: Sequence[float]) -> list[float] | None:
+    finite = np.array([v for v in values if np.isfinite(v)])
+    if len(finite) < 3:
+        return None
+    found = bootstrap(
+        (finite,), np.mean, confidence_level=CONFIDENCE, method="percentile", rng=0
+    ).confidence_interval
+    return [round(float(found.low), 4), round(float(found.high), 4)]
+
+
+def _mean(muscles: Mapping[str, Mapping[str, Any]], chosen: Sequence[str]) -> dict[str, Any]:
+    table = pd.DataFrame([muscles[m] for m in chosen])
+    names = [n for n in ("rmse", "r", "raw_rmse", "raw_r", "coverage") if n in table]
+    return {
+        **{name: round(float(table[name].mean()), 4) for name in names},
+        "muscles": len(chosen),
+        "better_rmse": int((table["rmse"] < table["raw_rmse"]).sum()),
+        "better_r": int((table["r"] > table["raw_r"]).sum()),
+    }
+
+
+def shipped_refiners(cards: Mapping[str, Card]) -> list[str]:
+    """What the cards of the shipped refiners say, as parts of a page.
+
+    Args:
+        cards: by name.
+    """
+    header = ["refiner", "tested on", "", "RMSE, raw → refined", "r, raw → refined",
+              "r of the default five", "better by RMSE, by r", "interval holds"]  # fmt: skip
+    rows, muscles = [], []
+    for name, card in cards.items():
+        for test, found in card.scores.items():
+            for task, of in found["tasks"].items():
+                mean, five = of["mean"], of["mean_of_five"]
+                held = mean.get("coverage")
+                rows.append([
+                    f"`{name}`", f"{test}: {found['data']}", task,
+                    f"{mean['raw_rmse']:.3f} → {mean['rmse']:.3f}",
+                    f"{mean['raw_r']:.2f} → {mean['r']:.2f}",
+                    f"{five['raw_r']:.2f} → {five['r']:.2f}",
+                    f"{mean['better_rmse']}, {mean['better_r']} of {mean['muscles']}",
+                    "–" if held is None else f"{100 * held:.0f} %",
+                ])  # fmt: skip
+                for muscle, row in of["muscles"].items():
+                    low, high = row["r_90"] or (None, None)
+                    muscles.append([
+                        f"`{name}`", f"{test}, {task}", muscle.replace("_", " "),
+                        f"{row['raw_rmse']:.3f} → {row['rmse']:.3f}",
+                        f"{row['raw_r']:.2f} → {row['r']:.2f}",
+                        "–" if low is None else f"{low:.2f} to {high:.2f}",
+                        f"{row['lag_ms']:.0f}",
+                        f"{100 * row['coverage']:.0f} %" if "coverage" in row else "–",
+                    ])  # fmt: skip
+    every = ["refiner", "tested on", "muscle", "RMSE", "r", "r, 90 %", "lag (ms)", "interval holds"]
+    return [
+        "## The shipped refiners",
+        _SHIPPED,
+        _markdown(header, rows),
+        "### Every muscle of the shipped refiners",
+        _markdown(every, muscles),
+    ]
+
+
+_SHIPPED = """From their cards (`python -m training.fit` scores what it has fitted). Later time of
+the recordings is in the measured unit for `walking` and `running`; elsewhere errors are in shares
+of a person's maximum. The
+virtual people never seen are the 20 of seed 1; the other person is the one stride of
+opensim-3d-walking. `r, 90 %` is a bootstrap interval of the mean r of gait cycles (one person) or
+of people; r itself is of whole recordings, and within a cycle it is mostly higher. The prediction
+interval is to hold 90 % of samples."""
+
+
+def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * 3 + ["---:"] * (len(header) - 3), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,0 +1,62 @@
+"""Dynamic time warping of simulated cycles to the mean measured cycle of the training data."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nem2e_tf.network.baselines import gain
+from nem2e_tf.pipeline import Pair
+from nem2e_tf.signals import PHASES, cycles, flexion, strides
+
+REACH = 15
+"""Per cent of the cycle by which an event may be moved (Sakoe and Chiba 1978)."""
+
+
+class TimeWarping:
+    """Moves what every simulated cycle does to where the mean measured cycle does it.
+
+    Shapes are compared, not sizes: both are divided by their maximum before they are aligned. A
+    factor for each channel follows. Needs where cycles part, at the largest knee flexion of the
+    same motion; what lies before the first and after the last is not warped.
+    """
+
+    def fit(self, pairs: Sequence[Pair]) -> "TimeWarping":
+        """Learn the mean measured cycle and the factors."""
+        found = [cycles(pair.measured, starts_of(pair)) for pair in pairs]
+        self.template = np.concatenate(found).mean(axis=0)
+        self.factors = np.ones(self.template.shape[1])
+        warped = np.concatenate([self.predict(pair) for pair in pairs])
+        self.factors = gain(warped, np.concatenate([pair.measured.to_numpy() for pair in pairs]))
+        return self
+
+    def predict(self, pair: Pair) -> np.ndarray:
+        """The simulated side of a pair, warped: `(frames, channels)`."""
+        values, time = pair.simulated.to_numpy().copy(), pair.simulated.index.to_numpy()
+        starts = starts_of(pair)
+        if len(starts) > 1:
+            every = cycles(pair.simulated, starts)
+            for k, cycle in enumerate(every):
+                inside = (time >= starts[k]) & (time < starts[k + 1])
+                phase = (time[inside] - starts[k]) / (starts[k + 1] - starts[k])
+                for i, template in enumerate(self.template.T):
+                    values[inside, i] = np.interp(phase, PHASES, aligned(cycle[:, i], template))
+        return values * self.factors
+
+
+def aligned(cycle: np.ndarray, template: np.ndarray) -> np.ndarray:
+    """A cycle with its time warped to that of a template, `(101,)` each.
+
+    Where several of its places come to one of the template's, their mean stands there.
+    """
+    from dtaidistance import dtw
+
+    one, other = (x / max(float(x.max()), 1e-9) for x in (cycle, template))
+    path = np.array(dtw.warping_path_fast(one, other, window=REACH))
+    total = np.bincount(path[:, 1], weights=cycle[path[:, 0]], minlength=len(template))
+    return total / np.bincount(path[:, 1], minlength=len(template))
+
+
+def starts_of(pair: Pair) -> np.ndarray:
+    """Times at which the cycles of a recording part; empty where it has no whole one."""
+    found = strides(flexion(pair.angles["knee_angle"]))
+    return found if len(found) > 1 else found[:0]
