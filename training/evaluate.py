@@ -4,7 +4,6 @@ Every method is fitted on the same recordings, in the same run, and scored on ot
 """
 
 import importlib.util
-import json
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -19,14 +18,14 @@ from pydantic import ValidationError
 from nem2e_tf.cli import terminal
 from nem2e_tf.edge import shipped
 from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.files import read_yaml, replacing
+from nem2e_tf.files import read_yaml
 from nem2e_tf.refiner import CARD, Card
 
 from .evaluation.methods import METHODS, NETWORKS, is_kept, network, simple
 from .evaluation.protocols import PROTOCOLS, Fold, Material, ablation_folds, folds
-from .evaluation.results import Result, ablation_result, as_json, figures_of, read_results
-from .evaluation.results_figures import draw
-from .evaluation.results_page import page
+from .evaluation.results import Result, ablation_result, as_json, read_results
+from .evaluation.results_figures import draw_sections
+from .evaluation.results_files import write_results
 from .evaluation.scoring import Estimated, Method, Section
 from .experiment import EVALUATION, REPOSITORY, RUNS, Experiment, read_experiment
 from .fit import begin
@@ -157,17 +156,26 @@ def main(
         Path | None, typer.Option(help="Table of changes, each refitted and scored.")
     ] = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Where to write, without .json and .md.")
+        Path,
+        typer.Option("--output", "-o", help="Where to write .json, .md, figures and a folder."),
     ] = REPOSITORY / "docs" / "results",
     data: Annotated[
         Path | None, typer.Option(help="Folder of the recordings; NEM2E_DATA otherwise.")
     ] = None,
+    page_only: Annotated[
+        bool, typer.Option("--page-only", help="Write the page again from the .json; fit nothing.")
+    ] = False,
     json_only: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Fit, score and write page, figures and numbers; a fitted network is not fitted again.
+    """Fit, score and write page, appendix, tables and figures; a kept network is not fitted again.
 
     Protocols that are not asked for stay on the page as they were.
     """
+    if page_only:
+        found = read_results(output.with_suffix(".json"))
+        if not found["protocols"]:
+            raise InputError(f"{output.with_suffix('.json')}: there is none; evaluate first")
+        return _write(found, read_experiment(config), output, found, json_only)
     for module in ("spm1d", "dtaidistance"):
         if importlib.util.find_spec(module) is None:
             raise InputError(f"{module} is not installed; install it: pip install -e '.[evaluate]'")
@@ -209,24 +217,29 @@ def main(
     ran = {"command": command, "date": date.today().isoformat()}
     of_protocol: dict[str, dict[str, Any]] = {}
     for name, of_sections in results.items():
-        figures, own = draw(name, of_sections, output)
-        told = [r.as_json() | {"figures": f} for r, f in zip(of_sections, own, strict=True)]
-        of_protocol[name] = ran | {"figures": figures, "sections": told}
+        figures = draw_sections(name, of_sections, output)
+        numbers = [r.as_json() | {"figures": f} for r, f in zip(of_sections, figures, strict=True)]
+        of_protocol[name] = ran | {"figures": [], "sections": numbers}
         if name == "subject":
             of_protocol[name]["groups"] = groups
     found = as_json(
         former["protocols"] | of_protocol,
         ran | {"rows": table} if table else former["ablations"],
     )
+    _write(found, experiment, output, former, json_only)
+
+
+def _write(
+    found: dict[str, Any],
+    experiment: Experiment,
+    output: Path,
+    former: dict[str, Any],
+    json_only: bool,
+) -> None:
     cards = {name: Card.read(folder / CARD) for name, folder in shipped().items()}
-    text = page(found, experiment, cards)
-    for suffix, content in ((".json", json.dumps(found, indent=1) + "\n"), (".md", text)):
-        with replacing(output.with_suffix(suffix)) as temporary:
-            temporary.write_text(content, encoding="utf-8")
-    for name in figures_of(former) - figures_of(found):
-        output.with_name(name).unlink(missing_ok=True)
+    written = write_results(found, experiment, cards, output, former)
     if json_only:
-        terminal.print_json(found)
+        terminal.print_json(written)
     else:
         terminal.screen.print(f"wrote {output.with_suffix('.md')}", soft_wrap=True, highlight=False)
 

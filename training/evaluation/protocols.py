@@ -99,7 +99,7 @@ def _block(material: Material) -> Iterator[Fold]:
     for task in experiment.tasks:
         recorded = _of(material.recorded, task)
         test = Part(recorded, experiment.blocks.test).pairs()
-        section = f"{task}, the {first}-{last} % of the time"
+        section = f"{task}, {first}-{last} % of the recording"
         yield Fold(section, task, REAL, _taught(material, recorded, task), test, True)
 
 
@@ -117,7 +117,7 @@ def _task(material: Material) -> Iterator[Fold]:
     for task in material.experiment.tasks:
         teaching = Part(_of(material.recorded, task))
         for pair in (p for p in material.recorded.pairs() if p.task != task):
-            section = f"taught {task}, tested {pair.task}"
+            section = f"fitted on {task}, tested on {pair.task}"
             yield Fold(section, section, REAL, [teaching], [pair])
 
 
@@ -128,8 +128,8 @@ def _speed(material: Material) -> Iterator[Fold]:
         people = _of(material.cohort, task)
         slow, fast = halves(people, {s: of[task] for s, of in speeds.items()})
         for teaching, tested, which in (
-            (slow, fast, "slower people teach, faster are tested"),
-            (fast, slow, "faster people teach, slower are tested"),
+            (slow, fast, "fitted on slower, tested on faster people"),
+            (fast, slow, "fitted on faster, tested on slower people"),
         ):
             section = f"{task}, {which}"
             yield Fold(section, section, VIRTUAL, [Part(teaching)], list(tested.pairs()))
@@ -198,14 +198,13 @@ def _virtual(material: Material, stranger: Pair) -> Iterator[Fold]:
         raise InputError(f"{material.experiment.name}: has no others; virtual needs them")
     for task in material.experiment.tasks:
         teaching = _of(material.others, task)
-        people = len({shard.subject for shard in teaching.chosen})
         for name, data, pairs in (
-            ("the cohort", VIRTUAL, _of(material.cohort, task).pairs()),
-            ("on a treadmill", REAL, _of(material.recorded, task).pairs()),
+            ("virtual people", VIRTUAL, _of(material.cohort, task).pairs()),
+            ("a treadmill recording", REAL, _of(material.recorded, task).pairs()),
             ("one overground stride", REAL, [stranger]),
         ):
             if tested := [pair for pair in pairs if pair.task == task]:
-                section = f"{task}, {people} virtual people teach, tested: {name}"
+                section = f"{task}, tested on {name}"
                 yield Fold(section, section, data, [Part(teaching)], tested)
 
 
