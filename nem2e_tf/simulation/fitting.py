@@ -8,13 +8,10 @@ import shutil
 import tempfile
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 
-from nem2e_tf.errors import InputError
 from nem2e_tf.files import check_folder
 from nem2e_tf.simulation.capacity import (
     LENGTHS,
@@ -24,16 +21,17 @@ from nem2e_tf.simulation.capacity import (
     has_force_curves,
 )
 from nem2e_tf.simulation.geometry import ExactPaths
-from nem2e_tf.simulation.model import SIDES, LegModel, opensim_reason
+from nem2e_tf.simulation.model import SIDES, LegModel
+from nem2e_tf.simulation.path_fitter import (
+    DESIGNS,
+    LENGTH_TOLERANCE,
+    MAX_ORDER,
+    MOMENT_ARM_TOLERANCE,
+    POSES_PER_DESIGN,
+    read_polynomials,
+    run_fitter,
+)
 from nem2e_tf.simulation.polynomial import Polynomial, PolynomialPaths
-from nem2e_tf.simulation.posture import find_couplers
-
-MAX_ORDER = 8
-LENGTH_TOLERANCE, MOMENT_ARM_TOLERANCE = 3e-4, 3e-4
-"""Metres, root mean square, below which the fitter raises a polynomial's order no further."""
-
-DESIGNS, POSES_PER_DESIGN = 6, 150
-"""Latin hypercube designs over the range of the joints, and poses in each."""
 
 RANGE_STEP = 0.5
 """Radians or metres. A fit's range is the motion's and this much about the default pose, widened to
@@ -171,9 +169,9 @@ def _create_fit(
 ) -> None:
     """Fit, sample force curves, compare with the model's own paths, and write all to a folder."""
     folder.mkdir()
-    written = _run_fitter(leg, muscles, joints, folder.parent / "fitter")
+    written = run_fitter(leg, muscles, joints, folder.parent / "fitter")
     shutil.copyfile(written, folder / "paths.xml")
-    found = [leg.model.getMuscles().get(p.muscle) for p in _read_polynomials(folder / "paths.xml")]
+    found = [leg.model.getMuscles().get(p.muscle) for p in read_polynomials(folder / "paths.xml")]
     known = [muscle for muscle in found if has_force_curves(muscle)]
     curves = force_curves(known)
     np.savez(
@@ -184,130 +182,11 @@ def _create_fit(
     _fit_errors(leg, _read_paths(folder), joints).to_csv(folder / "errors.csv", index=False)
 
 
-def _run_fitter(
-    leg: LegModel, muscles: tuple[str, ...], joints: dict[str, tuple[float, float]], folder: Path
-) -> Path:
-    """Let OpenSim's `PolynomialPathFitter` fit a copy of the model that has what matters only.
-
-    The fitter takes every path's moment arm about every coordinate in every pose, so without the
-    other muscles and joints it is some ten times as fast. Poses fill the range of the joints:
-    the fitter samples around the rows of a table, all of which are the middle of the range.
-    """
-    import opensim
-
-    folder.mkdir()
-    model, welded = _prune_model(leg, muscles, joints)
-    dependent = {c.dependent for c in find_couplers(leg.model)[0]}
-    model.printToXML(str(folder / "pruned.osim"))
-    names = opensim.StdVectorString()
-    for name in welded:
-        names.push_back(name)
-    processor = opensim.ModelProcessor(str(folder / "pruned.osim"))
-    processor.append(opensim.ModOpReplaceJointsWithWelds(names))
-
-    fitter = opensim.PolynomialPathFitter()
-    middle, labels = [], opensim.StdVectorString()
-    coordinates = model.getCoordinateSet()
-    for coordinate in (coordinates.get(i) for i in range(coordinates.getSize())):
-        name = coordinate.getName()
-        if coordinate.getJoint().getName() in welded or name in dependent:
-            continue
-        rest = coordinate.getDefaultValue()
-        low, high = joints.get(name, (rest, rest))
-        path = coordinate.getAbsolutePathString()
-        middle.append((low + high) / 2)
-        labels.push_back(f"{path}/value")
-        # The fitter wants degrees here, of translations too.
-        half = float(np.rad2deg((high - low) / 2))
-        fitter.appendCoordinateSamplingBounds(path, opensim.Vec2(-half, half))
-    table = opensim.TimeSeriesTable()
-    table.setColumnLabels(labels)
-    for design in range(DESIGNS):
-        table.appendRow(float(design), opensim.RowVector(middle))
-    table.addTableMetaDataString("inDegrees", "no")
-    fitter.setModel(processor)
-    fitter.setCoordinateValues(opensim.TableProcessor(table))
-    fitter.setNumSamplesPerFrame(POSES_PER_DESIGN)
-    fitter.setLatinHypercubeAlgorithm("random")
-    fitter.setNumParallelThreads(min(len(os.sched_getaffinity(0)), DESIGNS))
-    fitter.setMaximumPolynomialOrder(MAX_ORDER)
-    fitter.setPathLengthTolerance(LENGTH_TOLERANCE)
-    fitter.setMomentArmTolerance(MOMENT_ARM_TOLERANCE)
-    fitter.setOutputDirectory(str(folder))
-    try:
-        fitter.run()
-    except RuntimeError as error:
-        raise InputError(
-            f"{leg.path}: OpenSim cannot fit polynomial paths to this model:"
-            f" {opensim_reason(error)}; use exact paths"
-        ) from None
-    return next(folder.glob("*_FunctionBasedPathSet.xml"))
-
-
-def _prune_model(
-    leg: LegModel, muscles: tuple[str, ...], joints: dict[str, tuple[float, float]]
-) -> tuple[Any, list[str]]:
-    """A copy of the model with these muscles only, and the joints that may be welded."""
-    import opensim
-
-    found, others = find_couplers(leg.model)
-    if others:
-        raise InputError(
-            f"{leg.path}: this model is held together by constraints that polynomial paths cannot"
-            " follow; use exact paths"
-        )
-    model = opensim.Model(str(leg.path))
-    forces = model.updForceSet()
-    for i in reversed(range(forces.getSize())):
-        if forces.get(i).getName() not in muscles:
-            forces.remove(i)
-    moving = set(joints) | {c.dependent for c in found if set(c.independent) & set(joints)}
-    coordinates = model.updCoordinateSet()
-    every = [coordinates.get(i) for i in range(coordinates.getSize())]
-    kept = {c.getJoint().getName() for c in every if c.getName() in moving}
-    welded = dict.fromkeys(c.getJoint().getName() for c in every)
-    for coordinate in every:
-        if coordinate.getName() in joints:
-            # Samples outside a coordinate's range would be put on its end.
-            coordinate.setRangeMin(joints[coordinate.getName()][0])
-            coordinate.setRangeMax(joints[coordinate.getName()][1])
-    constraints = model.updConstraintSet()
-    for i in reversed(range(constraints.getSize())):
-        coupler = opensim.CoordinateCouplerConstraint.safeDownCast(constraints.get(i))
-        if coupler is None or coupler.getDependentCoordinateName() not in moving:
-            constraints.remove(i)
-    model.finalizeFromProperties()
-    model.finalizeConnections()
-    return model, [name for name in welded if name not in kept]
-
-
-def _read_polynomials(path: Path) -> list[Polynomial]:
-    """The polynomials of an OpenSim file of function-based paths."""
-    made = []
-    for element in ElementTree.parse(path).getroot().iter("FunctionBasedPath"):
-        function = element.find("length_function/MultivariatePolynomialFunction")
-        assert function is not None
-        made.append(
-            Polynomial(
-                muscle=element.attrib["name"].split("/")[-1],
-                coordinates=tuple(
-                    name.split("/")[-1]
-                    for name in (element.findtext("coordinate_paths") or "").split()
-                ),
-                order=int(function.findtext("order") or 0),
-                coefficients=np.array(
-                    [float(x) for x in (function.findtext("coefficients") or "").split()]
-                ),
-            )
-        )
-    return made
-
-
 def _read_paths(folder: Path) -> tuple[tuple[Polynomial, ...], ForceCurves]:
     with np.load(folder / "curves.npz") as table:
         muscles = table["muscles"].tolist()
         curves = ForceCurves(**{x.name: table[x.name] for x in fields(ForceCurves)})
-    found = {p.muscle: p for p in _read_polynomials(folder / "paths.xml")}
+    found = {p.muscle: p for p in read_polynomials(folder / "paths.xml")}
     return tuple(found[muscle] for muscle in muscles), curves
 
 

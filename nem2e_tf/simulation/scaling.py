@@ -8,9 +8,7 @@ together. The pairs are chosen by the rules of `find_marker_pairs`.
 """
 
 import os
-import re
 import tempfile
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +25,7 @@ from nem2e_tf.simulation.marker_pairs import (
     write_static_markers,
 )
 from nem2e_tf.simulation.model import opensim_reason
-from nem2e_tf.simulation.opensim_tools import run_tool_process
+from nem2e_tf.simulation.scale_tool import Subject, parse_marker_errors, run_scale_tool
 
 MAX_PASSES = 12
 CONVERGED = 1e-3
@@ -36,8 +34,6 @@ CONVERGED = 1e-3
 MIN_FACTOR, MAX_FACTOR = 0.4, 2.5
 """An infant of an adult model, and more than any adult of it."""
 
-ACCURACY = 1e-9
-"""Of the inverse kinematics of the static pose; 1e-8 leaves 0.05 mm."""
 
 LANDMARK_WEIGHT, CLUSTER_WEIGHT = 10.0, 1.0
 """In the inverse kinematics of the static pose, where the model marks its landmarks `fixed`."""
@@ -108,29 +104,6 @@ class Scaling:
         return told
 
 
-@dataclass(frozen=True)
-class Subject:
-    """What ScaleTool is told of the subject.
-
-    Args:
-        name: str. The static trial's, for messages.
-        static: path. The mean of the static trial, as a .trc file.
-        mass: float. Kilograms.
-        height: float or None. Metres.
-        weights: dict of marker to its weight in the inverse kinematics of marker placement.
-        pairs: marker pairs by the body that they measure.
-        inherited: body by the body that takes its factor from it.
-    """
-
-    name: str
-    static: Path
-    mass: float
-    height: float | None
-    weights: dict[str, float]
-    pairs: dict[str, list[Pair]]
-    inherited: dict[str, str]
-
-
 def scale_model(
     generic: str | os.PathLike[str],
     static: str | os.PathLike[str],
@@ -193,7 +166,7 @@ def scale_model(
         )
         factors = dict.fromkeys([*pairs, *subject.inherited], 1.0)
         for _ in range(MAX_PASSES):
-            left = _run_scale_tool(model, subject, folder, None)[0]
+            left = run_scale_tool(model, subject, folder, None)[0]
             factors = {body: factor * left[body] for body, factor in factors.items()}
             _check_factors(factors, static)
             model = _load_model(folder / "scaled.osim")
@@ -207,8 +180,8 @@ def scale_model(
         # Marker placement ends near where it starts, so it starts in the pose that was found.
         original, posed = _load_model(generic), _load_model(generic)
         _set_pose(posed, folder / "pose.mot")
-        rms, worst, worst_marker = _marker_errors(
-            _run_scale_tool(posed, subject, folder, factors)[1]
+        rms, worst, worst_marker = parse_marker_errors(
+            run_scale_tool(posed, subject, folder, factors)[1]
         )
         scaled = _load_model(folder / "subject.osim")
         _restore_pose(scaled, original)
@@ -219,85 +192,6 @@ def scale_model(
         inherited=subject.inherited, unused=[m for m in markers if m not in common], rms=rms,
         worst=worst, worst_marker=worst_marker,
     )  # fmt: skip
-
-
-def _run_scale_tool(
-    model: Any, subject: Subject, folder: Path, factors: dict[str, float] | None
-) -> tuple[dict[str, float], str]:
-    """Run ScaleTool on the model; the factors that it used, by body, and its log.
-
-    It leaves `scaled.osim` and its `pose.mot`. Factors of None are measured from the subject's
-    marker pairs; given ones are used, and `subject.osim` has the markers moved as well.
-    """
-    import opensim
-
-    model.printToXML(str(folder / "generic.osim"))
-    tool = opensim.ScaleTool()
-    tool.setName("subject")
-    tool.setSubjectMass(subject.mass)
-    if subject.height is not None:
-        tool.setSubjectHeight(1000 * subject.height)
-    tool.getGenericModelMaker().setModelFileName("generic.osim")
-    scaler = tool.getModelScaler()
-    _set_up_scaler(scaler, subject, factors)
-    scaler.setOutputModelFileName("scaled.osim")
-    scaler.setOutputScaleFileName("factors.xml")
-    placer = tool.getMarkerPlacer()
-    placer.setApply(factors is not None)
-    placer.setMarkerFileName(str(subject.static))
-    placer.setTimeRange(_fill_array(opensim.ArrayDouble(), [0.0, 0.01]))
-    placer.setMoveModelMarkers(True)
-    placer.setOutputModelFileName("subject.osim")
-    for name, weight in subject.weights.items():
-        task = opensim.IKMarkerTask()
-        task.setName(name)
-        task.setWeight(weight)
-        placer.getIKTaskSet().cloneAndAppend(task)
-    tool.printToXML(str(folder / "tool.xml"))
-    run = {
-        "run": "scale", "markers": str(subject.static), "weights": subject.weights,
-        "accuracy": ACCURACY, "outputs": ["scaled.osim"] + ["subject.osim"] * bool(factors),
-    }  # fmt: skip
-    log = run_tool_process(run, folder, f"{subject.name}: scaling")
-    found = opensim.ScaleSet(str(folder / "factors.xml"))
-    scales = [found.get(i) for i in range(found.getSize())]
-    return {s.getSegmentName(): float(s.getScaleFactors().get(0)) for s in scales}, log
-
-
-def _set_up_scaler(scaler: Any, subject: Subject, factors: dict[str, float] | None) -> None:
-    import opensim
-
-    scaler.setApply(True)
-    scaler.setMarkerFileName(str(subject.static))
-    scaler.setTimeRange(_fill_array(opensim.ArrayDouble(), [0.0, 0.01]))
-    scaler.setPreserveMassDist(True)
-    order = "measurements" if factors is None else "manualScale"
-    scaler.setScalingOrder(_fill_array(opensim.ArrayStr(), [order]))
-    for body, factor in (factors or {}).items():
-        scale = opensim.Scale()
-        scale.setSegmentName(body)
-        scale.setScaleFactors(opensim.Vec3(factor))
-        scale.setApply(True)
-        scaler.addScale(scale)
-    for body, pairs in subject.pairs.items() if factors is None else ():
-        measurement = opensim.Measurement()
-        measurement.setName(body)
-        measurement.setApply(True)
-        for first, second in pairs:
-            measurement.getMarkerPairSet().cloneAndAppend(opensim.MarkerPair(first, second))
-        sharing = [b for b, source in subject.inherited.items() if source == body]
-        for shared in [body, *sharing]:
-            part = opensim.BodyScale()
-            part.setName(shared)
-            part.setAxisNames(_fill_array(opensim.ArrayStr(), "XYZ"))
-            measurement.getBodyScaleSet().cloneAndAppend(part)
-        scaler.addMeasurement(measurement)
-
-
-def _fill_array(empty: Any, values: Iterable[Any]) -> Any:
-    for value in values:
-        empty.append(value)
-    return empty
 
 
 def _check_factors(factors: dict[str, float], static: Path) -> None:
@@ -343,12 +237,3 @@ def _restore_pose(model: Any, original: Any) -> None:
         coordinate = original.getCoordinateSet().get(i)
         same = model.updCoordinateSet().get(coordinate.getName())
         same.setDefaultValue(coordinate.getDefaultValue())
-
-
-def _marker_errors(log: str) -> tuple[float, float, str]:
-    """RMS, worst and its marker, m, as inverse kinematics reports them."""
-    found = re.findall(r"marker error: RMS = (\S+), max = (\S+) \((.+)\)", log)
-    if not found:
-        raise InputError("scaling: inverse kinematics reported no marker errors")
-    rms, worst, marker = found[-1]
-    return float(rms), float(worst), marker

@@ -157,7 +157,7 @@ def test_a_model_is_fitted_once_and_anew_when_it_or_its_range_changes(
     def refit(*_: Any) -> Path:
         raise AssertionError("fitted again")
 
-    monkeypatch.setattr(fitting, "_run_fitter", refit)
+    monkeypatch.setattr(fitting, "run_fitter", refit)
     shutil.copy(built_leg.path, tmp_path / "copy.osim")
     again = along(
         fit_polynomial_paths(load_leg(tmp_path / "copy.osim", "r"), gait.iloc[::-1][::-1]), gait
