@@ -96,9 +96,9 @@ def unrolled(model: Any) -> Any:
         }
         activity = []
         for i in range(steps):
-            attention_window = slice(i, i + before + 1 + after)
-            seen = {name: x[attention_window] for name, x in series.items()}
-            state = graphs["decode_step"](beyond=beyond[:, attention_window], **seen, **state)
+            window = slice(i, i + before + 1 + after)
+            seen = {name: x[window] for name, x in series.items()}
+            state = graphs["decode_step"](beyond=beyond[:, window], **seen, **state)
             activity.append(state["activity"])
         return tf.reshape(tf.concat(activity, 0), (1, FRAMES, layout.outputs))
 

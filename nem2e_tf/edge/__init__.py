@@ -54,4 +54,4 @@ __all__ = [
 ]
 
 # Former names, kept for one version.
-shipped, step_network, outside = shipped_refiners, load_step_network, find_invalid_activity
+shipped = shipped_refiners

@@ -16,7 +16,7 @@ from nem2e_tf.signals import Burst, gait
 from nem2e_tf.signals.bursts import bursts
 from nem2e_tf.simulation import FAIR_RMS, FAIR_WORST
 
-CURVES = {"raw": "simulated", "refined": "refined", "measured": "measured"}
+CURVES = ("simulated", "refined", "measured")
 SAME_SCALE_RATIO = 2.0
 """Measured EMG whose peaks are this much larger or smaller is drawn on the refined one's scale."""
 
@@ -47,7 +47,6 @@ def page_contents(result: Result) -> dict[str, Any]:
     facts = result.facts
     return {
         "facts": facts,
-        "curves": CURVES,
         "cycles": cycles,
         "muscles": muscles,
         "banded": not result.bounds.empty,
@@ -66,7 +65,7 @@ def page_contents(result: Result) -> dict[str, Any]:
 def _muscle_charts(result: Result, name: str, cycles: Cycles) -> Muscle:
     series = {"refined": result.refined[name]}
     if name in result.simulated:
-        series["raw"] = result.simulated[name]
+        series["simulated"] = result.simulated[name]
     scale = 1.0
     if result.measured is not None and name in result.measured:
         measured = result.measured[name]
@@ -118,8 +117,8 @@ def _time_chart(
         ticks = " ".join(f"M{at:.0f} 0v{HEIGHT}" for at in (inner_starts - start) * unit)
         marks.append(Mark("cycles", "line", ticks))
     if left is not None:
-        raw = series["raw"]
-        marks.append(Mark("raw", "area", curves.area_path(x(raw), raw.to_numpy(), left.top)))
+        raw = series["simulated"]
+        marks.append(Mark("simulated", "area", curves.area_path(x(raw), raw.to_numpy(), left.top)))
     if edges:
         low, high = edges["lower"].to_numpy(), edges["upper"].to_numpy()
         marks.append(Mark("interval", "band", curves.band_path(x(refined), low, high, right.top)))
@@ -127,7 +126,7 @@ def _time_chart(
         if of in series:
             path = curves.line_path(x(series[of]), series[of].to_numpy(), right.top)
             marks.append(Mark(of, "line", path))
-    peaks = ", ".join(f"{CURVES[of]} up to {series[of].max():.2g}" for of in CURVES if of in series)
+    peaks = ", ".join(f"{of} up to {series[of].max():.2g}" for of in CURVES if of in series)
     return Chart(
         f"{name} from {start:g} to {end:g} s: {peaks}", start, end, round((end - start) * unit),
         marks, left, right, curves.range_axis(start, end),
@@ -146,12 +145,12 @@ def _cycle_chart(name: str, means: dict[str, tuple[np.ndarray, np.ndarray]]) -> 
     for of in CURVES:
         if of in means:
             mean, spread = means[of]
-            top = right.top if of != "raw" or left is None else left.top
+            top = right.top if of != "simulated" or left is None else left.top
             low = np.maximum(mean - spread, 0.0)
             marks.append(Mark(of, "band", curves.band_path(x, low, mean + spread, top)))
             marks.append(Mark(of, "line", curves.line_path(x, mean, top)))
     peaks = ", ".join(
-        f"{CURVES[of]} is largest at {int(means[of][0].argmax())} % with {means[of][0].max():.2g}"
+        f"{of} is largest at {int(means[of][0].argmax())} % with {means[of][0].max():.2g}"
         for of in CURVES
         if of in means
     )
@@ -161,8 +160,8 @@ def _cycle_chart(name: str, means: dict[str, tuple[np.ndarray, np.ndarray]]) -> 
 
 def _axes(series: dict[str, pd.Series], edges: dict[str, pd.Series]) -> tuple[Axis | None, Axis]:
     """Of the simulation, left, and of envelopes, right: their units differ."""
-    envelopes = [c.max() for of, c in {**series, **edges}.items() if of != "raw"]
-    left = curves.value_axis(float(series["raw"].max()), 3) if "raw" in series else None
+    envelopes = [c.max() for of, c in {**series, **edges}.items() if of != "simulated"]
+    left = curves.value_axis(float(series["simulated"].max()), 3) if "simulated" in series else None
     return left, curves.value_axis(float(max(envelopes)), 3)
 
 

@@ -30,7 +30,7 @@ class Mark:
     """A path of a chart.
 
     Args:
-        of: what it shows: `raw`, `refined`, `measured`, ….
+        of: what it shows: `simulated`, `refined`, `measured`, ….
         form: how: `line`, `area`, `band`, `edge`.
         path: SVG path data.
     """

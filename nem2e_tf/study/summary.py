@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.stats import circmean, circstd
 
 from nem2e_tf.files import Trial, replacing
-from nem2e_tf.report import Result
+from nem2e_tf.report import Result, palette
 from nem2e_tf.signals import cycles, steady_strides
 
 CSV, PAGE = "summary.csv", "summary.html"
@@ -177,6 +177,7 @@ def write_summary(rows: Sequence[Row], folder: Path, title: str, refiner: str) -
     )  # fmt: skip
     environment.filters["shown"] = _format_number
     page = environment.get_template("summary.html.jinja").render(
+        palette=palette.css_variables(),
         title=title,
         refiner=refiner,
         rows=rows,
