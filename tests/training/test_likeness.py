@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nem2e_tf.cohort import causes
+from nem2e_tf.cohort import read_causes
 from training.evaluation.likeness import (
     JOINTS,
     centre_of_activity,
@@ -99,7 +99,7 @@ def test_the_page_of_the_cohort_shows_people_beside_the_recording_and_every_caus
     page = (tmp_path / "cohort.md").read_text(encoding="utf-8")
     assert "Here stand 3 of" in page and "synthetic" in page
     told = page[page.index("## What each cause does") : page.index("## Ranges")]
-    assert all(f"| {cause.replace('_', ' ')} |" in told for cause in causes())
+    assert all(f"| {cause.replace('_', ' ')} |" in told for cause in read_causes())
     assert "3 people" in told
     for task in ("walking", "running"):
         assert (tmp_path / f"cohort-{task}.png").read_bytes().startswith(b"\x89PNG")

@@ -19,9 +19,9 @@ import pandas as pd
 import typer
 
 from nem2e_tf.cli import terminal
-from nem2e_tf.cohort import ELECTRODES, SPEEDS, sample_subject, switched_on, write_leg
-from nem2e_tf.cohort.causes import causes
-from nem2e_tf.cohort.session import session
+from nem2e_tf.cohort import ELECTRODES, SPEEDS, sample_subject, select_causes, write_leg
+from nem2e_tf.cohort.causes import read_causes
+from nem2e_tf.cohort.session import record_session
 from nem2e_tf.files import check_folder, read_motion, read_storage, replacing
 from nem2e_tf.signals import RATE, metrics, resample
 from nem2e_tf.simulation import load_leg, simulate
@@ -76,7 +76,7 @@ def virtual(seed: int, strides: int, number: int) -> Person:
         leg = write_leg(subject, Path(folder) / "leg.osim")
     tasks = tuple(SPEEDS)
     alike = {}
-    for task, trial in session(subject, tasks, strides, switched_on(), leg).trials.items():
+    for task, trial in record_session(subject, tasks, strides, select_causes(), leg).trials.items():
         did = trial.strides
         simulated = simulate(leg, did.motion, did.moments, start=did.start, end=did.end)
         measured = trial.emg.set_axis(simulated.index)
@@ -84,9 +84,9 @@ def virtual(seed: int, strides: int, number: int) -> Person:
     effects: dict[tuple[str, str], pd.DataFrame] = {}
     if number <= _CAUSE_SUBJECTS:
         estimates: dict[str, pd.DataFrame] = {}
-        for cause in ("none", *causes(), "all"):
+        for cause in ("none", *read_causes(), "all"):
             only = None if cause == "all" else [] if cause == "none" else [cause]
-            done = session(subject, tasks, _CAUSE_STRIDES, switched_on(only), leg)
+            done = record_session(subject, tasks, _CAUSE_STRIDES, select_causes(only), leg)
             for task, trial in done.trials.items():
                 did = trial.strides
                 if task not in estimates:
@@ -228,7 +228,7 @@ def _effects(people: Sequence[Person]) -> str:
         "| cause alone | walking r | lag | NRMSE | running r | lag | NRMSE |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    for cause in ("none", *causes(), "all"):
+    for cause in ("none", *read_causes(), "all"):
         cells = []
         for task in SPEEDS:
             scores = pd.concat([p.effects[task, cause] for p in people])
@@ -244,14 +244,14 @@ def _effects(people: Sequence[Person]) -> str:
 
 def _ranges() -> str:
     lines = ["| cause | what | parameters |", "| --- | --- | --- |"]
-    for cause in causes().values():
+    for cause in read_causes().values():
         told = "; ".join(
             f"{name} {p.low:g} to {p.high:g}{f' ({p.unit})' if p.unit else ''}"
-            f"{f', each {p.each}' if p.each != 'person' else ''}"
+            f"{f', each {p.scope}' if p.scope != 'person' else ''}"
             for name, p in cause.parameters.items()
             if p.low < p.high
         )
-        lines.append(f"| {cause.name.replace('_', ' ')} | {cause.what} | {told} |")
+        lines.append(f"| {cause.name.replace('_', ' ')} | {cause.description} | {told} |")
     return "\n".join([*lines, ""])
 
 
