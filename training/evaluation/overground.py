@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from nem2e_tf.datasets import find
+from nem2e_tf.datasets import find_dataset
 from nem2e_tf.files import check_input, read_storage
 from nem2e_tf.pipeline import Pair
 from nem2e_tf.signals import MuscleMap, combine, grid, resample
 from nem2e_tf.simulation import COORDINATES, Recording, load_leg, simulate_recording
 
 SET = "opensim-3d-walking"
-EMG = MuscleMap.parse(find(SET).channels, SET)
+EMG = MuscleMap.parse(find_dataset(SET).channels, SET)
 """Our channels by those of `electromyography.sto`."""
-(STRIDE,) = find(SET).recorded
+(STRIDE,) = find_dataset(SET).recorded_trials
 """Its subject, and somewhat more than a stride."""
 
 
