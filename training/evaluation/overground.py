@@ -15,7 +15,7 @@ EMG = MuscleMap.parse(find_dataset(SET).channels, SET)
 """Its subject, and somewhat more than a stride."""
 
 
-def overground(data: Path) -> Pair:
+def simulate_overground_stride(data: Path) -> Pair:
     """Markers and forces to simulated activity, and the EMG beside it.
 
     Inverse kinematics, inverse dynamics and static optimisation run as `nem2e estimate` does.
@@ -36,16 +36,16 @@ def overground(data: Path) -> Pair:
         tasks=folder / "ik_tasks_walk.xml",
         loads=folder / "grf_walk.xml",
     )
-    made = simulate_recording(leg, files, start=STRIDE.start, end=STRIDE.end)
-    times = grid(made.activity.index[0], made.activity.index[-1])
+    simulation = simulate_recording(leg, files, start=STRIDE.start, end=STRIDE.end)
+    times = grid(simulation.activity.index[0], simulation.activity.index[-1])
     muscles = MuscleMap.load()
-    columns = muscles.require(muscles.channels, made.activity.columns, "r", str(folder))
-    angles = resample(made.motion[list(leg.coordinates)], times)
+    columns = muscles.require(muscles.channels, simulation.activity.columns, "r", str(folder))
+    angles = resample(simulation.motion[list(leg.coordinates)], times)
     measured = resample(read_storage(folder / "electromyography.sto"), times)
     return Pair(
         STRIDE.subject,
         STRIDE.task,
-        combine(resample(made.activity, times), columns),
+        combine(resample(simulation.activity, times), columns),
         combine(measured, EMG.require(EMG.channels, measured.columns, "r", str(folder))),
         angles.set_axis(list(COORDINATES), axis=1),
     )
