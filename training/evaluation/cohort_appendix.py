@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from nem2e_tf.cohort.causes import causes
+from nem2e_tf.cohort.causes import read_causes
 
 from .cohort_people import CAUSE_STRIDES
 from .cohort_tables import median_effects
@@ -86,14 +86,14 @@ def _effects(table: pd.DataFrame) -> str:
 
 def _ranges() -> str:
     rows = []
-    for cause in causes().values():
+    for cause in read_causes().values():
         ranges = "; ".join(
             f"{name} {p.low:g} to {p.high:g}{f' ({p.unit})' if p.unit else ''}"
-            f"{f', each {p.each}' if p.each != 'person' else ''}"
+            f"{f', each {p.scope}' if p.scope != 'person' else ''}"
             for name, p in cause.parameters.items()
             if p.low < p.high
         )
-        rows.append([as_words(cause.name), cause.what, ranges])
+        rows.append([as_words(cause.name), cause.description, ranges])
     return markdown_table(["cause", "what", "parameters"], rows, left=3)
 
 

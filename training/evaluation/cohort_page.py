@@ -16,7 +16,7 @@ import typer
 
 from nem2e_tf.cli import terminal
 from nem2e_tf.cohort import SPEEDS
-from nem2e_tf.cohort.causes import causes
+from nem2e_tf.cohort.causes import read_causes
 from nem2e_tf.files import check_folder
 
 from ..experiment import REPOSITORY, data_folder
@@ -107,7 +107,7 @@ def _answer(
     numbers: dict[Any, dict[Any, float]] = medians.to_dict("index")
     between: dict[Any, float] = found["differences"].set_index(["task", "muscle"])["r"].to_dict()
     effects: dict[Any, float] = median_effects(found["causes"])["r"].to_dict()
-    worst = min(causes(), key=lambda cause: effects[cause, "walking"])
+    worst = min(read_causes(), key=lambda cause: effects[cause, "walking"])
 
     def raw(task: str, quantity: str, digits: int) -> str:
         row = numbers[task, f"{quantity} of the simulation{' (ms)' * (quantity == 'lag')}"]

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from nem2e_tf.cohort import ELECTRODES, SPEEDS, sample_subject, switched_on, write_leg
-from nem2e_tf.cohort.causes import causes
-from nem2e_tf.cohort.session import session
+from nem2e_tf.cohort import ELECTRODES, SPEEDS, sample_subject, select_causes, write_leg
+from nem2e_tf.cohort.causes import read_causes
+from nem2e_tf.cohort.session import record_session
 from nem2e_tf.files import read_motion, read_storage
 from nem2e_tf.signals import RATE, metrics, resample
 from nem2e_tf.simulation import load_leg, simulate
 
-from .likeness import Likeness, likeness
+from .cohort_comparison import ComparisonMeasures, comparison_measures
 
 RECORDINGS = {"walking": "walk45", "running": "run81"}
 CAUSE_SUBJECTS, CAUSE_STRIDES = 4, 10
@@ -33,12 +33,12 @@ class Person:
             alone (`none` and `all` too), each scaled to its own largest value.
     """
 
-    tasks: dict[str, Likeness]
+    tasks: dict[str, ComparisonMeasures]
     effects: dict[tuple[str, str], pd.DataFrame]
 
 
-def recorded_person(folder: Path) -> dict[str, Likeness]:
-    """Read and simulate the real person's recordings; `Likeness` by task.
+def recorded_person(folder: Path) -> dict[str, ComparisonMeasures]:
+    """Read and simulate the real person's recordings; `ComparisonMeasures` by task.
 
     Args:
         folder: path of the set `ceinms-lower-limb`.
@@ -51,7 +51,7 @@ def recorded_person(folder: Path) -> dict[str, Likeness]:
         simulated = simulate(leg, motion, moments, start=_START, end=_END)
         measured = read_storage(folder / trial / "emgFilt.sto")[list(ELECTRODES)]
         measured = resample(measured, simulated.index.to_numpy())
-        found[task] = likeness(motion, moments, _BODY_MASS, simulated, measured)
+        found[task] = comparison_measures(motion, moments, _BODY_MASS, simulated, measured)
     return found
 
 
@@ -68,24 +68,26 @@ def virtual_person(seed: int, strides: int, number: int) -> Person:
         leg = write_leg(subject, Path(folder) / "leg.osim")
     tasks = tuple(SPEEDS)
     in_numbers = {}
-    for task, trial in session(subject, tasks, strides, switched_on(), leg).trials.items():
+    for task, trial in record_session(subject, tasks, strides, select_causes(), leg).trials.items():
         did = trial.strides
         simulated = simulate(leg, did.motion, did.moments, start=did.start, end=did.end)
         measured = trial.emg.set_axis(simulated.index)
-        in_numbers[task] = likeness(did.motion, did.moments, subject.mass, simulated, measured)
+        in_numbers[task] = comparison_measures(
+            did.motion, did.moments, subject.mass, simulated, measured
+        )
     effects: dict[tuple[str, str], pd.DataFrame] = {}
     if number <= CAUSE_SUBJECTS:
         estimates: dict[str, pd.DataFrame] = {}
-        for cause in ("none", *causes(), "all"):
+        for cause in ("none", *read_causes(), "all"):
             only = None if cause == "all" else [] if cause == "none" else [cause]
-            done = session(subject, tasks, CAUSE_STRIDES, switched_on(only), leg)
+            done = record_session(subject, tasks, CAUSE_STRIDES, select_causes(only), leg)
             for task, trial in done.trials.items():
                 did = trial.strides
                 if task not in estimates:
                     estimates[task] = simulate(
                         leg, did.motion, did.moments, start=did.start, end=did.end
                     )[list(ELECTRODES)]
-                effects[task, cause] = metrics.table(
+                effects[task, cause] = metrics.score_table(
                     (trial.emg / trial.emg.max()).set_axis(estimates[task].index),
                     estimates[task] / estimates[task].max(),
                     RATE,

@@ -5,11 +5,18 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from .cohort_comparison import (
+    CURVES,
+    ComparisonMeasures,
+    between_people_differences,
+    correlation,
+)
 from .cohort_people import Person
-from .likeness import CURVES, Likeness, correlation, differences
 
 
-def tables(real: Mapping[str, Likeness], people: Sequence[Person]) -> dict[str, pd.DataFrame]:
+def tables(
+    real: Mapping[str, ComparisonMeasures], people: Sequence[Person]
+) -> dict[str, pd.DataFrame]:
     """The tables that are kept beside the page, by name."""
     return {
         "comparison": pd.concat([comparison(task, real[task], people) for task in real]),
@@ -20,7 +27,7 @@ def tables(real: Mapping[str, Likeness], people: Sequence[Person]) -> dict[str, 
     }
 
 
-def comparison(task: str, real: Likeness, people: Sequence[Person]) -> pd.DataFrame:
+def comparison(task: str, real: ComparisonMeasures, people: Sequence[Person]) -> pd.DataFrame:
     """The real person's numbers and the range of the cohort's.
 
     Returns:
@@ -45,7 +52,7 @@ def comparison(task: str, real: Likeness, people: Sequence[Person]) -> pd.DataFr
     return found.round(6)
 
 
-def _people(real: Mapping[str, Likeness], people: Sequence[Person]) -> pd.DataFrame:
+def _people(real: Mapping[str, ComparisonMeasures], people: Sequence[Person]) -> pd.DataFrame:
     """A row a task, quantity, muscle and person; person 0 is the real one."""
     parts = []
     for task in real:
@@ -57,7 +64,7 @@ def _people(real: Mapping[str, Likeness], people: Sequence[Person]) -> pd.DataFr
     return pd.concat(parts)[columns].round(6)
 
 
-def curves(task: str, real: Likeness, people: Sequence[Person]) -> pd.DataFrame:
+def curves(task: str, real: ComparisonMeasures, people: Sequence[Person]) -> pd.DataFrame:
     """For how much of the cycle the real person's mean angle or moment is within the cohort's."""
     every = np.stack([person.tasks[task].curves.to_numpy() for person in people])
     inside = (real.curves >= every.min(axis=0)) & (real.curves <= every.max(axis=0))
@@ -65,15 +72,15 @@ def curves(task: str, real: Likeness, people: Sequence[Person]) -> pd.DataFrame:
     return pd.DataFrame({"task": task, "curve": list(CURVES), "share_within": share.round(4)})
 
 
-def between_people(task: str, real: Likeness, people: Sequence[Person]) -> pd.DataFrame:
+def between_people(task: str, real: ComparisonMeasures, people: Sequence[Person]) -> pd.DataFrame:
     """How much people's mean cycles of EMG differ, by muscle and on average.
 
     Returns:
-        The columns of `differences`, and `real`: r of the real person's mean cycle with the
-        cohort's.
+        The columns of `between_people_differences`, and `real`: r of the real person's mean cycle
+        with the cohort's.
     """
     cohort = [person.tasks[task].envelopes for person in people]
-    table = differences(cohort)
+    table = between_people_differences(cohort)
     shape = np.mean([cycle.to_numpy() / cycle.to_numpy().mean(axis=0) for cycle in cohort], axis=0)
     table["real"] = correlation(real.envelopes.to_numpy()[:-1], shape[:-1])
     table.index = table.index.str.removesuffix("_r")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from nem2e_tf.files import replacing
+from nem2e_tf.files import replace_file
 
 APPENDIX = "appendix.md"
 
@@ -69,5 +69,5 @@ def write_page(
     if appendix is not None:
         files[folder / APPENDIX] = appendix
     for path, content in files.items():
-        with replacing(path) as temporary:
+        with replace_file(path) as temporary:
             temporary.write_text(content, encoding="utf-8")

@@ -19,7 +19,7 @@ from nem2e_tf.network.baselines import GainAndLag, Ridge
 from nem2e_tf.pipeline import SERIES, Pair
 from nem2e_tf.refiner import CARD, Refiner, load, save
 from nem2e_tf.refiner.personalise import personalise
-from nem2e_tf.signals import RATE, metrics, strides
+from nem2e_tf.signals import RATE, metrics, stride_times
 
 from ..experiment import (
     CONFIGS,
@@ -27,10 +27,10 @@ from ..experiment import (
     RUNS,
     Experiment,
     Part,
+    prepare_virtual_people,
     read_experiment,
-    virtual_people,
 )
-from ..fit import begin, fit
+from ..fit import configure_tensorflow, fit
 from .personal_page import RECORDED, UNSEEN, VIRTUAL, read_tables, write_curves
 
 TASKS = ("walking", "running")
@@ -77,7 +77,7 @@ def first_cycles(pair: Pair, count: int) -> Pair | None:
     None if it has not that many before `UNSEEN`.
     """
     angles = pair.angles["knee_angle"]
-    edges = strides(-angles)
+    edges = stride_times(-angles)
     edges = edges[edges <= angles.index[0] + UNSEEN * (angles.index[-1] - angles.index[0])]
     if len(edges) <= count:
         return None
@@ -90,7 +90,7 @@ def _scores(refiner: Refiner, pair: Pair, count: int) -> Iterator[tuple[str, dic
 
     def score(estimate: np.ndarray) -> dict[str, float]:
         frame = pd.DataFrame(estimate, test.measured.index, test.measured.columns)
-        table = metrics.table(test.measured, frame, RATE)
+        table = metrics.score_table(test.measured, frame, RATE)
         return {"rmse": float(table["rmse"].mean()), "r": float(table["r"].mean())}
 
     before = refiner.refine(test.simulated).to_numpy()
@@ -119,7 +119,7 @@ def population(experiment: Experiment) -> Refiner:
     """A refiner of one experiment's virtual people alone, fitted now or found in `RUNS`."""
     folder = RUNS / f"{experiment.name}-virtual"
     if not (folder / CARD).exists():
-        people = experiment.virtual()
+        people = experiment.prepare_virtual()
         assert people is not None
         alone = experiment.model_copy(update={"name": f"{experiment.name}-virtual"})
         save(fit(alone, [Part(people)], RUNS / f"{experiment.name}-virtual-work"), folder)
@@ -144,16 +144,16 @@ def main(
         tables = read_tables(output.with_suffix(".json"))
         write_curves(tables, output)
         return _show(tables, output, as_json)
-    begin()
+    configure_tensorflow()
     experiments = {path: read_experiment(path) for path in (CONFIGS / f"{t}.yaml" for t in TASKS)}
     refiners = {task: population(e) for task, e in zip(TASKS, experiments.values(), strict=True)}
     recorded = [
         pair
         for path, experiment in experiments.items()
-        for pair in experiment.recorded(data, path).pairs()
+        for pair in experiment.prepare_recorded(data, path).pairs()
         if pair.task in experiment.tasks
     ]
-    virtual = [p for p in virtual_people(**PEOPLE).pairs() if p.task in refiners]
+    virtual = [p for p in prepare_virtual_people(**PEOPLE).pairs() if p.task in refiners]
     tables = {
         RECORDED: curve(refiners, recorded),
         VIRTUAL: curve(refiners, virtual),

@@ -9,7 +9,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import replacing
+from nem2e_tf.files import replace_file
+from nem2e_tf.report import palette
 
 from .documents import as_list, format_people, markdown_table, write_page
 
@@ -17,7 +18,11 @@ UNSEEN = 0.6
 """Share of a recording after which nothing is learnt and everything is scored."""
 METHODS = {"refiner": "STDR-Net", "gain_and_lag": "gain and lag", "ridge": "ridge"}
 RECORDED, VIRTUAL = "Recorded person", "Virtual people (synthetic)"
-_COLOURS = {"refiner": "#1f4e79", "gain_and_lag": "#b08900", "ridge": "#9aa7b5"}
+_STYLES = {
+    "refiner": (palette.REFINED, "o-"),
+    "gain_and_lag": (palette.SIMULATED, "o-"),
+    "ridge": (palette.SIMULATED, "s--"),
+}
 
 
 def read_tables(path: Path) -> dict[str, pd.DataFrame]:
@@ -47,7 +52,7 @@ def write_curves(tables: Mapping[str, pd.DataFrame], output: Path) -> None:
     """
     draw(tables, output.with_suffix(".png"))
     found = {name: table.to_dict("records") for name, table in tables.items()}
-    with replacing(output.with_suffix(".json")) as temporary:
+    with replace_file(output.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     people = [table.assign(people=name) for name, table in tables.items()]
     columns = ["people", "subject", "task", "cycles", "method", "rmse", "r"]
@@ -84,14 +89,15 @@ def draw(tables: Mapping[str, pd.DataFrame], path: Path) -> None:
         for axes, (name, table) in zip(row, tables.items(), strict=True):
             of_task = table[table["task"] == task]
             before = of_task.loc[of_task["cycles"] == 0, "r"].mean()
-            axes.axhline(before, color="gray", ls=":", label="STDR-Net, not adapted")
+            axes.axhline(before, color=palette.REFINED, ls=":", label="STDR-Net, not adapted")
             for method, label in METHODS.items():
+                colour, style = _STYLES[method]
                 some = of_task[(of_task["method"] == method) & (of_task["cycles"] > 0)]
                 by = some.groupby("cycles")["r"]
                 mean, spread = by.mean(), by.std().fillna(0.0)
-                axes.plot(mean.index, mean, "o-", color=_COLOURS[method], label=label)
+                axes.plot(mean.index, mean, style, color=colour, label=label)
                 axes.fill_between(
-                    mean.index, mean - spread, mean + spread, color=_COLOURS[method], alpha=0.15
+                    mean.index, mean - spread, mean + spread, color=colour, alpha=0.15
                 )
             axes.set_xscale("log")
             axes.set_xticks(sorted(set(table["cycles"]) - {0}), minor=False)
@@ -101,7 +107,7 @@ def draw(tables: Mapping[str, pd.DataFrame], path: Path) -> None:
             axes.set_xlabel("measured cycles")
             axes.set_ylabel("mean r")
     grid[0][-1].legend(fontsize=8, loc="lower right")
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         figure.savefig(temporary, dpi=80, pil_kwargs={"optimize": True})
 
 

@@ -13,7 +13,7 @@ from .documents import as_words, format_number, markdown_table
 from .methods import METHODS
 from .results import MEASURED, REFINED
 from .results_tables import HEADINGS, Row, SectionTables, row_of, sections_of
-from .statistics import ALPHA, FEWEST, Interval
+from .statistics import ALPHA, MINIMUM_PEOPLE, Interval
 
 
 def appendix(
@@ -22,7 +22,7 @@ def appendix(
     """The appendix, as Markdown.
 
     Args:
-        found: of `training.results.as_json`.
+        found: of `training.evaluation.results.results_as_json`.
         experiment: how networks were fitted.
         cards: of the shipped refiners, by name.
         name: of the page, whose figures are in the folder above.
@@ -31,7 +31,7 @@ def appendix(
         "# Appendix: every muscle",
         _INTRODUCTION.format(
             name=name, steps=experiment.epochs * experiment.steps, batch=experiment.batch,
-            window=experiment.window, few=FEWEST, alpha=ALPHA,
+            window=experiment.window, few=MINIMUM_PEOPLE, alpha=ALPHA,
         ),
         "## The shipped refiners",
         _SHIPPED,

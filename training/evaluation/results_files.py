@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nem2e_tf.files import replacing
+from nem2e_tf.files import replace_file
 from nem2e_tf.refiner import Card
 
 from ..experiment import Experiment
 from .documents import write_page
-from .results import figures_of
+from .results import figure_names
 from .results_appendix import appendix
 from .results_figures import draw_ratios, draw_summary
 from .results_page import page
@@ -27,7 +27,7 @@ def write_results(
     """Write all files of an evaluation; the figures that only numbers are needed for are drawn.
 
     Args:
-        found: of `training.results.as_json`.
+        found: of `training.evaluation.results.results_as_json`.
         experiment: how networks were fitted.
         cards: of the shipped refiners, by name.
         output: path without ending. `.json`, `.md`, a folder of that name, `-<name>.png`.
@@ -43,7 +43,7 @@ def write_results(
         for name, of in sections.items()
     }
     written = {**found, "protocols": protocols}
-    with replacing(output.with_suffix(".json")) as temporary:
+    with replace_file(output.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
     write_page(
         output.with_suffix(".md"),
@@ -51,6 +51,6 @@ def write_results(
         appendix(written, experiment, cards, output.name),
         tidy_tables(written, cards),
     )
-    for name in figures_of(former) - figures_of(written):
+    for name in figure_names(former) - figure_names(written):
         output.with_name(name).unlink(missing_ok=True)
     return written

@@ -28,7 +28,7 @@ def page(
     """The page, as Markdown.
 
     Args:
-        found: of `training.results.as_json`.
+        found: of `training.evaluation.results.results_as_json`.
         experiment: how networks were fitted, and on whom.
         cards: of the shipped refiners, by name.
         picture: name of the figure at its top.
@@ -245,8 +245,9 @@ _WHAT = {
     " fitted on, and tested on other virtual people and on the two real persons.",
 }
 
-_ABLATIONS = """STDR-Net is fitted again with one setting changed (`training/ablations.yaml`). Half
-of the virtual people are tested by a fit on the other half. A cell has the mean r and the RMSE."""
+_ABLATIONS = """STDR-Net is fitted again with one setting changed
+(`training/evaluation/ablations.yaml`). Half of the virtual people are tested by a fit on the other
+half. A cell has the mean r and the RMSE."""
 
 _MORE = """## Appendix and data
 

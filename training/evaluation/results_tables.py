@@ -29,7 +29,7 @@ class SectionTables:
 
     Args:
         protocol: what it is a test of.
-        found: as `training.results.Result.as_json` made it.
+        found: as `training.evaluation.results.Result.as_json` made it.
         nine: a row a method, over all that was measured.
         five: over those of the default five that were.
         muscles: a row a method and muscle.
@@ -101,7 +101,7 @@ def sections_of(found: Mapping[str, Any]) -> dict[str, list[SectionTables]]:
     """By protocol, its sections.
 
     Args:
-        found: of `training.results.as_json`.
+        found: of `training.evaluation.results.results_as_json`.
     """
     return {
         name: [SectionTables.of(name, section) for section in protocol["sections"]]
@@ -115,7 +115,7 @@ def tidy_tables(found: Mapping[str, Any], cards: Mapping[str, Card]) -> dict[str
     """The tables that are kept as .csv beside the page, by name.
 
     Args:
-        found: of `training.results.as_json`.
+        found: of `training.evaluation.results.results_as_json`.
         cards: of the shipped refiners, by name.
 
     Returns:
