@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -175,7 +176,11 @@ def _write_manifest(path: Path, manifest: Manifest, forms: Mapping[str, Any]) ->
 
 def _versions() -> dict[str, str]:
     names = ("nem2e-tf", "tensorflow", "keras", "tf2onnx", "ai-edge-litert", "onnxruntime")
-    return {name: importlib.metadata.version(name) for name in names}
+    found = {}
+    for name in names:
+        with suppress(importlib.metadata.PackageNotFoundError):  # an extra that is not installed
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 def tasks_of(refiner: Refiner) -> list[str]:

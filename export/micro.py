@@ -1,7 +1,5 @@
 """Graphs of one step with the kernels of microcontrollers."""
 
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from nem2e_tf.edge import Border, Manifest
-from nem2e_tf.errors import InputError
+from nem2e_tf.errors import InputError, require
+
+from .child_process import run_function
 
 FORM = "tflite/int8"
 LARGEST = 256 * 1024
@@ -34,12 +34,9 @@ class TFLiteMicro:
     """
 
     def __init__(self, manifest: Manifest) -> None:
-        try:
-            from tflite_micro.python.tflite_micro.runtime import Interpreter
-        except ImportError:
-            raise InputError(
-                "tflite-micro is not installed; install it: pip install tflite-micro"
-            ) from None
+        require("tflite_micro")
+        from tflite_micro.python.tflite_micro.runtime import Interpreter
+
         described = {Path(name).stem: of for name, of in manifest.forms[FORM]["files"].items()}
         self.arenas: dict[str, int] = {}
         self._graphs: dict[str, tuple[Any, dict[str, Border], dict[str, Border]]] = {}
@@ -78,16 +75,9 @@ def smallest_arena(file: Path) -> int | None:
     It is sought in a process of its own: where memory is short, tflite-micro may raise an error or
     end the process, and either is an answer.
     """
-    code = "import sys; from export.micro import halve; halve(*sys.argv[1:])"
     low, high, fits = TOO_SMALL, LARGEST, False
     while high - low > FINEST:
-        done = subprocess.run(
-            [sys.executable, "-c", code, str(file), str(low), str(high)],
-            cwd=Path(__file__).resolve().parents[1],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = run_function("micro", "bisect_arena", str(file), str(low), str(high))
         lines = done.stdout.splitlines()
         for line in lines:
             tried, *outcome = line.split()
@@ -100,7 +90,7 @@ def smallest_arena(file: Path) -> int | None:
     return high if fits else None
 
 
-def halve(file: str, low: str, high: str) -> None:
+def bisect_arena(file: str, low: str, high: str) -> None:
     """Try memories between two, in bytes, and print each, with `fits` after those that do."""
     from tflite_micro.python.tflite_micro.runtime import Interpreter
 

@@ -1,4 +1,4 @@
-"""Whether every form of a refiner says what Keras says: `python -m export.verify walking`.
+"""Whether every form of a refiner gives what Keras gives: `nem2e verify walking`.
 
 All forms run on the same windows, of real recordings where they are at hand and of virtual people,
 none of which a fit has seen. TensorFlow Lite runs in LiteRT with XNNPACK and with LiteRT's own
@@ -8,7 +8,7 @@ kernels, and `tflite/int8` with those of microcontrollers too, where tflite-micr
 import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import typer
@@ -16,20 +16,19 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from nem2e_tf.cli import terminal
-from nem2e_tf.edge import Manifest, Network, Signals, StepNetwork
-from nem2e_tf.refiner import Refiner, load
+from nem2e_tf.edge import Manifest, Network, Signals, StepNetwork, refiner_folder
+from nem2e_tf.refiner import CARD, Card, Refiner, load
 from nem2e_tf.signals import root_mean_square_error
 
-from . import micro
-from .forms import EXACT, ROOT_MEAN_SQUARE, WORST, Parity, RefinerArgument, tasks_of
+from . import command, micro
+from .command import RUNTIMES, require_packages
+from .forms import EXACT, ROOT_MEAN_SQUARE, WORST, Parity, tasks_of
 from .micro import TFLiteMicro
 from .networks import open_form
 from .windows import Windows, unseen
 
 XNNPACK, BUILT_IN, MICRO = "XNNPACK", "built-in", "micro"
 """Kernels that run TensorFlow Lite: the last are those of microcontrollers."""
-
-app = terminal.application("Compare every form of a refiner with Keras.")
 
 
 @dataclass(frozen=True)
@@ -223,16 +222,20 @@ def plain(verdict: Verdict) -> dict[str, Any]:
     return {**asdict(verdict), "arenas": arenas, "passed": verdict.passed}
 
 
-@app.command()
-def main(
-    refiner: Annotated[str, RefinerArgument],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
-    """Compare every form of a refiner with Keras; exit status 1 if one is out of bounds."""
+def run(name: str, as_json: bool) -> None:
+    """Compare the forms of a refiner, print what was found; exit status 1 if one is out of bounds.
+
+    Args:
+        name: of a shipped refiner, or a refiner's folder.
+        as_json: whether to print one JSON object.
+    """
+    # What can be refused is refused before TensorFlow is loaded.
+    folder = refiner_folder(name)
+    Card.read(folder / CARD)
+    manifest = Manifest.read(folder)
+    require_packages((form.partition("/")[0] for form in manifest.forms), RUNTIMES)
     terminal.quiet_tensorflow()
-    trained = load(refiner)
-    assert trained.folder is not None
-    manifest = Manifest.read(trained.folder)
+    trained = load(name)
     among = subjects(manifest)
     windows = unseen(trained.signals, tasks_of(trained))
     with terminal.progress_bar("comparing forms") as progress:
@@ -264,4 +267,4 @@ def main(
 
 
 if __name__ == "__main__":
-    terminal.run(app)
+    terminal.run_command(command.verify)

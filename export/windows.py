@@ -2,13 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nem2e_tf.edge import Signals
 from nem2e_tf.errors import InputError, nearest
 from nem2e_tf.pipeline import Pair
-from training.experiment import CONFIGS, data_folder, read_experiment, virtual_people
+
+if TYPE_CHECKING or __package__ == "export":  # run from a checkout
+    from training import experiment as experiments
+else:
+    from ..training import experiment as experiments
 
 TEACHING, UNSEEN = 101, 1
 """Seeds of virtual people: those whom the shipped refiners are fitted on, and others."""
@@ -49,29 +54,29 @@ class Windows:
 def teaching(signals: Signals, tasks: Iterable[str]) -> list[np.ndarray]:
     """Recordings of virtual people who teach, `(frames, inputs)`, in shares; all synthetic."""
     tasks = set(tasks)
-    people = virtual_people(PEOPLE, TEACHING, STRIDES)
+    people = experiments.virtual_people(PEOPLE, TEACHING, STRIDES)
     return [scaled(pair, signals) for pair in people.pairs() if pair.task in tasks]
 
 
 def virtual(signals: Signals, tasks: Iterable[str], count: int = EACH) -> Windows:
     """Windows of virtual people whom no refiner was fitted on."""
     tasks = set(tasks)
-    people = virtual_people(PEOPLE, UNSEEN, STRIDES).pairs()
+    people = experiments.virtual_people(PEOPLE, UNSEEN, STRIDES).pairs()
     pairs = [_in_shares(pair) for pair in people if pair.task in tasks]
     return _cut(pairs, signals, count, synthetic=True)
 
 
 def real(signals: Signals, tasks: Iterable[str], count: int = EACH) -> Windows | None:
     """Windows of the later time of the recorded trials, or None where those are not at hand."""
-    folder = data_folder()
-    if not folder.is_dir():
+    folder = experiments.find_data_folder()
+    if folder is None or not folder.is_dir():
         return None
     # A refiner whose envelopes are shares of a maximum has no other unit.
     of_shares = bool(np.all(signals.output_maximum == 1.0))
     pairs: list[Pair] = []
     for task in tasks:
-        config = CONFIGS / f"{task}.yaml"
-        experiment = read_experiment(config).model_copy(update={"also": []})
+        config = experiments.CONFIGS / f"{task}.yaml"
+        experiment = experiments.read_experiment(config).model_copy(update={"also": []})
         for pair in experiment.recorded(folder, config).pairs():
             known = _in_shares(pair) if of_shares else pair
             pairs.append(known.block(*experiment.blocks.test))

@@ -3,7 +3,6 @@
 Every method is fitted on the same recordings, in the same run, and scored on others.
 """
 
-import importlib.util
 import json
 import shlex
 import sys
@@ -18,7 +17,7 @@ from pydantic import ValidationError
 
 from nem2e_tf.cli import terminal
 from nem2e_tf.edge import shipped
-from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.errors import InputError, nearest, require
 from nem2e_tf.files import read_yaml, replacing
 from nem2e_tf.refiner import CARD, Card
 
@@ -169,8 +168,7 @@ def main(
     Protocols that are not asked for stay on the page as they were.
     """
     for module in ("spm1d", "dtaidistance"):
-        if importlib.util.find_spec(module) is None:
-            raise InputError(f"{module} is not installed; install it: pip install -e '.[evaluate]'")
+        require(module, extra="evaluate")
     chosen = _chosen(protocol, PROTOCOLS, "protocol") if protocol or ablate is None else []
     asked = _chosen(methods and ["raw", *methods], list(METHODS), "method")
     scored = {name: asked if methods else _usual(name) for name in chosen}

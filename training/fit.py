@@ -1,17 +1,14 @@
-"""Fit a refiner: `python -m training.fit training/configs/walking.yaml`."""
+"""Fit a refiner: `nem2e fit walking`, or `python -m training.fit training/configs/walking.yaml`."""
 
 import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from nem2e_tf.cli import terminal
 from nem2e_tf.edge import MANIFEST
@@ -26,7 +23,16 @@ from .calibration import calibrated
 from .cards import card_of, median, unit
 from .evaluation.overground import overground
 from .evaluation.shipped import card_scores
-from .experiment import EVALUATION, REPOSITORY, RUNS, Experiment, Part, data_folder, read_experiment
+from .experiment import (
+    EVALUATION,
+    RUNS,
+    Experiment,
+    Part,
+    default_folder,
+    find_config,
+    find_data_folder,
+    read_experiment,
+)
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -34,16 +40,6 @@ if TYPE_CHECKING:
 WEIGHT_DECAY = 1e-4
 AVERAGING = 0.99
 """Momentum of the running average of weights that a refiner keeps."""
-
-
-class Spread(StrEnum):
-    """Over what `tf.distribute` spreads a fit."""
-
-    mirrored = "mirrored"
-    multiworker = "multiworker"
-
-
-app = terminal.application("Fit a refiner on recorded trials.")
 
 
 def fit(
@@ -193,7 +189,10 @@ def judged(
     refiner = calibrated(refiner, list(held_out.pairs()), taught)
     strangers = read_experiment(EVALUATION).virtual()
     assert strangers is not None
-    other = [overground(data or data_folder())] if "walking" in experiment.tasks else []
+    recordings = data or find_data_folder()
+    other = []
+    if "walking" in experiment.tasks and recordings is not None:
+        other = [overground(recordings)]
     later = Part(experiment.recorded(data, config), experiment.blocks.test).pairs()
     found = card_scores(
         refiner,
@@ -231,28 +230,25 @@ def begin() -> None:
     terminal.quiet_tensorflow()
 
 
-@app.command()
-def main(
-    config: Annotated[Path, typer.Argument(help="The experiment, a YAML file.")],
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder; saved_models/<name> otherwise.")
-    ] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="Folder of the recordings; NEM2E_DATA otherwise.")
-    ] = None,
-    strategy: Annotated[
-        Spread | None,
-        typer.Option(
-            help="Share every batch among the devices of this machine, or among the workers of"
-            " TF_CONFIG, each of which runs this command."
-        ),
-    ] = None,
+def run(
+    config: Path, output: Path | None = None, data: Path | None = None, strategy: str | None = None
 ) -> None:
-    """Simulate the trials, fit STDR-Net and write a refiner folder."""
+    """Simulate the trials of an experiment, fit STDR-Net and write a refiner folder.
+
+    Args:
+        config: path. An experiment's file, or the name of a shipped one.
+        output: path or None. The refiner's folder; None: see `default_folder`.
+        data: path or None. Folder of the recordings; None: see `find_data_folder`.
+        strategy: str or None. `mirrored` or `multiworker`; see `make_strategy`.
+
+    Raises:
+        InputError: the experiment, its list of trials or a recording cannot be used.
+    """
     import shutil
 
+    config = find_config(config)
     experiment = read_experiment(config)
-    folder = output or REPOSITORY / "saved_models" / experiment.name
+    folder = output or default_folder(experiment)
     check_folder(folder)
     begin()
     from .strategy import chief_first, is_chief, make_strategy
@@ -283,4 +279,6 @@ def _key(experiment: Experiment, teaching: Sequence[Part]) -> str:
 
 
 if __name__ == "__main__":
-    terminal.run(app)
+    from . import command
+
+    terminal.run_command(command.fit)

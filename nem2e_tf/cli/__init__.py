@@ -1,8 +1,42 @@
 """The command `nem2e`: what the library does, from files to files."""
 
+from importlib.metadata import entry_points
+from typing import Annotated, NoReturn
+
+import typer
+
+import nem2e_tf
 from nem2e_tf.cli import data, measuring, recording, study, terminal
 
-app = terminal.application("Muscle activity from human motion.")
+GROUP = "nem2e_tf.commands"
+"""Entry points of commands from above the library, which does not import them: setup.cfg."""
+
+app = terminal.application("Muscle activity from human motion.", completion=True)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        terminal.print_lines([f"nem2e {nem2e_tf.__version__}"])
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version."),
+]
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Muscle activity from human motion."""
+
 
 for command in (
     recording.estimate,
@@ -20,9 +54,11 @@ for command in (
     study.demo,
 ):
     app.command()(command)
+for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+    app.command(point.name)(point.load())
 app.add_typer(data.app, name="data")
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Run `nem2e`."""
     terminal.run(app)

@@ -29,15 +29,27 @@ class _Notes(logging.Handler):
         console.print(record.getMessage(), soft_wrap=True, highlight=False, markup=False)
 
 
-def application(help_text: str) -> typer.Typer:
-    """An empty command-line application; `run` it."""
+def application(help_text: str | None, completion: bool = False) -> typer.Typer:
+    """An empty command-line application; `run` it.
+
+    Args:
+        help_text: what it is for.
+        completion: whether it has the options that make a shell complete it.
+    """
     return typer.Typer(
         help=help_text,
         no_args_is_help=True,
-        add_completion=False,
+        add_completion=completion,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
+
+
+def run_command(command: Callable[..., None]) -> NoReturn:
+    """Run an application of one command, as `python -m export.verify` is."""
+    app = application(None)
+    app.command()(command)
+    run(app)
 
 
 def run(app: typer.Typer) -> NoReturn:
@@ -53,6 +65,10 @@ def run(app: typer.Typer) -> NoReturn:
         # A full disk, a folder that went away: the system says what, the file says where.
         where = f"{error.filename}: " if error.filename else ""
         fail(f"{where}{error.strerror or error}")
+    except ModuleNotFoundError as error:
+        if (error.name or "nem2e_tf").partition(".")[0] == "nem2e_tf":
+            raise
+        fail(f"{error.name} is not installed; install what nem2e-tf needs: pip install nem2e-tf")
     except RuntimeError as error:
         # OpenSim throws nothing else, as where it cannot write a model.
         if "SimTK" not in str(error):

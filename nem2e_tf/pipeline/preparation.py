@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nem2e_tf import simulation
-from nem2e_tf.errors import InputError
+from nem2e_tf.errors import InputError, require
 from nem2e_tf.files import Trial, check_folder, read_motion, read_storage
 from nem2e_tf.pipeline.shards import Manifest, Pair, Shards, describe, write_shard
 from nem2e_tf.processes import in_processes
@@ -209,12 +209,8 @@ def _workers(backend: str, scheduler: str | None) -> Iterator[None]:
         raise InputError(f"there is no backend '{backend}'; there are {' and '.join(BACKENDS)}")
     if scheduler is None:
         raise InputError("the backend 'dask' needs the address of a scheduler: --scheduler ADDRESS")
-    try:
-        from distributed import Client
-    except ImportError:
-        raise InputError(
-            "the backend 'dask' is not installed; install it: pip install 'nem2e-tf[dask]'"
-        ) from None
+    require("distributed", extra="dask")
+    from distributed import Client
     from joblib import parallel_config
 
     try:

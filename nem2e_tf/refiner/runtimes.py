@@ -12,7 +12,7 @@ import numpy as np
 
 from nem2e_tf.edge import RUNTIMES as TFLITE
 from nem2e_tf.edge import Layout, Manifest, Network, StepNetwork, step_network
-from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.errors import InputError, nearest, require
 from nem2e_tf.files import replacing
 from nem2e_tf.refiner.trust import check_keras, check_saved_model
 
@@ -150,12 +150,9 @@ def open_onnx(manifest: Manifest, threads: int | None = None) -> FunctionNetwork
 
     Without a number of threads onnxruntime takes as many as there are cores.
     """
-    try:
-        import onnxruntime
-    except ImportError:
-        raise InputError(
-            "onnxruntime is not installed; install it: pip install onnxruntime"
-        ) from None
+    require("onnxruntime")
+    import onnxruntime
+
     (file,) = manifest.files("onnx").values()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
