@@ -40,7 +40,7 @@ REFERENCE = "while"
 WINDOWS = 20
 """Synthetic ones, on which stock conversions are compared with Keras."""
 
-app = terminal.application("Measure what every form of a refiner costs.")
+app = terminal.make_app("Measure what every form of a refiner costs.")
 
 
 @dataclass
@@ -205,7 +205,7 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure every form of a refiner, beside conversions that a user would try."""
-    terminal.quiet_tensorflow()
+    terminal.import_tensorflow_quietly()
     trained = load(refiner)
     forms, tried = measure(trained)
     cores = len(os.sched_getaffinity(0))
@@ -220,8 +220,8 @@ def main(
             }
         )
         return
-    terminal.screen.print(as_rich(forms, "exported"))
-    terminal.screen.print(as_rich(tried, "what a user would try"))
+    terminal.stdout.print(as_rich(forms, "exported"))
+    terminal.stdout.print(as_rich(tried, "what a user would try"))
     terminal.print_lines(
         [
             *(f"{cost.form}: {cost.error}" for cost in tried if cost.error is not None),

@@ -116,7 +116,7 @@ def export(refiner: Refiner, forms: Iterable[Form], windows: Windows) -> list[di
                     if path.is_file()
                 }
                 manifest = Manifest(made, refiner.network.layout, {form.name: {"files": files}})
-                with terminal.without_native_notes():
+                with terminal.silence_native_code():
                     network = form.open(manifest)
                     parity = Parity.of(network(windows.simulated), expected)
                     parity_shorter = Parity.of(network(shorter), expected_shorter)
@@ -201,7 +201,7 @@ def run(name: str, forms: Callable[[Refiner], Iterable[Form]], as_json: bool) ->
     """Export forms of a refiner and say what was written."""
     # What can be refused is, before TensorFlow is loaded and people are simulated.
     Card.read(check_folder(refiner_folder(name)) / CARD)
-    terminal.quiet_tensorflow()
+    terminal.import_tensorflow_quietly()
     refiner = load(name)
     windows = virtual(refiner.signals, tasks_of(refiner))
     done = export(refiner, forms(refiner), windows)
@@ -242,7 +242,7 @@ def command(
         recipes: that there are.
         forms: gives the forms of a refiner in the recipes wanted, None being all.
     """
-    app = terminal.application("Export a refiner.")
+    app = terminal.make_app("Export a refiner.")
 
     @app.command(help=f"Write {written} into a refiner's folder, compared with Keras.")
     def main(

@@ -42,7 +42,7 @@ def forms(refiner: Refiner, recipes: list[str] | None = None) -> list[Form]:
 
 
 def _write(model: Any, folder: Path) -> None:
-    with terminal.without_native_notes():
+    with terminal.silence_native_code():
         content = convert(model).SerializeToString()
     (folder / "refiner.onnx").write_bytes(content)
 

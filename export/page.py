@@ -35,7 +35,7 @@ RUNTIME = ("litert_wasm_compat_internal.js", "litert_wasm_compat_internal.wasm")
 
 STRIDES = 20
 
-app = terminal.application("Assemble a web page that runs a refiner.")
+app = terminal.make_app("Assemble a web page that runs a refiner.")
 
 
 @dataclass(frozen=True)
@@ -153,9 +153,9 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Write a folder that a browser shows: the refiner at work on a virtual person, live."""
-    terminal.quiet_tensorflow()
+    terminal.import_tensorflow_quietly()
     trained = load(refiner)
-    with terminal.console.status("assembling the page"):
+    with terminal.stderr.status("assembling the page"):
         assembled = assemble(trained, output)
     if as_json:
         terminal.print_json(asdict(assembled))

@@ -107,7 +107,7 @@ def _write(model: Any, folder: Path) -> None:
     # TensorFlow Serving, restores, while the signatures read the empty original. Without the random
     # states of dropout, which would make every export another.
     module.variables_of_the_network = [variable.value for variable in model.weights]
-    with terminal.without_native_notes():
+    with terminal.silence_native_code():
         tf.saved_model.save(module, folder / "savedmodel", signatures=signatures(model))
     _name_by_content(folder / "savedmodel" / "fingerprint.pb")
 

@@ -117,12 +117,12 @@ CONVERSIONS: dict[str, Callable[[Any], Any]] = {
 
 def convert(refiner: str, name: str, file: str) -> None:
     """Write one of `CONVERSIONS` and print the seconds that it took."""
-    terminal.quiet_tensorflow()
+    terminal.import_tensorflow_quietly()
     model = load(refiner).model
     # The converter prints on both; one line of what goes wrong is enough.
     printed, sys.stdout = sys.stdout, sys.stderr
     start = perf_counter()
-    with terminal.without_native_notes():
+    with terminal.silence_native_code():
         content = CONVERSIONS[name](model).convert()
     Path(file).write_bytes(content)
     print(perf_counter() - start, file=printed)

@@ -111,7 +111,7 @@ def convert(graph: str, function: Any, recipe: str = "float32", rows: Rows | Non
     """
     import tensorflow as tf
 
-    with tempfile.TemporaryDirectory() as folder, terminal.without_native_notes():
+    with tempfile.TemporaryDirectory() as folder, terminal.silence_native_code():
         tf.saved_model.save(tf.Module(), folder, signatures={graph: function})
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, [graph])
         if recipe != "float32":

@@ -234,7 +234,7 @@ def run(name: str, as_json: bool) -> None:
     Card.read(folder / CARD)
     manifest = Manifest.read(folder)
     require_packages((form.partition("/")[0] for form in manifest.forms), RUNTIMES)
-    terminal.quiet_tensorflow()
+    terminal.import_tensorflow_quietly()
     trained = load(name)
     among = subjects(manifest)
     windows = unseen(trained.signals, tasks_of(trained))
@@ -250,7 +250,7 @@ def run(name: str, as_json: bool) -> None:
             }
         )
     else:
-        terminal.screen.print(as_rich(verdicts))
+        terminal.stdout.print(as_rich(verdicts))
         terminal.print_lines(
             [
                 f"{trained.folder} beside Keras, windows: {windows.told()}. rms, worst: of"

@@ -3,18 +3,18 @@
 import sys
 from typing import NoReturn
 
+from nem2e_tf.errors import missing_dependency
+
 
 def main() -> NoReturn:
-    """Run `nem2e`; say in a line, with exit status 2, what is not installed."""
+    """Run `nem2e`; one line and exit status 2 where its dependencies are not installed."""
     try:
         from nem2e_tf.cli import main as run
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] == "nem2e_tf":
+        package = (error.name or "").partition(".")[0]
+        if package in ("", "nem2e_tf"):
             raise
-        sys.stderr.write(
-            f"error: {error.name} is not installed, and the command nem2e needs it; install what"
-            " nem2e-tf depends on: pip install nem2e-tf\n"
-        )
+        sys.stderr.write(f"error: {missing_dependency(package)}\n")
         sys.exit(2)
     run()
 

@@ -36,6 +36,15 @@ def require(module: str, *, extra: str = "") -> None:
         raise InputError(f"{package} is not installed; install it: pip install {install}")
 
 
+def missing_dependency(module: str) -> str:
+    """What to tell somebody who installed nem2e-tf without its dependencies."""
+    package = module.replace("_", "-")
+    return (
+        f"{package} is not installed: nem2e-tf is here without its dependencies, which the command"
+        " nem2e needs; install them: pip install nem2e-tf"
+    )
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
     """End of a sentence about an unknown name: the known one that is spelled most like it."""
     known = sorted(set(names))

@@ -33,7 +33,7 @@ from .fit import begin
 Step = Callable[[str, str], None]
 """Told of a method and of the fold on which it has been fitted."""
 
-app = terminal.application("Score STDR-Net and other methods on what they never saw.")
+app = terminal.make_app("Score STDR-Net and other methods on what they never saw.")
 
 
 def run(
@@ -107,7 +107,7 @@ def _steps(tasks: Sequence[tuple[Fold, str, Experiment]], kept: Path) -> Iterato
         for fold, method, experiment in tasks
         if method in NETWORKS
     )
-    terminal.console.print(f"{missing} networks to fit, the others are kept", highlight=False)
+    terminal.stderr.print(f"{missing} networks to fit, the others are kept", highlight=False)
     with terminal.progress_bar("fitting and scoring") as progress:
         done = 0
 
@@ -117,7 +117,7 @@ def _steps(tasks: Sequence[tuple[Fold, str, Experiment]], kept: Path) -> Iterato
             progress(done, len(tasks))
             if method in NETWORKS:
                 told = f"{done} of {len(tasks)}: {fold}, {METHODS[method]}"
-                terminal.console.print(told, highlight=False, soft_wrap=True)
+                terminal.stderr.print(told, highlight=False, soft_wrap=True)
 
         yield step
 
@@ -226,7 +226,7 @@ def main(
     if json_only:
         terminal.print_json(found)
     else:
-        terminal.screen.print(f"wrote {output.with_suffix('.md')}", soft_wrap=True, highlight=False)
+        terminal.stdout.print(f"wrote {output.with_suffix('.md')}", soft_wrap=True, highlight=False)
 
 
 def _usual(protocol: str) -> list[str]:

@@ -227,7 +227,7 @@ def begin() -> None:
     there are take operations side by side instead.
     """
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-    terminal.quiet_tensorflow()
+    terminal.import_tensorflow_quietly()
 
 
 def run(
@@ -268,7 +268,7 @@ def run(
         if chief:
             save(judged(refiner, experiment, teaching, data, config), folder)
             shutil.rmtree(work)
-            terminal.screen.print(f"wrote {folder}", soft_wrap=True)
+            terminal.stdout.print(f"wrote {folder}", soft_wrap=True)
 
 
 def _key(experiment: Experiment, teaching: Sequence[Part]) -> str:

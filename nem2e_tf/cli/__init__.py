@@ -6,12 +6,12 @@ from typing import Annotated, NoReturn
 import typer
 
 import nem2e_tf
-from nem2e_tf.cli import data, measuring, recording, study, terminal
+from nem2e_tf.cli import data, measuring, recording, refining, study, terminal
 
 GROUP = "nem2e_tf.commands"
 """Entry points of commands from above the library, which does not import them: setup.cfg."""
 
-app = terminal.application("Muscle activity from human motion.", completion=True)
+app = terminal.make_app("Muscle activity from human motion.", completion=True)
 
 
 def _print_version(wanted: bool) -> None:
@@ -39,19 +39,19 @@ def options(
 
 
 for command in (
+    study.demo,
     recording.estimate,
     recording.report,
     recording.simulate,
-    recording.refine,
-    recording.stream,
-    recording.distortion,
+    refining.refine,
+    refining.distortion,
+    refining.stream,
     measuring.evaluate,
+    measuring.emg,
+    measuring.scale,
     study.prepare,
     study.personalise,
-    measuring.emg,
     study.cohort,
-    measuring.scale,
-    study.demo,
 ):
     app.command()(command)
 for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):

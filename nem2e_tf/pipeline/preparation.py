@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,11 @@ class Settings:
         muscles = MuscleMap.load()
         channels = tuple(muscles.channels)
         return cls(channels, channels, muscles, paths, model)
+
+    def without_unmeasured(self, trials: Iterable[Trial]) -> "Settings":
+        """The same without outputs of which no trial has EMG; as they are if none has any EMG."""
+        measured = self.muscles.measured_in(trial.emg for trial in trials if trial.emg)
+        return replace(self, outputs=tuple(measured)) if measured else self
 
 
 @dataclass(frozen=True)

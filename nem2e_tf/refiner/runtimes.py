@@ -1,5 +1,6 @@
 """A refiner's network in the runtimes that there are."""
 
+import importlib.util
 import io
 import json
 import re
@@ -10,8 +11,8 @@ from zipfile import ZipFile, ZipInfo
 
 import numpy as np
 
+from nem2e_tf.edge import MANIFEST, Layout, Manifest, Network, StepNetwork, step_network
 from nem2e_tf.edge import RUNTIMES as TFLITE
-from nem2e_tf.edge import Layout, Manifest, Network, StepNetwork, step_network
 from nem2e_tf.errors import InputError, nearest, require
 from nem2e_tf.files import replacing
 from nem2e_tf.refiner.trust import check_keras, check_saved_model
@@ -79,6 +80,24 @@ def open_network(folder: Path, runtime: str) -> Network:
     if runtime in TFLITE:
         return step_network(folder, runtime)
     return (open_saved_model if runtime == "savedmodel" else open_onnx)(Manifest.read(folder))
+
+
+def choose_stream_runtime(folder: Path) -> str:
+    """The fastest runtime for a stream that is installed and that a refiner was exported for.
+
+    Args:
+        folder: path. The refiner's.
+
+    Returns:
+        `tflite-int8` or `tflite` where LiteRT is installed, else `keras`.
+
+    Raises:
+        InputError: the manifest of exports cannot be read.
+    """
+    if not (folder / MANIFEST).is_file() or importlib.util.find_spec("ai_edge_litert") is None:
+        return "keras"
+    forms = Manifest.read(folder).forms
+    return next((name for name in ("tflite-int8", "tflite") if TFLITE[name] in forms), "keras")
 
 
 def _keras_model(folder: Path) -> Any:

@@ -212,7 +212,7 @@ def main(
 ) -> None:
     """Measure all in one run."""
     if only is not None:
-        (begin if only is Kind.ours else terminal.quiet_tensorflow)()
+        (begin if only is Kind.ours else terminal.import_tensorflow_quietly)()
         terminal.print_json(measured(only, round(seconds * RATE), steps))
         return
     options = ["--steps", str(steps), "--seconds", str(seconds), "--json"]
@@ -240,10 +240,10 @@ def main(
         terminal.print_json(result)
     else:
         for name, value in result.items():
-            terminal.screen.print(f"{name}: {value}")
+            terminal.stdout.print(f"{name}: {value}")
 
 
 if __name__ == "__main__":
-    app = terminal.application("Training beside plain Keras.")
+    app = terminal.make_app("Training beside plain Keras.")
     app.command()(main)
     terminal.run(app)

@@ -276,7 +276,7 @@ def listing(name: str, size: Any = 1, digest: Any = "0") -> dict[str, Any]:
 
 def test_a_refiner_that_was_not_exported_says_how_to(folder: Path, refused: Refused) -> None:
     (folder / MANIFEST).unlink()
-    with refused(folder, f"no {MANIFEST}", f"python -m export.all {folder}"):
+    with refused(folder, f"no {MANIFEST}", f"nem2e export {folder}"):
         edge.load(folder)
 
 
@@ -343,7 +343,7 @@ def test_a_form_that_was_not_exported_says_how_to(
     folder: Path, refused: Refused, forms: Mapping[str, Any]
 ) -> None:
     change(folder, forms=forms)
-    with refused(folder, "no form 'tflite/float32'", f"python -m export.all {folder}"):
+    with refused(folder, "no form 'tflite/float32'", f"nem2e export {folder}"):
         edge.load(folder)
 
 
@@ -393,7 +393,7 @@ def test_a_changed_byte_is_noticed(folder: Path, refused: Refused) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    with refused(path, "not the file", f"python -m export.all {folder}"):
+    with refused(path, "not the file", f"nem2e export {folder}"):
         edge.load(folder)
     edge.load(folder, "tflite-int8")
 
@@ -401,7 +401,7 @@ def test_a_changed_byte_is_noticed(folder: Path, refused: Refused) -> None:
 def test_a_missing_file_is_noticed(folder: Path, refused: Refused) -> None:
     path = folder / "tflite" / "float32" / "start.tflite"
     path.unlink()
-    with refused(f"{path}: missing", f"python -m export.all {folder}"):
+    with refused(f"{path}: missing", f"nem2e export {folder}"):
         edge.load(folder)
 
 

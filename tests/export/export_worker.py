@@ -53,7 +53,7 @@ def state(folder: Path, runtime: str) -> str:
     try:
         found = edge.load(folder, runtime).refine(np.full((7, 9), 0.5))
     except InputError as error:
-        return "asks" if f"python -m export.all {folder}" in str(error) else str(error)
+        return "asks" if f"nem2e export {folder}" in str(error) else str(error)
     return "works" if np.isfinite(found).all() else "no numbers"
 
 

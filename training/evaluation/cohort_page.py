@@ -38,7 +38,7 @@ _BODY_MASS = 58.0
 _CAUSE_SUBJECTS, _CAUSE_STRIDES = 4, 10
 
 
-app = terminal.application("Set a cohort of virtual people beside real recordings.")
+app = terminal.make_app("Set a cohort of virtual people beside real recordings.")
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def page(
         )
     with replacing(output / "cohort.md") as temporary:
         temporary.write_text(_page(real, people, seed, strides), encoding="utf-8")
-    terminal.screen.print(f"wrote {output / 'cohort.md'}", soft_wrap=True, highlight=False)
+    terminal.stdout.print(f"wrote {output / 'cohort.md'}", soft_wrap=True, highlight=False)
 
 
 def _page(real: dict[str, Likeness], people: Sequence[Person], seed: int, strides: int) -> str:

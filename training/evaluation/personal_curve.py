@@ -45,7 +45,7 @@ PEOPLE = {"subjects": 4, "seed": 202, "strides": 40}
 """Virtual people that no refiner has seen, with enough strides before `UNSEEN`."""
 METHODS = {"refiner": "STDR-Net", "gain_and_lag": "gain and lag", "ridge": "ridge"}
 
-app = terminal.application("What measured cycles of a person are worth.")
+app = terminal.make_app("What measured cycles of a person are worth.")
 
 
 def curve(

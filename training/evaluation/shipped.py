@@ -103,7 +103,7 @@ def _task(tested: Sequence[Estimated], covered: "pd.Series[float]") -> dict[str,
         }
         if muscle in covered.index:
             muscles[muscle]["coverage"] = round(float(covered[muscle]), 3)
-    plain: dict[str, Any] = terminal.finite(
+    plain: dict[str, Any] = terminal.replace_non_finite(
         {
             "muscles": muscles,
             "mean": _mean(muscles, list(muscles)),
