@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nem2e_tf.edge import Border, Manifest
+from nem2e_tf.edge import Manifest, TensorPort
 from nem2e_tf.errors import InputError, require
 
 from .child_process import run_function
@@ -39,7 +39,7 @@ class TFLiteMicro:
 
         described = {Path(name).stem: of for name, of in manifest.forms[FORM]["files"].items()}
         self.arenas: dict[str, int] = {}
-        self._graphs: dict[str, tuple[Any, dict[str, Border], dict[str, Border]]] = {}
+        self._graphs: dict[str, tuple[Any, dict[str, TensorPort], dict[str, TensorPort]]] = {}
         for graph, file in manifest.files(FORM).items():
             arena = smallest_arena(file)
             if arena is None:
@@ -61,10 +61,10 @@ class TFLiteMicro:
         interpreter, inputs, outputs = self._graphs[graph]
         for name, values in tensors.items():
             border = inputs[name]
-            interpreter.set_input(border.inwards(values), border.place)
+            interpreter.set_input(border.quantize(values), border.index)
         interpreter.invoke()
         return {
-            name: border.outwards(interpreter.get_output(border.place))
+            name: border.dequantize(interpreter.get_output(border.index))
             for name, border in outputs.items()
         }
 
@@ -108,9 +108,9 @@ def bisect_arena(file: str, low: str, high: str) -> None:
             print(flush=True)
 
 
-def _border(place: int, details: Mapping[str, Any]) -> Border:
+def _border(place: int, details: Mapping[str, Any]) -> TensorPort:
     """Of what tflite-micro says of a tensor."""
     numbers = details["quantization_parameters"]
-    return Border(
+    return TensorPort(
         place, details["dtype"], float(numbers["scales"][0]), int(numbers["zero_points"][0])
     )

@@ -16,7 +16,7 @@ import typer
 from pydantic import ValidationError
 
 from nem2e_tf.cli import terminal
-from nem2e_tf.edge import shipped
+from nem2e_tf.edge import shipped_refiners
 from nem2e_tf.errors import InputError, nearest, require
 from nem2e_tf.files import read_yaml, replacing
 from nem2e_tf.refiner import CARD, Card
@@ -216,7 +216,7 @@ def main(
         former["protocols"] | of_protocol,
         ran | {"rows": table} if table else former["ablations"],
     )
-    cards = {name: Card.read(folder / CARD) for name, folder in shipped().items()}
+    cards = {name: Card.read(folder / CARD) for name, folder in shipped_refiners().items()}
     text = page(found, experiment, cards)
     for suffix, content in ((".json", json.dumps(found, indent=1) + "\n"), (".md", text)):
         with replacing(output.with_suffix(suffix)) as temporary:

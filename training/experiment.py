@@ -181,9 +181,9 @@ class Experiment(BaseModel):
                 raise InputError(
                     f"{config}: no trial with the task '{task}'; {nearest(task, known)}"
                 )
-        chosen = [trial for trial in trials if trial.task in self.taught]
-        shards = [_prepared(chosen, "recorded trials", model) for model in range(models + 1)]
-        return replace(shards[0], chosen=tuple(shard for one in shards for shard in one.chosen))
+        selected = [trial for trial in trials if trial.task in self.taught]
+        shards = [_prepared(selected, "recorded trials", model) for model in range(models + 1)]
+        return replace(shards[0], selected=tuple(shard for one in shards for shard in one.selected))
 
     def virtual(self) -> Shards | None:
         """Make the virtual people that teach and prepare their trials, or find that done."""
@@ -202,7 +202,7 @@ class Experiment(BaseModel):
         share = 1.0 - self.cohort.share if virtual is not None and self.cohort else 1.0
         parts = []
         for tasks, weight in ((self.tasks, 1.0 - ALSO if self.also else 1.0), (self.also, ALSO)):
-            if (some := _of(recorded, tasks)).chosen:
+            if (some := _of(recorded, tasks)).selected:
                 parts.append(Part(some, self.blocks.fit, share * weight))
         if virtual is not None:
             parts.append(Part(virtual, weight=1.0 - share))
@@ -221,14 +221,14 @@ def _people(
         return None
     last = cohort.subjects - cohort.held_out
     numbers = range(1, cohort.subjects + 1)
-    chosen = {sample_subject(cohort.seed, n).name for n in numbers if among(n, last)}
-    return virtual_people(cohort.subjects, cohort.seed, cohort.strides).where(
-        lambda shard: shard.task in tasks and shard.subject in chosen
+    selected = {sample_subject(cohort.seed, n).name for n in numbers if among(n, last)}
+    return virtual_people(cohort.subjects, cohort.seed, cohort.strides).select(
+        lambda shard: shard.task in tasks and shard.subject in selected
     )
 
 
 def _of(shards: Shards, tasks: Sequence[str]) -> Shards:
-    return shards.where(lambda shard: shard.task in tasks)
+    return shards.select(lambda shard: shard.task in tasks)
 
 
 def virtual_people(subjects: int, seed: int, strides: int = 30) -> Shards:

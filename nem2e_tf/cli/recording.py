@@ -118,9 +118,9 @@ def estimate(
         check_output(plot, PLOTS, request.files.values())
     if report is not None:
         check_output(report, PAGES, request.files.values())
-    result = (estimation.estimate if is_file else partial(estimation.make, output))(
+    result = (estimation.estimate if is_file else partial(estimation.estimate_to_folder, output))(
         request,
-        opened=lambda name, runs: load_refiner(name, interval, runs),
+        load_refiner=lambda name, runs: load_refiner(name, interval, runs),
         stages=terminal.progress_bar,
     )
     facts = result.facts
@@ -135,9 +135,9 @@ def estimate(
     scores = {} if facts.scores is None else {"scores": facts.scores.model_dump()}
     files = {"output": output, "plot": plot, "report": report}
     print_result(
-        facts.verdict, facts.errors(), files, as_json, facts.unlike,
-        model=model, solver=solver, paths=paths, refiner=facts.refiner.name, unlike=facts.unlike,
-        **scores,
+        facts.verdict, facts.marker_error_table(), files, as_json, facts.unfamiliar,
+        model=model, solver=solver, paths=paths, refiner=facts.refiner.name,
+        unlike=facts.unfamiliar, **scores,
     )  # fmt: skip
 
 
@@ -185,8 +185,8 @@ def report(
 ) -> None:
     """Write a page about a trial's result and how far to trust it."""
     from nem2e_tf.files import check_output
-    from nem2e_tf.report import read, write_report
+    from nem2e_tf.report import read_result, write_report
 
     check_output(output, PAGES)
-    write_report(read(folder), output)
+    write_report(read_result(folder), output)
     terminal.print_lines([f"wrote {output}"])

@@ -41,7 +41,7 @@ def refine(
     loaded = load_refiner(refiner, interval, runtime)
     refined = loaded.refine(activity, side)
     bounds = loaded.interval(refined) if interval else refined[[]]
-    terminal.print_warnings(loaded.unlike(activity, side))
+    terminal.print_warnings(loaded.unfamiliar_inputs(activity, side))
     write_frame(refined.join(bounds), output, f"EMG envelopes refined by {loaded.card.name}")
     if plot is not None:
         title = f"{simulated.name}, refined by {loaded.card.name}"
@@ -102,15 +102,15 @@ def distortion(
     The picture has its attention weights and the delay of each muscle.
     """
     from nem2e_tf.files import check_output, read_storage
-    from nem2e_tf.refiner.distortion import distortion as find_distortion
+    from nem2e_tf.refiner.distortion import measure_distortion
     from nem2e_tf.report import plot_distortion
 
     files = [path for path in (simulated, truth) if path is not None]
     check_output(output, PLOTS, files)
     activity, *compared = (read_storage(path) for path in files)
     loaded = load_refiner(refiner)
-    found = find_distortion(loaded, activity, side, *compared)
-    terminal.print_warnings(loaded.unlike(activity, side))
+    found = measure_distortion(loaded, activity, side, *compared)
+    terminal.print_warnings(loaded.unfamiliar_inputs(activity, side))
     plot_distortion(found, output, f"{simulated.name}, refined by {loaded.card.name}")
     if as_json:
         terminal.print_json({"output": str(output), **found.as_json()})

@@ -100,7 +100,7 @@ def estimate_study(
                 progress=progress,
             )
         rows = [*made, *refused]
-        summary.write(rows, output, trials.stem, card.name)
+        summary.write_summary(rows, output, trials.stem, card.name)
     failed = [row for row in rows if row.fault]
     terminal.print_messages(f"failed: {r.subject} {r.trial}: {r.fault}" for r in failed)
     if as_json:
@@ -134,7 +134,7 @@ def personalise(
     with new_folder(output) as whole:
         loaded = load_refiner(refiner)
         with terminal.progress_bar("preparing trials") as progress:
-            pairs = personalisation.record(listed, loaded, jobs=jobs, progress=progress)
+            pairs = personalisation.prepare_pairs(listed, loaded, jobs=jobs, progress=progress)
         with terminal.progress_bar("adapting") as progress:
             adapted = personalisation.personalise(loaded, pairs, seed=seed, progress=progress)
         save(adapted, whole)
