@@ -472,10 +472,10 @@ TABLE: dict[str, list[Case]] = {
     ],
     "A recording (`nem2e estimate`, `nem2e simulate`)": [
         Case("neither motion nor markers", lambda: Recording(moments=Path("id.sto")),
-             "neither --motion nor --markers is given; name one of them"),
+             "neither motion nor markers is given; name one of them"),
         Case("motion and markers",
              lambda: Recording(motion=Path("a.mot"), markers=Path("a.trc"), moments=Path("id.sto")),
-             "--motion and --markers are both given; name one of them"),
+             "motion and markers are both given; name one of them"),
         Case("a coordinate that the model has not",
              simulate(lambda frame: frame.rename(columns={"knee_angle_r": "knee_r"})),
              "motion.mot: column 'knee_r' is not a coordinate of leg.osim; the nearest is"
