@@ -31,7 +31,7 @@ from .child_process import describe_failure, run_function
 from .forms import Parity
 from .latency import ROUNDS, Latency, step_call, time_calls, window_call
 from .memory import FRAMES, measure_peak
-from .networks import open_form, open_whole
+from .networks import open_form, open_window_graph
 from .windows import synthetic_activity
 
 THREADS = (1, 2)
@@ -72,7 +72,7 @@ class Cost:
     error: str | None = None
 
     @property
-    def alone(self) -> Latency:
+    def single_thread(self) -> Latency:
         """Of 100 frames with one thread, or as the runtime has it."""
         return next(iter(self.frames.values()))
 
@@ -80,11 +80,11 @@ class Cost:
 def time_conversions(refiner: Refiner) -> dict[str, float]:
     """Seconds that every form takes to convert, calibration included, by form."""
     taken = {}
-    for room in (savedmodel, onnx, tflite):
-        for recipe in room.RECIPES:
+    for module in (savedmodel, onnx, tflite):
+        for recipe in module.RECIPES:
             with TemporaryDirectory() as folder:
                 start = perf_counter()
-                for form in room.forms(refiner, [recipe]):
+                for form in module.forms(refiner, [recipe]):
                     form.write(Path(folder))
                     taken[form.name] = perf_counter() - start
     return taken
@@ -107,7 +107,7 @@ def measure(refiner: Refiner, rounds: int = ROUNDS) -> tuple[list[Cost], list[Co
     networks = {
         (cost.form, threads): network
         for cost in costs
-        for threads, network in _opened(refiner, manifest, cost.form)
+        for threads, network in _open_by_threads(refiner, manifest, cost.form)
     }
     seconds, base = time_conversions(refiner), measure_peak()
     for cost in costs:
@@ -128,11 +128,13 @@ def measure(refiner: Refiner, rounds: int = ROUNDS) -> tuple[list[Cost], list[Co
     known = {cost.form: cost for cost in (*costs, *tried) if cost.frames}
     if REFERENCE in known:
         for cost in known.values():
-            cost.faster = known[REFERENCE].alone.median_ms / cost.alone.median_ms
+            cost.faster = known[REFERENCE].single_thread.median_ms / cost.single_thread.median_ms
     return costs, tried
 
 
-def _opened(refiner: Refiner, manifest: Manifest, form: str) -> Iterable[tuple[str, Network]]:
+def _open_by_threads(
+    refiner: Refiner, manifest: Manifest, form: str
+) -> Iterable[tuple[str, Network]]:
     """A form's network by the number of its threads."""
     if form == "keras":
         return [("-", refiner.network)]
@@ -142,33 +144,33 @@ def _opened(refiner: Refiner, manifest: Manifest, form: str) -> Iterable[tuple[s
 
 
 def measure_stock_conversions(
-    refiner: Refiner, made: Path, base: int, networks: dict[tuple[str, str], Network]
+    refiner: Refiner, folder: Path, base: int, networks: dict[tuple[str, str], Network]
 ) -> list[Cost]:
     """Try the conversions of `stock_conversion`, each in a process of its own: some kill it.
 
     Args:
         refiner: Refiner, in Keras, loaded from a folder.
-        made: folder for the files.
+        folder: folder for the files.
         base: bytes that a process takes before it opens anything.
         networks: by form and threads; those that were converted are added.
     """
     from .stock_conversion import CONVERSIONS  # imports TensorFlow, which `main` does quietly
 
-    layout, folder = refiner.network.layout, str(refiner.folder)
+    layout, source = refiner.network.layout, str(refiner.folder)
     windows = synthetic_activity(WINDOWS, FRAMES, layout.inputs)
     expected = refiner.network(windows)
     found = []
     for name in CONVERSIONS:
-        file = made / f"{name}.tflite"
-        done = run_function("stock_conversion", "convert", folder, name, str(file))
+        file = folder / f"{name}.tflite"
+        done = run_function("stock_conversion", "convert", source, name, str(file))
         if done.returncode:
             found.append(Cost(name, error=describe_failure(done)))
             continue
         cost = Cost(name, 1, file.stat().st_size, float(done.stdout.split()[-1]))
-        cost.memory_bytes = measure_peak(folder, "file", str(file)) - base
+        cost.memory_bytes = measure_peak(source, "file", str(file)) - base
         for count in THREADS:
-            networks[name, str(count)] = network = open_whole(file, layout, count)
-            cost.worst = Parity.of(network(windows), expected).worst
+            networks[name, str(count)] = network = open_window_graph(file, layout, count)
+            cost.worst = Parity.from_outputs(network(windows), expected).worst
         found.append(cost)
     return found
 
@@ -188,8 +190,8 @@ def as_rich(costs: Iterable[Cost], title: str) -> Table:
             str(cost.files),
             f"{cost.bytes:,}",
             "" if cost.conversion_seconds is None else f"{cost.conversion_seconds:.1f}",
-            f"{cost.alone.median_ms:.2f}",
-            f"{cost.alone.p99_ms:.1f}",
+            f"{cost.single_thread.median_ms:.2f}",
+            f"{cost.single_thread.p99_ms:.1f}",
             "" if both is None else f"{both.median_ms:.2f}",
             "" if step is None else f"{1e3 * step.median_ms:.0f}",
             "" if step is None else f"{1e3 * step.p99_ms:.0f}",

@@ -61,12 +61,12 @@ def window_call(network: Network) -> Callable[[], Any]:
 
 def step_call(network: StepNetwork) -> Callable[[], Any]:
     """A call that takes a step into the encoder and another out of the decoder."""
-    layout, seen = network.layout, network.before + 1 + network.after
+    layout, attended = network.layout, network.before + 1 + network.after
     frames = np.full((1, layout.frames * layout.inputs), 0.1, np.float32)
     directions = 1 if layout.causal else 2
-    encoded = np.zeros((seen, directions * layout.encoder_units), np.float32)
-    keys = np.zeros((seen, layout.attention_units), np.float32)
-    beyond = np.zeros((1, seen), np.float32)
+    encoded = np.zeros((attended, directions * layout.encoder_units), np.float32)
+    keys = np.zeros((attended, layout.attention_units), np.float32)
+    beyond = np.zeros((1, attended), np.float32)
     encode, decode = network.encoder(), network.decoder(encoded[:1])
 
     def step() -> None:

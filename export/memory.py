@@ -14,7 +14,7 @@ from nem2e_tf.refiner.runtimes import open_network
 
 # No TensorFlow here: its memory would be part of every measurement.
 from .child_process import describe_failure, run_function
-from .networks import open_form, open_whole
+from .networks import open_form, open_window_graph
 
 FRAMES = 100
 """What every form refines to be measured."""
@@ -31,7 +31,7 @@ def print_peak(*of: str) -> None:
         folder, form, *file = Path(of[0]), *of[1:]
         manifest = Manifest.read(folder)
         network = (
-            open_whole(Path(file[0]), manifest.layout)
+            open_window_graph(Path(file[0]), manifest.layout)
             if file
             else open_network(folder, "keras")
             if form == "keras"

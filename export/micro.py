@@ -50,22 +50,22 @@ class TFLiteMicro:
                 ("inputs", interpreter.get_input_details),
                 ("outputs", interpreter.get_output_details),
             )
-            borders = [
-                {name: _border(i, details(i)) for i, name in enumerate(described[graph][side])}
+            ports = [
+                {name: _tensor_port(i, details(i)) for i, name in enumerate(described[graph][side])}
                 for side, details in sides
             ]
-            self._graphs[graph] = (interpreter, *borders)
+            self._graphs[graph] = (interpreter, *ports)
 
     def __call__(self, graph: str, **tensors: np.ndarray) -> dict[str, np.ndarray]:
         """Run a graph."""
         interpreter, inputs, outputs = self._graphs[graph]
         for name, values in tensors.items():
-            border = inputs[name]
-            interpreter.set_input(border.quantize(values), border.index)
+            port = inputs[name]
+            interpreter.set_input(port.quantize(values), port.index)
         interpreter.invoke()
         return {
-            name: border.dequantize(interpreter.get_output(border.index))
-            for name, border in outputs.items()
+            name: port.dequantize(interpreter.get_output(port.index))
+            for name, port in outputs.items()
         }
 
 
@@ -108,7 +108,7 @@ def bisect_arena(file: str, low: str, high: str) -> None:
             print(flush=True)
 
 
-def _border(place: int, details: Mapping[str, Any]) -> TensorPort:
+def _tensor_port(place: int, details: Mapping[str, Any]) -> TensorPort:
     """Of what tflite-micro says of a tensor."""
     numbers = details["quantization_parameters"]
     return TensorPort(
