@@ -58,7 +58,8 @@ def test_help_lists_the_commands_of_export_and_training_and_loads_nothing_heavy(
     assert heavy == "[]", done.stderr
     listed = {line.split()[0] for line in shown if line.startswith("  ") and line.split()}
     assert {"export", "fit", "verify", "estimate", "--version", "--install-completion"} <= listed
-    assert all(len(line) <= 80 and "..." not in line for line in shown)
+    assert all(len(line) <= 80 for line in shown)
+    assert not any("..." in line for line in shown if line.startswith("  "))
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,6 @@ def test_what_is_missing_is_told_in_one_line_at_once(
     refused(without(missing, *arguments), *words)
 
 
-def test_a_library_that_is_missing_within_a_command_is_told_in_one_line(tmp_path: Path) -> None:
-    folder = str(tmp_path / "people")
-    done = without(["opensim"], "cohort", "--subjects", "1", "-o", folder)
-    refused(done, "opensim is not installed", "pip install nem2e-tf")
+def test_a_library_that_is_missing_within_a_command_is_told_in_one_line() -> None:
+    done = without(["scipy"], "evaluate", "--measured", "a.sto", "--estimate", "b.sto")
+    refused(done, "scipy is not installed", "pip install nem2e-tf")
