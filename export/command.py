@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from nem2e_tf.cli.options import Json
-from nem2e_tf.errors import InputError, nearest, require
+from nem2e_tf.errors import InputError, require, suggest_name
 
 FORMS = (
     "savedmodel", "onnx",
@@ -63,7 +63,7 @@ def choose_forms(names: Sequence[str] | None) -> list[str]:
     """The forms of these names in the order of `FORMS`, or all; `InputError` for an unknown one."""
     for name in names or ():
         if name not in FORMS:
-            raise InputError(f"there is no form '{name}'; {nearest(name, FORMS)}")
+            raise InputError(f"there is no form '{name}'; {suggest_name(name, FORMS)}")
     return [name for name in FORMS if not names or name in names]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nem2e_tf.edge import Signals
-from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.errors import InputError, suggest_name
 from nem2e_tf.pipeline import Pair
 
 if TYPE_CHECKING or __package__ == "export":  # run from a checkout
@@ -95,7 +95,7 @@ def scale_inputs(pair: Pair, signals: Signals) -> np.ndarray:
         if channel not in pair.simulated:
             raise InputError(
                 f"the refiner takes channel '{channel}', which virtual people do not have;"
-                f" {nearest(channel, pair.simulated.columns)}"
+                f" {suggest_name(channel, pair.simulated.columns)}"
             )
     return pair.simulated[list(signals.inputs)].to_numpy() / signals.input_maximum
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import nem2e_tf
+from nem2e_tf.report import read_result
 from nem2e_tf.study import Request
 
 LIGHT = ("tensorflow", "keras", "opensim", "pandas", "scipy", "pydantic", "typer", "rich", "yaml")
@@ -59,7 +60,7 @@ def test_estimating_in_python_gives_what_the_command_gives(
         model=str(walk45_request.model), motion=recording.motion, moments=recording.moments,
         emg=walk45_request.emg, refiner="walking", start=40, end=45,
     )  # fmt: skip
-    written = nem2e_tf.study.estimation.read_result(walk45_result)
+    written = read_result(walk45_result)
     pd.testing.assert_frame_equal(result.emg, written.refined, rtol=0, atol=1e-6)
     assert result.verdict == written.verdict
     assert "Result of walk45" in repr(result) and "mean r against measured EMG" in repr(result)

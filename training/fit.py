@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nem2e_tf.cli import terminal
 from nem2e_tf.edge import MANIFEST
-from nem2e_tf.files import UNFINISHED, alone_in, check_folder
+from nem2e_tf.files import UNFINISHED_PREFIX, check_folder, exclusive_lock
 from nem2e_tf.pipeline import Scales, channel_maxima, maxima_by_person
 from nem2e_tf.pipeline.windows import make_windows
 from nem2e_tf.refiner import CARD, Refiner
@@ -212,7 +212,7 @@ def save(refiner: Refiner, folder: Path) -> None:
     room, the former stays.
     """
     check_folder(folder)
-    with TemporaryDirectory(prefix=UNFINISHED, dir=folder) as beside:
+    with TemporaryDirectory(prefix=UNFINISHED_PREFIX, dir=folder) as beside:
         whole = Path(beside)
         write_keras_model(refiner.model, whole / WEIGHTS)
         refiner.card.write(whole / CARD)
@@ -265,7 +265,7 @@ def run(
     chief = is_chief(spread)
     with ExitStack() as held:
         for place in (folder, work) if chief else ():
-            held.enter_context(alone_in(check_folder(place)))
+            held.enter_context(exclusive_lock(check_folder(place)))
         refiner = fit(experiment, teaching, work, strategy=spread)
         if chief:
             save(judged(refiner, experiment, teaching, data, config), folder)

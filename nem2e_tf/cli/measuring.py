@@ -32,12 +32,14 @@ def emg(
 
     They are normalised once over all trials given, or by --mvc trials.
     """
-    from nem2e_tf.signals import outputs, session
+    from nem2e_tf.signals import output_paths, process_session
 
-    paths = outputs(raw, output, mvc or ())
-    done = session(raw, mvc or (), channels=channel, band=(low, high), cutoff=cutoff, notch=notch)
-    terminal.print_messages(done.faults)
-    for file, frame in done.trials.items():
+    paths = output_paths(raw, output, mvc or ())
+    processed = process_session(
+        raw, mvc or (), channels=channel, band=(low, high), cutoff=cutoff, notch=notch
+    )
+    terminal.print_messages(processed.faults)
+    for file, frame in processed.trials.items():
         write_frame(frame, paths[file], f"EMG envelopes of {file.name}")
 
 
@@ -82,10 +84,9 @@ def evaluate(
 ) -> None:
     """Score an estimate against measured EMG, muscle by muscle."""
     from nem2e_tf.files import read_storage
-    from nem2e_tf.signals import MuscleMap
-    from nem2e_tf.signals.agreement import agreement
+    from nem2e_tf.signals import MuscleMap, score_agreement
 
-    result = agreement(
+    result = score_agreement(
         read_storage(measured),
         read_storage(estimate),
         None if baseline is None else read_storage(baseline),

@@ -26,7 +26,7 @@ def prepare(
     The folder is what training reads. What is prepared already is not made again. Exits with status
     1 if a trial had to be skipped.
     """
-    from nem2e_tf.files import alone_in, check_folder, read_trials
+    from nem2e_tf.files import check_folder, exclusive_lock, read_trials
     from nem2e_tf.pipeline import preparation
 
     listed = read_trials(trials, data)
@@ -35,7 +35,10 @@ def prepare(
     unmeasured = [channel for channel in standard.outputs if channel not in settings.outputs]
     terminal.print_warnings((), [f"no trial has EMG of {name}: left out" for name in unmeasured])
     terminal.import_tensorflow_quietly()
-    with alone_in(check_folder(output)), terminal.progress_bar("preparing trials") as progress:
+    with (
+        exclusive_lock(check_folder(output)),
+        terminal.progress_bar("preparing trials") as progress,
+    ):
         prepared = preparation.prepare(
             listed,
             output,
@@ -71,7 +74,7 @@ def estimate_study(
 ) -> None:
     """Run `nem2e estimate --trials`."""
     from nem2e_tf.edge import refiner_folder
-    from nem2e_tf.files import alone_in, check_folder, read_trials
+    from nem2e_tf.files import check_folder, exclusive_lock, read_trials
     from nem2e_tf.refiner import CARD, Card
     from nem2e_tf.study import batch, summary
 
@@ -89,7 +92,7 @@ def estimate_study(
     card = Card.read(refiner_folder(refiner) / CARD)
     page = "" if report is None else report.name
     common = batch.Settings(refiner, report=page, **settings)
-    with alone_in(check_folder(output)):
+    with exclusive_lock(check_folder(output)):
         with terminal.progress_bar("estimating trials") as progress:
             made = batch.estimate_all(
                 listed,
@@ -126,12 +129,12 @@ def personalise(
     jobs: Jobs = -1,
 ) -> None:
     """Adapt a refiner to one person, from a few measured cycles."""
-    from nem2e_tf.files import new_folder, read_trials
+    from nem2e_tf.files import create_folder, read_trials
     from nem2e_tf.refiner import personalise as personalisation
     from nem2e_tf.refiner import save
 
     listed = read_trials(trials, data)
-    with new_folder(output) as whole:
+    with create_folder(output) as whole:
         loaded = load_refiner(refiner)
         with terminal.progress_bar("preparing trials") as progress:
             pairs = personalisation.prepare_pairs(listed, loaded, jobs=jobs, progress=progress)
@@ -160,11 +163,14 @@ def cohort(
     Their EMG differs from the simulation by the causes that make people's differ.
     """
     from nem2e_tf.cohort import Recipe, make_cohort, switched_on
-    from nem2e_tf.files import alone_in, check_folder
+    from nem2e_tf.files import check_folder, exclusive_lock
 
     acting = switched_on(None if only is None else _split_names(only), _split_names(without))
     recipe = Recipe(seed, tuple(_split_names(tasks)), strides, acting, raw)
-    with alone_in(check_folder(output)), terminal.progress_bar("making virtual people") as progress:
+    with (
+        exclusive_lock(check_folder(output)),
+        terminal.progress_bar("making virtual people") as progress,
+    ):
         trials = make_cohort(output, subjects, recipe, jobs=jobs, progress=progress)
     terminal.print_lines([f"wrote {trials}"])
 
@@ -181,7 +187,7 @@ def demo(
     """
     from nem2e_tf.cohort import demo_walk
     from nem2e_tf.files import check_folder
-    from nem2e_tf.signals.agreement import agreement
+    from nem2e_tf.signals import score_agreement
 
     check_folder(output)
     terminal.stdout.print(
@@ -196,7 +202,7 @@ def demo(
     write_frame(refined, output / "emg.sto", f"EMG envelopes of a {what}")
     plot_refined(simulated, refined, output / "emg.png", what.capitalize(), measured)
     terminal.print_lines(f"wrote {path}" for path in [output / "emg.png", *written])
-    terminal.stdout.print(agreement(measured, refined, simulated).as_rich())
+    terminal.stdout.print(score_agreement(measured, refined, simulated).as_rich())
 
 
 def _split_names(listed: str) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nem2e_tf.edge.layout import Layout
-from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.errors import InputError, suggest_name
 
 MANIFEST = "exports.json"
 FORMAT = 1
@@ -65,7 +65,7 @@ class Manifest:
         command = f"nem2e export {self.folder}"
         if form not in self.forms:
             raise InputError(
-                f"{self.folder}: no form '{form}'; {nearest(form, self.forms)}; export it:"
+                f"{self.folder}: no form '{form}'; {suggest_name(form, self.forms)}; export it:"
                 f" {command}"
             )
         try:
@@ -120,7 +120,6 @@ def refiner_folder(refiner: str | os.PathLike[str]) -> Path:
     """A refiner's folder by its name or path; `InputError` where there is none."""
     folder = shipped_refiners().get(str(refiner)) or Path(refiner)
     if not folder.is_dir():
-        raise InputError(
-            f"{refiner}: no such refiner or folder; {nearest(str(refiner), shipped_refiners())}"
-        )
+        suggestion = suggest_name(str(refiner), shipped_refiners())
+        raise InputError(f"{refiner}: no such refiner or folder; {suggestion}")
     return folder

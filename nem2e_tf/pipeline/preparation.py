@@ -13,16 +13,16 @@ from nem2e_tf import simulation
 from nem2e_tf.errors import InputError, require
 from nem2e_tf.files import Trial, check_folder, read_motion, read_storage
 from nem2e_tf.pipeline.shards import Manifest, Pair, Shards, read_shard_info, write_shard
-from nem2e_tf.processes import in_processes
+from nem2e_tf.processes import map_in_processes
 from nem2e_tf.signals import (
     RATE,
     MuscleMap,
     combine,
-    common_times,
+    common_time_range,
     filters,
-    grid,
     low_pass,
     resample,
+    time_grid,
 )
 from nem2e_tf.simulation import COORDINATES, CUTOFF, load_leg, simulate
 
@@ -40,7 +40,7 @@ class Settings:
         muscles: MuscleMap.
         paths: `exact` or `polynomial` muscle paths.
         model: 0 is the trial's own model, another number one of its like; see
-            `nem2e_tf.simulation.altered`.
+            `nem2e_tf.simulation.model_variants`.
     """
 
     inputs: tuple[str, ...]
@@ -58,7 +58,7 @@ class Settings:
 
     def without_unmeasured(self, trials: Iterable[Trial]) -> "Settings":
         """The same without outputs of which no trial has EMG; as they are if none has any EMG."""
-        measured = self.muscles.measured_in(trial.emg for trial in trials if trial.emg)
+        measured = self.muscles.measured_channels_in(trial.emg for trial in trials if trial.emg)
         return replace(self, outputs=tuple(measured)) if measured else self
 
 
@@ -102,24 +102,26 @@ def simulate_pair(trial: Trial, settings: Settings) -> Pair:
         raise InputError(f"{trial.name}: has no {missing}; preparing needs it")
     muscles = settings.muscles
     envelopes = read_storage(trial.emg)
-    side = muscles.side_of(settings.outputs, envelopes.columns)
+    side = muscles.find_side(settings.outputs, envelopes.columns)
     leg = load_leg(trial.model, side)
     motion = read_motion(trial.motion, leg.rotations)
     activity = simulate(
         leg, motion, read_storage(trial.moments), start=trial.start, end=trial.end,
         paths=settings.paths, model=settings.model,
     )  # fmt: skip
-    low, high = common_times(
+    low, high = common_time_range(
         {str(trial.motion): activity, str(trial.emg): envelopes},
         max(trial.start, activity.index[0]),
         min(trial.end, activity.index[-1]),
     )
-    times = grid(low, high)
+    times = time_grid(low, high)
     angles = low_pass(motion[list(leg.coordinates)], CUTOFF, str(trial.motion))
     angles = resample(angles, times)
     sources = ((activity, settings.inputs, trial.model), (envelopes, settings.outputs, trial.emg))
     simulated, measured = (
-        resample(combine(frame, muscles.require(channels, frame.columns, side, str(what))), times)
+        resample(
+            combine(frame, muscles.require_columns(channels, frame.columns, side, str(what))), times
+        )
         for frame, channels, what in sources
     )
     return Pair(
@@ -195,7 +197,7 @@ def _run_parallel(
     """Each trial's number with its pair, or with what is wrong with it, as they get done."""
     if pending:
         with _use_backend(backend, scheduler):
-            yield from in_processes(partial(_try_trial, settings=settings), pending, jobs)
+            yield from map_in_processes(partial(_try_trial, settings=settings), pending, jobs)
 
 
 def _try_trial(trial: Trial, settings: Settings) -> Pair | str:

@@ -17,7 +17,7 @@ from pydantic import (
 
 from nem2e_tf.edge import LARGEST_RATE, LONGEST_WINDOW
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import replacing
+from nem2e_tf.files import replace_file
 from nem2e_tf.refiner import familiarity, intervals
 from nem2e_tf.signals import Weights
 
@@ -115,7 +115,7 @@ class Card(BaseModel):
     def write(self, path: Path) -> None:
         """Write card.json."""
         text = json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False)
-        with replacing(path) as temporary:
+        with replace_file(path) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")
 
 

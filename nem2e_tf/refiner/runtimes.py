@@ -13,8 +13,8 @@ import numpy as np
 
 from nem2e_tf.edge import MANIFEST, Layout, Manifest, Network, StepNetwork, load_step_network
 from nem2e_tf.edge import RUNTIMES as TFLITE
-from nem2e_tf.errors import InputError, nearest, require
-from nem2e_tf.files import replacing
+from nem2e_tf.errors import InputError, require, suggest_name
+from nem2e_tf.files import replace_file
 from nem2e_tf.refiner.trust import check_keras, check_saved_model
 
 WEIGHTS = "refiner.keras"
@@ -74,7 +74,7 @@ def open_network(folder: Path, runtime: str) -> Network:
             for it.
     """
     if runtime not in RUNTIMES:
-        raise InputError(f"there is no runtime '{runtime}'; {nearest(runtime, RUNTIMES)}")
+        raise InputError(f"there is no runtime '{runtime}'; {suggest_name(runtime, RUNTIMES)}")
     if runtime == "keras":
         return KerasNetwork(_load_keras_model(folder))
     if runtime in TFLITE:
@@ -122,7 +122,7 @@ def _load_error(path: Path, what: str, error: Exception) -> InputError:
 
 def write_keras_model(model: Any, path: Path) -> None:
     """Write a Keras model as `keras.Model.save` does, but the same bytes whenever it is written."""
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         model.save(temporary)
         saved = io.BytesIO(temporary.read_bytes())
         with ZipFile(saved) as dated, ZipFile(temporary, "w") as plain:

@@ -135,7 +135,7 @@ class MarkerError(Table):
 
 
 class Errors(Table):
-    """Scores of one muscle: see `nem2e_tf.signals.metrics.table`."""
+    """Scores of one muscle: see `nem2e_tf.signals.metrics.score_table`."""
 
     rmse: float
     nrmse: float

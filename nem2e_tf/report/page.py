@@ -5,7 +5,7 @@ import hashlib
 from importlib import resources
 from pathlib import Path
 
-from nem2e_tf.files import replacing
+from nem2e_tf.files import replace_file
 from nem2e_tf.report import palette
 from nem2e_tf.report.contents import page_contents
 from nem2e_tf.report.result import Result
@@ -45,5 +45,5 @@ def write_report(result: Result, path: Path) -> None:
         path: path. An .html file; an existing one is replaced.
     """
     text = render_page(result)
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -21,7 +21,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import check_new_folder, new_folder, read_storage, write_storage
+from nem2e_tf.files import check_new_folder, create_folder, read_storage, write_storage
 from nem2e_tf.report.facts import Facts, Inputs
 from nem2e_tf.simulation import Verdict
 
@@ -87,7 +87,7 @@ class Result:
             f" {facts.start:.2f}-{facts.end:.2f} s at {facts.rate:g} Hz",
             f"  emg: {len(self.refined)} frames of {', '.join(facts.muscles)}",
             f"  simulated by {facts.inputs.solver}, refined by {facts.refiner.name}",
-            f"  verdict: {'sound' if verdict.sound else 'not sound'},"
+            f"  verdict: {'sound' if verdict.is_sound else 'not sound'},"
             f" {count} warning{'' if count == 1 else 's'}",
         ]
         if facts.scores is not None:
@@ -133,7 +133,7 @@ def write_result(result: Result, folder: Path) -> None:
         frames[MEASURED] = (result.measured, "Measured EMG envelopes")
     # A title is one line, whatever a file is called.
     name = " ".join(facts.name.split())
-    with new_folder(folder) as whole:
+    with create_folder(folder) as whole:
         for file, (frame, title) in frames.items():
             write_storage(frame, whole / file, f"{title} of {name}")
         text = facts.model_dump_json(indent=1, by_alias=True)

@@ -8,9 +8,16 @@ from functools import partial
 from pathlib import Path
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import Trial, check_folder, check_new_folder, clear, remove, unfinished
+from nem2e_tf.files import (
+    Trial,
+    check_folder,
+    check_new_folder,
+    remove_path,
+    remove_unfinished,
+    unfinished_path,
+)
 from nem2e_tf.pipeline import Progress
-from nem2e_tf.processes import in_own_processes
+from nem2e_tf.processes import map_in_own_processes
 from nem2e_tf.report import FACTS, Result, read_result, write_report, write_result
 from nem2e_tf.simulation import Recording
 from nem2e_tf.study.estimation import estimate
@@ -95,11 +102,11 @@ def estimate_all(
         OSError: the disk is full, or the folder cannot be written to.
     """
     for result_folder in {(folder / trial_folder(trial)).parent for trial in trials}:
-        clear(check_folder(result_folder))
+        remove_unfinished(check_folder(result_folder))
     rows: dict[int, Row] = {}
     items = dict(enumerate(trials))
     work = partial(_try_trial, folder=folder, settings=settings, begin=begin)
-    for number, row in in_own_processes(work, items, jobs):
+    for number, row in map_in_own_processes(work, items, jobs):
         rows[number] = row or _failed_row(trials[number], "its process died, as for want of memory")
         if progress is not None:
             progress(len(rows), len(trials))
@@ -145,7 +152,7 @@ def _estimate_or_read(
     made = estimate(request)
     if outdated:
         # In one step, so that a kill leaves a result or none.
-        folder.replace(unfinished(folder))
-        remove(unfinished(folder))
+        folder.replace(unfinished_path(folder))
+        remove_path(unfinished_path(folder))
     write_result(made, folder)
     return made, False
