@@ -54,14 +54,14 @@ class Windows:
 def fitted_recordings(signals: Signals, tasks: Iterable[str]) -> list[np.ndarray]:
     """Recordings of virtual people who teach, `(frames, inputs)`, in shares; all synthetic."""
     tasks = set(tasks)
-    people = experiments.virtual_people(PEOPLE, FITTED_SEED, STRIDES)
+    people = experiments.prepare_virtual_people(PEOPLE, FITTED_SEED, STRIDES)
     return [scale_inputs(pair, signals) for pair in people.pairs() if pair.task in tasks]
 
 
 def virtual_windows(signals: Signals, tasks: Iterable[str], count: int = EACH) -> Windows:
     """Windows of virtual people whom no refiner was fitted on."""
     tasks = set(tasks)
-    people = experiments.virtual_people(PEOPLE, UNSEEN_SEED, STRIDES).pairs()
+    people = experiments.prepare_virtual_people(PEOPLE, UNSEEN_SEED, STRIDES).pairs()
     pairs = [_scale_to_maximum(pair) for pair in people if pair.task in tasks]
     return _cut_windows(pairs, signals, count, synthetic=True)
 
@@ -77,7 +77,7 @@ def recorded_windows(signals: Signals, tasks: Iterable[str], count: int = EACH) 
     for task in tasks:
         config = experiments.CONFIGS / f"{task}.yaml"
         experiment = experiments.read_experiment(config).model_copy(update={"also": []})
-        for pair in experiment.recorded(folder, config).pairs():
+        for pair in experiment.prepare_recorded(folder, config).pairs():
             known = _scale_to_maximum(pair) if of_shares else pair
             pairs.append(known.block(*experiment.blocks.test))
     return _cut_windows(pairs, signals, count, synthetic=False)

@@ -162,11 +162,13 @@ def cohort(
 
     Their EMG differs from the simulation by the causes that make people's differ.
     """
-    from nem2e_tf.cohort import Recipe, make_cohort, switched_on
+    from nem2e_tf.cohort import Recipe, make_cohort, select_causes
     from nem2e_tf.files import check_folder, exclusive_lock
 
-    acting = switched_on(None if only is None else _split_names(only), _split_names(without))
-    recipe = Recipe(seed, tuple(_split_names(tasks)), strides, acting, raw)
+    active_causes = select_causes(
+        None if only is None else _split_names(only), _split_names(without)
+    )
+    recipe = Recipe(seed, tuple(_split_names(tasks)), strides, active_causes, raw)
     with (
         exclusive_lock(check_folder(output)),
         terminal.progress_bar("making virtual people") as progress,
@@ -185,7 +187,7 @@ def demo(
 
     No refiner was fitted on that person. All of it is synthetic.
     """
-    from nem2e_tf.cohort import demo_walk
+    from nem2e_tf.cohort import write_demo_walk
     from nem2e_tf.files import check_folder
     from nem2e_tf.signals import score_agreement
 
@@ -195,7 +197,7 @@ def demo(
         " simulation does not know."
     )
     with terminal.progress_bar("simulating") as progress:
-        simulated, measured, written = demo_walk(output, progress)
+        simulated, measured, written = write_demo_walk(output, progress)
     loaded = load_refiner(refiner)
     refined = loaded.refine(simulated)
     what = f"synthetic walk, refined by {loaded.card.name}"
