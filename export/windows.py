@@ -12,8 +12,10 @@ from nem2e_tf.pipeline import Pair
 
 if TYPE_CHECKING or __package__ == "export":  # run from a checkout
     from training import experiment as experiments
+    from training import places
 else:
     from ..training import experiment as experiments
+    from ..training import places
 
 FITTED_SEED, UNSEEN_SEED = 101, 1
 """Seeds of virtual people: those whom the shipped refiners are fitted on, and others."""
@@ -68,14 +70,14 @@ def virtual_windows(signals: Signals, tasks: Iterable[str], count: int = EACH) -
 
 def recorded_windows(signals: Signals, tasks: Iterable[str], count: int = EACH) -> Windows | None:
     """Windows of the later time of the recorded trials, or None where those are not at hand."""
-    folder = experiments.find_data_folder()
+    folder = places.find_data_folder()
     if folder is None or not folder.is_dir():
         return None
     # A refiner whose envelopes are shares of a maximum has no other unit.
     of_shares = bool(np.all(signals.output_maximum == 1.0))
     pairs: list[Pair] = []
     for task in tasks:
-        config = experiments.CONFIGS / f"{task}.yaml"
+        config = places.CONFIGS / f"{task}.yaml"
         experiment = experiments.read_experiment(config).model_copy(update={"also": []})
         for pair in experiment.prepare_recorded(folder, config).pairs():
             known = _scale_to_maximum(pair) if of_shares else pair

@@ -27,8 +27,9 @@ from .evaluation.results import Result, ablation_result, figure_names, read_resu
 from .evaluation.results_figures import draw
 from .evaluation.results_page import page
 from .evaluation.scoring import Method, ScoredRecording, Section
-from .experiment import EVALUATION, REPOSITORY, RUNS, Experiment, read_experiment
+from .experiment import Experiment, read_experiment
 from .fit import configure_tensorflow
+from .places import EVALUATION, REPOSITORY, RUNS
 
 Step = Callable[[str, str], None]
 """Told of a method and of the fold on which it has been fitted."""

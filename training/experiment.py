@@ -26,18 +26,10 @@ from nem2e_tf.errors import InputError, suggest_name
 from nem2e_tf.files import Trial, check_folder, exclusive_lock, read_trials, read_yaml
 from nem2e_tf.pipeline import Augmentation, Pair, Settings, Shards, prepare
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-"""The top of the checkout; of an installed package, its own folder."""
-IS_CHECKOUT = (REPOSITORY / "setup.cfg").is_file()
-CONFIGS = Path(__file__).resolve().parent / "configs"
-"""Experiments of the shipped refiners."""
+from .places import RUNS, find_data_folder
+
 ADDITIONAL_TASKS_SHARE = 0.3
 """Share of the recorded windows that is of the tasks that teach too."""
-EVALUATION = Path(__file__).resolve().parent / "evaluation" / "evaluation.yaml"
-"""How networks are fitted to be compared, and on whom."""
-RUNS = (REPOSITORY if IS_CHECKOUT else Path()) / "runs"
-"""What training keeps between runs: simulations, checkpoints, logs. In the current folder where the
-package is installed."""
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -270,34 +262,3 @@ def read_experiment(path: str | os.PathLike[str]) -> Experiment:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the whole"
         raise InputError(f"{path}: {place}: {first['msg']}") from None
-
-
-def find_config(config: Path) -> Path:
-    """The file of an experiment, which may be given by the name of a shipped one."""
-    named = CONFIGS / f"{config}.yaml"
-    return named if not config.exists() and named.is_file() else config
-
-
-def default_folder(experiment: Experiment) -> Path:
-    """Where a refiner is written unless told otherwise: `saved_models/` of a checkout, or here."""
-    return (REPOSITORY / "saved_models" if IS_CHECKOUT else Path()) / experiment.name
-
-
-def find_data_folder() -> Path | None:
-    """Folder of the recordings: `NEM2E_DATA`, or `../shared/data` beside a checkout.
-
-    None where there is neither; the files of a list of trials then lie beside the list.
-    """
-    named = os.environ.get("NEM2E_DATA")
-    if named:
-        return Path(named)
-    beside = REPOSITORY.parent / "shared" / "data"
-    return beside if IS_CHECKOUT and beside.is_dir() else None
-
-
-def data_folder() -> Path:
-    """The same; `InputError` where there is none."""
-    folder = find_data_folder()
-    if folder is None:
-        raise InputError("no folder of recordings; name it with --data or in NEM2E_DATA")
-    return folder

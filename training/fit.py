@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -23,16 +24,8 @@ from .calibration import calibrate_refiner
 from .cards import card_of, median, unit
 from .evaluation.overground import simulate_overground_stride
 from .evaluation.shipped_scores import card_scores
-from .experiment import (
-    EVALUATION,
-    RUNS,
-    Experiment,
-    Part,
-    default_folder,
-    find_config,
-    find_data_folder,
-    read_experiment,
-)
+from .experiment import Experiment, Part, read_experiment
+from .places import EVALUATION, RUNS, default_folder, find_config, find_data_folder
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -254,11 +247,9 @@ def run(
     Raises:
         InputError: the experiment, its list of trials or a recording cannot be used.
     """
-    import shutil
-
     config = find_config(config)
     experiment = read_experiment(config)
-    folder = output or default_folder(experiment)
+    folder = output or default_folder(experiment.name)
     check_folder(folder)
     configure_tensorflow()
     from .strategy import is_chief, make_strategy, run_on_chief_first

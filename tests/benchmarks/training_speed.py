@@ -30,8 +30,9 @@ from nem2e_tf.cli import terminal
 from nem2e_tf.network.stdr_net import Fold, PaddingMask, Unfold, build_training_model, stdr_net
 from nem2e_tf.pipeline.windows import disable_autotuning
 from nem2e_tf.signals import RATE
-from training.experiment import CONFIGS, REPOSITORY, read_experiment
+from training.experiment import read_experiment
 from training.fit import configure_tensorflow, make_optimizer
+from training.places import CONFIGS, REPOSITORY
 
 CHANNELS, PLAIN_BATCH = 9, 32
 

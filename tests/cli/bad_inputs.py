@@ -260,7 +260,8 @@ def experiment(change: str) -> Call:
     """Reading an experiment with a line more."""
 
     def call() -> None:
-        from training.experiment import CONFIGS, read_experiment
+        from training.experiment import read_experiment
+        from training.places import CONFIGS
 
         text = (CONFIGS / "walking.yaml").read_text(encoding="utf-8")
         read_experiment(wrote("walking.yaml", f"{text}{change}\n"))

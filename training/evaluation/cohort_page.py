@@ -26,7 +26,7 @@ from nem2e_tf.files import check_folder, read_motion, read_storage, replace_file
 from nem2e_tf.signals import RATE, metrics, resample
 from nem2e_tf.simulation import load_leg, simulate
 
-from ..experiment import REPOSITORY, data_folder
+from ..places import REPOSITORY, data_folder
 from .cohort_comparison import (
     CURVES,
     ComparisonMeasures,

@@ -23,16 +23,9 @@ from nem2e_tf.refiner.personalise import personalise
 from nem2e_tf.report import palette
 from nem2e_tf.signals import RATE, metrics, stride_times
 
-from ..experiment import (
-    CONFIGS,
-    REPOSITORY,
-    RUNS,
-    Experiment,
-    Part,
-    prepare_virtual_people,
-    read_experiment,
-)
+from ..experiment import Experiment, Part, prepare_virtual_people, read_experiment
 from ..fit import configure_tensorflow, fit
+from ..places import CONFIGS, REPOSITORY, RUNS
 
 TASKS = ("walking", "running")
 CYCLES = (0, 1, 2, 5, 10, 20)
