@@ -144,9 +144,9 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def exported(small: Path) -> Path:
-    """The same folder after `python -m export.all --json`, which is in told.json beside it."""
+    """The same folder after `nem2e export --json`, which is in told.json beside it."""
     done = subprocess.run(
-        [sys.executable, "-m", "export.all", str(small), "--json"],
+        [sys.executable, "-m", "nem2e_tf", "export", str(small), "--json"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -22,7 +22,7 @@ class PathKind(StrEnum):
 
 
 class Solver(StrEnum):
-    """What shares joint moments among muscles: ours, or one of OpenSim's to compare with."""
+    """What distributes joint moments over muscles: ours, or one of OpenSim's to compare with."""
 
     static = "static"
     opensim = "opensim"
@@ -38,6 +38,15 @@ class Runtime(StrEnum):
     tflite = "tflite"
     tflite_int8 = "tflite-int8"
     onnx = "onnx"
+
+
+class StreamRuntime(StrEnum):
+    """What runs a refiner's network step by step."""
+
+    auto = "auto"
+    tflite_int8 = "tflite-int8"
+    tflite = "tflite"
+    keras = "keras"
 
 
 class Backend(StrEnum):
@@ -93,7 +102,7 @@ Paths = Annotated[
 ]
 DataFolder = Annotated[
     Path | None,
-    typer.Option("--data", help="Folder of the recordings; the list's own otherwise."),
+    typer.Option("--data", help="Folder of the recordings; the list's own if left out."),
 ]
 Jobs = Annotated[int, typer.Option(help="Processes; -1 is one for every processor.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]

@@ -1,8 +1,10 @@
 """Refining frame by frame, and `nem2e stream` as a person pipes a sensor into it."""
 
+import json
 import os
 import signal
 import subprocess
+import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
@@ -16,9 +18,10 @@ import pytest
 
 import nem2e_tf
 from nem2e_tf import StreamingRefiner, edge
-from nem2e_tf.edge import windows
+from nem2e_tf.edge import MANIFEST, shipped_refiners, windows
 from nem2e_tf.files import write_storage
 from nem2e_tf.refiner import Refiner, load
+from nem2e_tf.refiner.runtimes import choose_stream_runtime
 from nem2e_tf.refiner.stream import MAX_GAP, MAX_LATENESS, stream_lines
 from tests.repository import NEM2E
 
@@ -494,3 +497,28 @@ def test_an_interrupt_ends_the_command_quietly() -> None:
         assert process.wait(30) == 130
         assert process.stdout.read() == ""
         assert "Traceback" not in process.stderr.read()
+
+
+def test_the_fastest_runtime_that_is_installed_and_exported_is_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = shipped_refiners()["stream"]
+    assert choose_stream_runtime(folder) == "tflite-int8"
+    assert choose_stream_runtime(tmp_path) == "keras"
+    manifest = json.loads((folder / MANIFEST).read_bytes())
+    del manifest["forms"]["tflite/int8"]
+    (tmp_path / MANIFEST).write_text(json.dumps(manifest))
+    assert choose_stream_runtime(tmp_path) == "tflite"
+    monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
+    assert choose_stream_runtime(folder) == "keras"
+
+
+def test_the_command_says_which_runtime_it_takes() -> None:
+    names = ",".join(["time", *load("stream", "tflite-int8").card.inputs])
+    rows = "".join(f"{i / 100},{','.join(['0.1'] * 9)}\n" for i in range(12))
+    done = subprocess.run(
+        [str(NEM2E), "stream"], input=f"{names}\n{rows}", capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "note: runtime tflite-int8" in done.stderr
+    assert len(done.stdout.splitlines()) == 13
