@@ -9,13 +9,13 @@ from nem2e_tf.errors import InputError
 from nem2e_tf.files.locks import lock_path, remove_path, unfinished_path, write_lock
 
 
-def check_input(path: str | os.PathLike[str], what: str) -> Path:
+def check_input(path: str | os.PathLike[str], role: str) -> Path:
     """The path, or an `InputError` if it is not a file that can be read."""
     path = Path(path)
     if not path.exists():
-        raise InputError(f"{path}: no such file; expected {what}")
+        raise InputError(f"{path}: no such file; expected {role}")
     if not path.is_file():
-        raise InputError(f"{path}: is a folder; expected {what}")
+        raise InputError(f"{path}: is a folder; expected {role}")
     if not os.access(path, os.R_OK):
         raise InputError(f"{path}: cannot be read (permission denied)")
     return path
@@ -37,8 +37,8 @@ def check_output(
         raise InputError(f"{path}: the folder {path.parent} does not exist; create it first")
     if not os.access(path.absolute().parent, os.W_OK):
         raise InputError(f"{path}: the folder {path.parent} cannot be written to")
-    for given in inputs:
-        if given is not None and path.exists() and path.samefile(given):
+    for source in inputs:
+        if source is not None and path.exists() and path.samefile(source):
             raise InputError(f"{path}: is also an input of this command; name another output")
     return path
 

@@ -313,7 +313,7 @@ TABLE: dict[str, list[Case]] = {
         Case("a row that is too long", storage("time\tknee\n0\t1\n0.01\t1\t2\n"),
              "ik.sto: row 2 has more values than the 2 columns; name every column"),
         Case("a row that is too short", storage("time\tknee\n0\n0.01\t1\n"),
-             "ik.sto: row 1 has 1 values for the 2 columns; give every column one"),
+             "ik.sto: row 1 has 1 values for the 2 columns; give every column a value"),
         Case("a last row that is cut short", storage("time\tknee\thip\n0\t1\t1\n0.01\t1\n"),
              "ik.sto: cut short: its last row ends before column 'hip'; export it again"),
         Case("fewer rows than the header announces",
@@ -400,8 +400,8 @@ TABLE: dict[str, list[Case]] = {
              "emg.csv: no channel 'soleu'; the nearest is 'soleus'"),
         Case("an envelope, taken for raw EMG",
              lambda: envelopes(read_raw(series("soleus", 2.0, "emg.sto"))),
-             "emg.sto: 100 samples a second are too few for raw EMG (at least 200 are needed); is this"
-             " an envelope already, or its time not in seconds?"),
+             "emg.sto: 100 samples a second are too few for raw EMG (at least 200 are"
+             " needed); is this an envelope already, or its time not in seconds?"),
         Case("a gap in time",
              lambda: envelopes(read_raw(interrupted())),
              "emg.csv: no sample between 0.5 and 1.501 s; use --start and --end to stay on one"
@@ -433,8 +433,8 @@ TABLE: dict[str, list[Case]] = {
              "leg.osim: not an OpenSim model: not well-formed XML: syntax error: line 1, column 0;"
              " export it again"),
         Case("XML that is cut short", model(MODEL[:60]),
-             "leg.osim: not an OpenSim model: not well-formed XML: unclosed token: line 1, column 53;"
-             " export it again"),
+             "leg.osim: not an OpenSim model: not well-formed XML: unclosed token: line 1,"
+             " column 53; export it again"),
         Case("another document of OpenSim's", model(MODEL.replace("Model", "ScaleTool")),
              "leg.osim: holds <ScaleTool>, not <Model>; expected an OpenSim model"),
         Case("a document type, as XML bombs have", model("<!DOCTYPE x [<!ENTITY a 'ha'>]>" + MODEL),
@@ -461,7 +461,8 @@ TABLE: dict[str, list[Case]] = {
              "grf.xml: names no data file; name the one with the forces in <datafile>"),
         Case("loads whose data file is not there",
              loads(FORCE.format("calcn_r").replace("grf.mot", "walk.mot")),
-             "grf.xml: its data file 'walk.mot' does not exist (looked for walk.mot); put it there"),
+             "grf.xml: its data file 'walk.mot' does not exist (looked for walk.mot); put it"
+             " there"),
         Case("a force on a body that the model has not", loads(FORCE.format("foot_r")),
              "grf.xml: 'right' acts on 'foot_r', which is not a body of the model; there are"
              " 'calcn_r', 'femur_r', 'ground', 'pelvis', 'tibia_r'"),
