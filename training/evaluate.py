@@ -18,8 +18,8 @@ from pydantic import ValidationError
 
 from nem2e_tf.cli import terminal
 from nem2e_tf.edge import shipped
-from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.files import read_yaml, replacing
+from nem2e_tf.errors import InputError, suggest_name
+from nem2e_tf.files import read_yaml, replace_file
 from nem2e_tf.refiner import CARD, Card
 
 from .evaluation.methods import METHODS, NETWORKS, fit_baseline, fit_network, is_cached
@@ -129,7 +129,7 @@ def _select_names(requested: Sequence[str] | None, known: Sequence[str], what: s
     """What was asked for, in the usual order."""
     for name in requested or ():
         if name not in (*known, "all"):
-            raise InputError(f"there is no {what} '{name}'; {nearest(name, known)}")
+            raise InputError(f"there is no {what} '{name}'; {suggest_name(name, known)}")
     return [name for name in known if not requested or "all" in requested or name in requested]
 
 
@@ -244,7 +244,7 @@ def main(
     cards = {name: Card.read(folder / CARD) for name, folder in shipped().items()}
     text = page(results_json, experiment, cards)
     for suffix, content in ((".json", json.dumps(results_json, indent=1) + "\n"), (".md", text)):
-        with replacing(output.with_suffix(suffix)) as temporary:
+        with replace_file(output.with_suffix(suffix)) as temporary:
             temporary.write_text(content, encoding="utf-8")
     for name in figure_names(former_results) - figure_names(results_json):
         output.with_name(name).unlink(missing_ok=True)

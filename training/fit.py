@@ -15,7 +15,7 @@ import typer
 
 from nem2e_tf.cli import terminal
 from nem2e_tf.edge import MANIFEST
-from nem2e_tf.files import UNFINISHED, alone_in, check_folder
+from nem2e_tf.files import UNFINISHED_PREFIX, check_folder, exclusive_lock
 from nem2e_tf.pipeline import Scales, maxima, own_maxima
 from nem2e_tf.pipeline.windows import windows
 from nem2e_tf.refiner import CARD, Refiner
@@ -221,7 +221,7 @@ def replace_refiner(refiner: Refiner, folder: Path) -> None:
     room, the former stays.
     """
     check_folder(folder)
-    with TemporaryDirectory(prefix=UNFINISHED, dir=folder) as temporary_name:
+    with TemporaryDirectory(prefix=UNFINISHED_PREFIX, dir=folder) as temporary_name:
         temporary = Path(temporary_name)
         write_keras_model(refiner.model, temporary / WEIGHTS)
         refiner.card.write(temporary / CARD)
@@ -280,7 +280,7 @@ def main(
     is_writer = is_chief(distribution)
     with ExitStack() as locks:
         for place in (folder, work_folder) if is_writer else ():
-            locks.enter_context(alone_in(check_folder(place)))
+            locks.enter_context(exclusive_lock(check_folder(place)))
         refiner = fit(experiment, training_parts, work_folder, strategy=distribution)
         if is_writer:
             replace_refiner(

@@ -9,7 +9,7 @@ from nem2e_tf.cli import terminal
 from nem2e_tf.cli.common import load_refiner, plot_refined, write_frame
 from nem2e_tf.cli.options import Backend, DataFolder, Jobs, Json, PathKind, Paths, RefinerName
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import alone_in, check_folder, new_folder
+from nem2e_tf.files import check_folder, create_folder, exclusive_lock
 
 
 def prepare(
@@ -33,13 +33,16 @@ def prepare(
 
     listed = read_trials(trials, data)
     settings = preparation.Settings.standard(paths)
-    measured = settings.muscles.measured_in(trial.emg for trial in listed if trial.emg)
+    measured = settings.muscles.measured_channels_in(trial.emg for trial in listed if trial.emg)
     if measured:
         absent = [channel for channel in settings.outputs if channel not in measured]
         terminal.print_warnings((), [f"no trial has EMG of {name}: left out" for name in absent])
         settings = replace(settings, outputs=tuple(measured))
     terminal.quiet_tensorflow()
-    with alone_in(check_folder(output)), terminal.progress_bar("preparing trials") as progress:
+    with (
+        exclusive_lock(check_folder(output)),
+        terminal.progress_bar("preparing trials") as progress,
+    ):
         prepared = preparation.prepare(
             listed,
             output,
@@ -94,7 +97,7 @@ def estimate_study(
     card = Card.read(refiner_folder(refiner) / CARD)
     page = "" if report is None else report.name
     same = batch.Settings(refiner, report=page, **settings)
-    with alone_in(check_folder(output)):
+    with exclusive_lock(check_folder(output)):
         with terminal.progress_bar("estimating trials") as progress:
             made = batch.estimate_all(
                 listed, output, same, jobs=jobs, begin=terminal.quiet_tensorflow, progress=progress
@@ -133,7 +136,7 @@ def personalise(
     from nem2e_tf.refiner import save
 
     listed = read_trials(trials, data)
-    with new_folder(output) as whole:
+    with create_folder(output) as whole:
         trained = load_refiner(refiner)
         with terminal.progress_bar("preparing trials") as progress:
             pairs = personal.record(listed, trained, jobs=jobs, progress=progress)
@@ -161,7 +164,10 @@ def cohort(
 
     active_causes = select_causes(None if only is None else _names(only), _names(without))
     recipe = Recipe(seed, tuple(_names(tasks)), strides, active_causes, raw)
-    with alone_in(check_folder(output)), terminal.progress_bar("making virtual people") as progress:
+    with (
+        exclusive_lock(check_folder(output)),
+        terminal.progress_bar("making virtual people") as progress,
+    ):
         trials = make_cohort(output, subjects, recipe, jobs=jobs, progress=progress)
     terminal.print_lines([f"wrote {trials}"])
 
@@ -174,7 +180,7 @@ def demo(
 ) -> None:
     """Refine the walk of a virtual person that no refiner has seen. Needs no data."""
     from nem2e_tf.cohort import write_demo_walk
-    from nem2e_tf.signals.agreement import agreement
+    from nem2e_tf.signals import score_agreement
 
     check_folder(output)
     terminal.screen.print(
@@ -189,7 +195,7 @@ def demo(
     write_frame(refined, output / "emg.sto", f"EMG envelopes of a {what}")
     plot_refined(simulated, refined, output / "emg.png", what.capitalize(), measured)
     terminal.print_lines(f"wrote {path}" for path in [output / "emg.png", *written])
-    terminal.screen.print(agreement(measured, refined, simulated).as_rich())
+    terminal.screen.print(score_agreement(measured, refined, simulated).as_rich())
 
 
 def _names(listed: str) -> list[str]:

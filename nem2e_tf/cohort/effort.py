@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nem2e_tf.simulation import MOST_ACTIVATION, RESERVE
+from nem2e_tf.simulation import MAX_ACTIVATION, RESERVE
 
 _MAXIMUM_STEPS = 200
 _TOLERANCE = 1e-6
@@ -97,8 +97,8 @@ def _activation_response(
     """Activations `(frames, muscles)` at the multipliers, and their slope by `Eᵀ λ`."""
     drive = np.maximum(np.einsum("fcm,fc->fm", effects, multipliers) / weights, 1e-300)
     free = drive ** (1.0 / (exponent - 1.0))
-    response = np.clip(free, floor, MOST_ACTIVATION)
-    inside = (free > floor) & (free < MOST_ACTIVATION)
+    response = np.clip(free, floor, MAX_ACTIVATION)
+    inside = (free > floor) & (free < MAX_ACTIVATION)
     return response, np.where(inside, free / ((exponent - 1.0) * drive * weights), 0.0)
 
 

@@ -17,7 +17,7 @@ from nem2e_tf.cohort.subject import Subject
 from nem2e_tf.signals import RATE, low_pass
 from nem2e_tf.simulation import (
     CUTOFF,
-    LEAST_ACTIVATION,
+    MIN_ACTIVATION,
     ForceCurves,
     LegModel,
     MuscleGeometry,
@@ -220,13 +220,13 @@ def _minimum_activation(
             [
                 activation_by_joint[j]
                 for j, c in JOINTS.items()
-                if set(c) & set(leg.crossed[muscle])
+                if set(c) & set(leg.crossed_coordinates[muscle])
             ],
             axis=0,
         )
         for muscle in leg.muscles
     ]
-    return np.clip(np.stack(floors, axis=1) * speed_factor, LEAST_ACTIVATION, _HIGHEST_FLOOR)
+    return np.clip(np.stack(floors, axis=1) * speed_factor, MIN_ACTIVATION, _HIGHEST_FLOOR)
 
 
 def _habitual_activation(

@@ -15,7 +15,7 @@ from nem2e_tf.cohort.physiology import Physiology, sample_physiology, true_activ
 from nem2e_tf.cohort.strides import Strides, walk_or_run
 from nem2e_tf.cohort.subject import Subject
 from nem2e_tf.cohort.surface import record_emg
-from nem2e_tf.signals import normalised
+from nem2e_tf.signals import normalise_envelopes
 from nem2e_tf.simulation import LegModel, load_leg
 
 STRENGTH = 1.8
@@ -114,7 +114,7 @@ def record_session(
     trials = {
         task: VirtualTrial(task, performed, activation, drive, emg, raw)
         for (task, (performed, activation, drive, raw)), emg in zip(
-            recorded.items(), normalised(envelopes), strict=True
+            recorded.items(), normalise_envelopes(envelopes), strict=True
         )
     }
     return VirtualSession(subject, physiology, trials)

@@ -13,10 +13,10 @@ from nem2e_tf.files import (
     check_folder,
     read_motion,
     read_storage,
-    replacing,
+    replace_file,
     write_storage,
 )
-from nem2e_tf.signals import common_times, session
+from nem2e_tf.signals import common_time_range, process_session
 from nem2e_tf.simulation import Stages, inverse_dynamics, load_leg
 
 LIST = "trials.csv"
@@ -140,7 +140,7 @@ def _convert_envelopes(
     """The envelopes of a person's trials: as the set has them, or made."""
     columns = list(dataset.channels.values()) or None
     if dataset.raw:
-        recordings = session([files["emg"] for _, files in trials], channels=columns)
+        recordings = process_session([files["emg"] for _, files in trials], channels=columns)
         frames = recordings.trials
         for sentence in recordings.faults:
             log.info("%s", sentence)
@@ -177,7 +177,7 @@ def _trial_row(
         files["moments"] = path
     frames = {str(files["motion"]): motion}
     frames |= {str(files[c]): read_storage(files[c]) for c in ("moments", "emg")}
-    start, end = common_times(frames, recorded.start, recorded.end)
+    start, end = common_time_range(frames, recorded.start, recorded.end)
     root = folder.resolve()
     named = {c: path.resolve().relative_to(root).as_posix() for c, path in files.items()}
     row = {"subject": recorded.subject, "task": recorded.task, "loads": "", **named}
@@ -204,7 +204,7 @@ def _write_external_loads(
         external.cloneAndAppend(force)
     data = files["loads"].relative_to(folder.resolve())
     external.setDataFileName((Path("..") / data).as_posix())
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         external.printToXML(str(temporary))
     return path
 
@@ -223,6 +223,6 @@ def _write_list(path: Path, rows: list[dict[str, str]]) -> bool:
     table.writerows(rows)
     if path.exists() and path.read_text(encoding="utf-8") != text.getvalue():
         return True
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         temporary.write_text(text.getvalue(), encoding="utf-8")
     return False

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nem2e_tf.edge.layout import Layout
-from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.errors import InputError, suggest_name
 
 MANIFEST = "exports.json"
 FORMAT = 1
@@ -67,7 +67,8 @@ class Manifest:
         again = f"python -m export.all {self.folder}"
         if form not in self.forms:
             raise InputError(
-                f"{self.folder}: no form '{form}'; {nearest(form, self.forms)}; export it: {again}"
+                f"{self.folder}: no form '{form}'; {suggest_name(form, self.forms)};"
+                f" export it: {again}"
             )
         try:
             listed = {
@@ -122,6 +123,6 @@ def refiner_folder(refiner: str | os.PathLike[str]) -> Path:
     folder = shipped().get(str(refiner)) or Path(refiner)
     if not folder.is_dir():
         raise InputError(
-            f"{refiner}: no such refiner or folder; {nearest(str(refiner), shipped())}"
+            f"{refiner}: no such refiner or folder; {suggest_name(str(refiner), shipped())}"
         )
     return folder

@@ -11,7 +11,7 @@ from nem2e_tf.edge.litert import LiteRT
 from nem2e_tf.edge.manifest import Manifest, refiner_folder
 from nem2e_tf.edge.steps import GRAPHS, StepNetwork
 from nem2e_tf.edge.windows import refined
-from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.errors import InputError, suggest_name
 
 RUNTIMES = {"tflite": "tflite/float32", "tflite-int8": "tflite/int8"}
 """Forms of a network by what they are called where a runtime is chosen."""
@@ -71,7 +71,7 @@ def load(refiner: str | os.PathLike[str], runtime: str = "tflite", threads: int 
         InputError: there is no such refiner, it was not exported, or LiteRT is not installed.
     """
     if runtime not in RUNTIMES:
-        raise InputError(f"there is no runtime '{runtime}'; {nearest(runtime, RUNTIMES)}")
+        raise InputError(f"there is no runtime '{runtime}'; {suggest_name(runtime, RUNTIMES)}")
     folder = refiner_folder(refiner)
     signals, network = read_signals(folder), step_network(folder, runtime, threads)
     layout = network.layout

@@ -13,16 +13,16 @@ from nem2e_tf import simulation
 from nem2e_tf.errors import InputError
 from nem2e_tf.files import Trial, check_folder, read_motion, read_storage
 from nem2e_tf.pipeline.shards import Manifest, Pair, Shards, describe, write_shard
-from nem2e_tf.processes import in_processes
+from nem2e_tf.processes import map_in_processes
 from nem2e_tf.signals import (
     RATE,
     MuscleMap,
     combine,
-    common_times,
+    common_time_range,
     filters,
-    grid,
     low_pass,
     resample,
+    time_grid,
 )
 from nem2e_tf.simulation import COORDINATES, CUTOFF, load_leg, simulate
 
@@ -40,7 +40,7 @@ class Settings:
         muscles: MuscleMap.
         paths: `exact` or `polynomial` muscle paths.
         model: 0 is the trial's own model, another number one of its like; see
-            `nem2e_tf.simulation.altered`.
+            `nem2e_tf.simulation.model_variants`.
     """
 
     inputs: tuple[str, ...]
@@ -97,24 +97,26 @@ def record(trial: Trial, settings: Settings) -> Pair:
         raise InputError(f"{trial.name}: has no {lacking}; preparing needs it")
     muscles = settings.muscles
     envelopes = read_storage(trial.emg)
-    side = muscles.side_of(settings.outputs, envelopes.columns)
+    side = muscles.find_side(settings.outputs, envelopes.columns)
     leg = load_leg(trial.model, side)
     motion = read_motion(trial.motion, leg.rotations)
     activity = simulate(
         leg, motion, read_storage(trial.moments), start=trial.start, end=trial.end,
         paths=settings.paths, model=settings.model,
     )  # fmt: skip
-    low, high = common_times(
+    low, high = common_time_range(
         {str(trial.motion): activity, str(trial.emg): envelopes},
         max(trial.start, activity.index[0]),
         min(trial.end, activity.index[-1]),
     )
-    times = grid(low, high)
+    times = time_grid(low, high)
     angles = low_pass(motion[list(leg.coordinates)], CUTOFF, str(trial.motion))
     angles = resample(angles, times)
     sources = ((activity, settings.inputs, trial.model), (envelopes, settings.outputs, trial.emg))
     simulated, measured = (
-        resample(combine(frame, muscles.require(channels, frame.columns, side, str(what))), times)
+        resample(
+            combine(frame, muscles.require_columns(channels, frame.columns, side, str(what))), times
+        )
         for frame, channels, what in sources
     )
     return Pair(
@@ -190,7 +192,7 @@ def _in_parallel(
     """Each trial's number with its pair, or with what is wrong with it, as they get done."""
     if todo:
         with _workers(backend, scheduler):
-            yield from in_processes(partial(_try, settings=settings), todo, jobs)
+            yield from map_in_processes(partial(_try, settings=settings), todo, jobs)
 
 
 def _try(trial: Trial, settings: Settings) -> Pair | str:

@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, PositiveFloat, ValidationError, field_validator
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import replacing
+from nem2e_tf.files import replace_file
 from nem2e_tf.signals import RATE
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Manifest(BaseModel):
 
     def write(self, folder: Path) -> None:
         """Write a folder's manifest."""
-        with replacing(folder / MANIFEST) as temporary:
+        with replace_file(folder / MANIFEST) as temporary:
             temporary.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
@@ -136,7 +136,7 @@ def write_shard(pair: Pair, path: Path) -> None:
     features["start"] = of_number(pair.simulated.index[0])
     features["frames"] = of_number(len(pair.simulated))
     example = tf.train.Example(features=tf.train.Features(feature=features))
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         try:
             with tf.io.TFRecordWriter(str(temporary)) as writer:
                 writer.write(example.SerializeToString(deterministic=True))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.errors import InputError, suggest_name
 from nem2e_tf.pipeline.shards import Pair, Shards
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def windows(
     known = [*manifest.simulated, *manifest.angles]
     for name in input_maximum:
         if name not in known:
-            raise InputError(f"{shards.folder}: no input '{name}'; {nearest(name, known)}")
+            raise InputError(f"{shards.folder}: no input '{name}'; {suggest_name(name, known)}")
     scale_in = np.array(list(input_maximum.values()), np.float32)
     places = [known.index(name) for name in input_maximum]
     activities = sum(name in manifest.simulated for name in input_maximum)

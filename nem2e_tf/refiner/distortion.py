@@ -110,7 +110,7 @@ def distortion(
         InputError: there are fewer than three cycles.
     """
     card = refiner.card
-    side = side or refiner.muscles.side_of(card.inputs, frame.columns)
+    side = side or refiner.muscles.find_side(card.inputs, frame.columns)
     channels = refiner.channels(frame, side)
     refined = refiner.refine(frame, side)
     starts, origin = cycle_starts(refined, card.rate)

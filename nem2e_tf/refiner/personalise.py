@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.errors import InputError, suggest_name
 from nem2e_tf.files import Trial, read_storage
 from nem2e_tf.network.baselines import gain
 from nem2e_tf.pipeline import SERIES, Augmentation, Pair, Settings, maxima, prepare, write_pairs
@@ -95,12 +95,12 @@ def record(
         if trial.emg is None:
             raise InputError(f"{trial.name}, {trial.motion}: has no emg to learn from")
         names = list(read_storage(trial.emg).columns)
-        found = muscles.measured(card.outputs, names)
+        found = muscles.measured_channels(card.outputs, names)
         measured = [channel for channel in measured if channel in found]
         if not measured:
             raise InputError(
                 f"{trial.emg}: no muscle that the refiner knows and all trials have;"
-                f" {nearest(card.outputs[0], names)}"
+                f" {suggest_name(card.outputs[0], names)}"
             )
     settings = Settings(tuple(card.inputs), tuple(measured), muscles)
     with TemporaryDirectory() as folder:
@@ -128,7 +128,8 @@ def _check(card: Card, pairs: Sequence[Pair]) -> None:
         for channel in measured:
             if channel not in card.outputs:
                 raise InputError(
-                    f"{pair.name}: {card.name} has no '{channel}'; {nearest(channel, card.outputs)}"
+                    f"{pair.name}: {card.name} has no '{channel}';"
+                    f" {suggest_name(channel, card.outputs)}"
                 )
 
 

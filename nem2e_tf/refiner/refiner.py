@@ -29,10 +29,10 @@ from nem2e_tf.edge import (
     windows,
 )
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import new_folder, replacing
+from nem2e_tf.files import create_folder, replace_file
 from nem2e_tf.refiner import familiarity, intervals
 from nem2e_tf.refiner.runtimes import WEIGHTS, KerasNetwork, open_network, write_keras_model
-from nem2e_tf.signals import MuscleMap, Weights, at_rate, combine
+from nem2e_tf.signals import MuscleMap, Weights, combine, resample_to_rate
 
 CARD = "card.json"
 Maximum = Annotated[PositiveFloat, Field(allow_inf_nan=False)]
@@ -128,7 +128,7 @@ class Card(BaseModel):
     def write(self, path: Path) -> None:
         """Write card.json."""
         text = json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False)
-        with replacing(path) as temporary:
+        with replace_file(path) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")
 
 
@@ -183,7 +183,7 @@ class Refiner:
             side: str. `r` or `l`.
             what: str. The model or file, for messages.
         """
-        return self.muscles.require(self.card.inputs, available, side, what)
+        return self.muscles.require_columns(self.card.inputs, available, side, what)
 
     def names(self, available: Iterable[str], side: str) -> list[str]:
         """What the outputs are called: as the first muscle of their channel is in the input."""
@@ -208,7 +208,7 @@ class Refiner:
         Raises:
             InputError: a muscle is missing, or activity is not 0-1.
         """
-        side = side or self.muscles.side_of(self.card.inputs, frame.columns)
+        side = side or self.muscles.find_side(self.card.inputs, frame.columns)
         channels = self.channels(frame, side)
         window = round(self.card.window * self.card.rate)
         shares = channels.to_numpy() / self.signals.input_maximum
@@ -258,7 +258,7 @@ class Refiner:
         """
         if self.card.familiar is None:
             return []
-        side = side or self.muscles.side_of(self.card.inputs, frame.columns)
+        side = side or self.muscles.find_side(self.card.inputs, frame.columns)
         channels = self.channels(frame, side)
         found = familiarity.unusual(
             channels.to_numpy(), self.card.familiar, self.card.rate, float(channels.index[0])
@@ -271,7 +271,7 @@ class Refiner:
         columns = self.columns(frame.columns, side, what)
         used = frame[sorted({column for weights in columns.values() for column in weights})]
         _check_activity(used, what)
-        return combine(at_rate(used, self.card.rate, what), columns)
+        return combine(resample_to_rate(used, self.card.rate, what), columns)
 
 
 def load(refiner: str | os.PathLike[str], runtime: str = "keras") -> Refiner:
@@ -298,7 +298,7 @@ def save(refiner: Refiner, folder: str | os.PathLike[str]) -> None:
     Raises:
         InputError: something is there already, or the folder around it cannot be written to.
     """
-    with new_folder(folder) as whole:
+    with create_folder(folder) as whole:
         write_keras_model(refiner.model, whole / WEIGHTS)
         refiner.card.write(whole / CARD)
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from nem2e_tf.edge import RUNTIMES as TFLITE
 from nem2e_tf.edge import Layout, Manifest, Network, StepNetwork, step_network
-from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.files import replacing
+from nem2e_tf.errors import InputError, suggest_name
+from nem2e_tf.files import replace_file
 from nem2e_tf.refiner.trust import check_keras, check_saved_model
 
 WEIGHTS = "refiner.keras"
@@ -73,7 +73,7 @@ def open_network(folder: Path, runtime: str) -> Network:
             for it.
     """
     if runtime not in RUNTIMES:
-        raise InputError(f"there is no runtime '{runtime}'; {nearest(runtime, RUNTIMES)}")
+        raise InputError(f"there is no runtime '{runtime}'; {suggest_name(runtime, RUNTIMES)}")
     if runtime == "keras":
         return KerasNetwork(_keras_model(folder))
     if runtime in TFLITE:
@@ -103,7 +103,7 @@ def _unreadable(path: Path, what: str, error: Exception) -> InputError:
 
 def write_keras_model(model: Any, path: Path) -> None:
     """Write a Keras model as `keras.Model.save` does, but the same bytes whenever it is written."""
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         model.save(temporary)
         saved = io.BytesIO(temporary.read_bytes())
         with ZipFile(saved) as dated, ZipFile(temporary, "w") as plain:

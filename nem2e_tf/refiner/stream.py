@@ -54,7 +54,7 @@ def stream_lines(
             "standard input: the first line must name the columns: time and muscles, each once,"
             " between commas"
         )
-    side = side or refiner.muscles.side_of(refiner.card.inputs, names[1:])
+    side = side or refiner.muscles.find_side(refiner.card.inputs, names[1:])
     columns = refiner.columns(names[1:], side, "standard input")
     weights = pd.DataFrame(columns).reindex(names[1:]).fillna(0.0).to_numpy().T
     used = (weights != 0.0).any(axis=0)

@@ -5,7 +5,7 @@ import hashlib
 from importlib import resources
 from pathlib import Path
 
-from nem2e_tf.files import replacing
+from nem2e_tf.files import replace_file
 from nem2e_tf.report.contents import contents
 from nem2e_tf.report.distortion_plot import plot_distortion
 from nem2e_tf.report.facts import Facts
@@ -45,5 +45,5 @@ def write_report(result: Result, path: Path) -> None:
         path: path. An .html; one that is there is replaced.
     """
     text = page(result)
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

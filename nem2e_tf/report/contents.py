@@ -12,9 +12,8 @@ from nem2e_tf.report.curves import HEIGHT, Axis, Chart, Mark
 from nem2e_tf.report.cycles import Cycles
 from nem2e_tf.report.facts import Facts, Scores, Timing
 from nem2e_tf.report.result import Result
-from nem2e_tf.signals import Burst, gait
-from nem2e_tf.signals.bursts import bursts
-from nem2e_tf.simulation import FAIR_RMS, FAIR_WORST
+from nem2e_tf.signals import Burst, find_bursts, gait
+from nem2e_tf.simulation import MAX_MARKER_ERROR, MAX_MARKER_RMS
 
 CURVES = {"raw": "simulated", "refined": "refined", "measured": "measured"}
 ALIKE = 2.0
@@ -83,7 +82,7 @@ def _muscle(result: Result, name: str, cycles: Cycles) -> Muscle:
         _by_cycle(name, known) if "refined" in known else None,
         scale,
         # The last of 101 points is the first of the next cycle.
-        {of: bursts(known[of][0][:-1]) for of in CURVES if of in known},
+        {of: find_bursts(known[of][0][:-1]) for of in CURVES if of in known},
     )
 
 
@@ -184,7 +183,7 @@ def _attention(timing: Timing) -> Chart:
 def _trust(facts: Facts) -> str:
     """The verdict in a sentence."""
     verdict = facts.verdict
-    if not verdict.sound:
+    if not verdict.is_sound:
         return "Not everywhere: the muscles alone could not make the joint moments."
     if facts.unheld is not None or verdict.notes():
         return (
@@ -205,13 +204,13 @@ def _marker_warnings(facts: Facts) -> list[str]:
     if errors is None or overall is None or errors["worst"].isna().all():
         return []
     worst = errors["worst"].idxmax()
-    if overall <= FAIR_RMS and errors["worst"].max() <= FAIR_WORST:
+    if overall <= MAX_MARKER_RMS and errors["worst"].max() <= MAX_MARKER_ERROR:
         return []
     return [
         f"markers are off by {1000 * overall:.0f} mm (RMS over all), {worst} by"
         f" {1000 * errors['worst'].max():.0f} mm at worst; OpenSim's guide asks for less than"
-        f" {1000 * FAIR_RMS:.0f} and {1000 * FAIR_WORST:.0f} mm: is the model scaled to the"
-        " subject?"
+        f" {1000 * MAX_MARKER_RMS:.0f} and {1000 * MAX_MARKER_ERROR:.0f} mm: is the model scaled"
+        " to the subject?"
     ]
 
 

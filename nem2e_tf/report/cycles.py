@@ -30,7 +30,7 @@ class Cycles:
         knee = f"knee_angle_{result.facts.inputs.side}"
         if knee not in result.motion:
             return cls(np.zeros(0), np.zeros(0, dtype=bool))
-        return cls(*gait.steady_strides(result.motion[knee]))
+        return cls(*gait.find_steady_strides(result.motion[knee]))
 
     @property
     def count(self) -> int:
@@ -75,5 +75,5 @@ class Cycles:
         covered = self.within(frame)
         if covered.sum() < FEWEST_CYCLES:
             return None
-        each = gait.cycles(frame, self.starts)[covered, :, 0]
+        each = gait.gait_cycles(frame, self.starts)[covered, :, 0]
         return each.mean(axis=0), each.std(axis=0)

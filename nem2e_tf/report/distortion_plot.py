@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from nem2e_tf.files import replacing
+from nem2e_tf.files import replace_file
 from nem2e_tf.refiner.distortion import PHASES, Distortion
 from nem2e_tf.report.plots import MEASURED, RAW, REFINED
 
@@ -64,7 +64,7 @@ def plot_distortion(distortion: Distortion, path: Path, title: str) -> None:
     bottom.legend(
         lines, list(entries), loc="outside lower center", ncols=len(entries), frameon=False
     )
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         figure.savefig(temporary, dpi=120)
 
 

@@ -126,7 +126,7 @@ class MarkerError(Table):
 
 
 class Errors(Table):
-    """Of one muscle: see `nem2e_tf.signals.metrics.table`."""
+    """Of one muscle: see `nem2e_tf.signals.metrics.score_table`."""
 
     rmse: float
     nrmse: float

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from nem2e_tf.files import replacing
+from nem2e_tf.files import replace_file
 
 RAW, REFINED, MEASURED = "#9a9a9a", "#c0392b", "#1f4e79"
 
@@ -66,5 +66,5 @@ def plot_activity(
     figure.legend(
         lines, list(entries), loc="outside lower center", ncols=len(entries), frameon=False
     )
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         figure.savefig(temporary, dpi=120)

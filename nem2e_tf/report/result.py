@@ -20,7 +20,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import check_new_folder, new_folder, read_storage, write_storage
+from nem2e_tf.files import check_new_folder, create_folder, read_storage, write_storage
 from nem2e_tf.report.facts import Facts, Inputs
 
 FACTS = "result.json"
@@ -86,7 +86,7 @@ def write(result: Result, folder: Path) -> None:
         frames[MEASURED] = (result.measured, "Measured EMG envelopes")
     # A title is one line, whatever a file is called.
     name = " ".join(facts.name.split())
-    with new_folder(folder) as whole:
+    with create_folder(folder) as whole:
         for file, (frame, title) in frames.items():
             write_storage(frame, whole / file, f"{title} of {name}")
         text = facts.model_dump_json(indent=1)

@@ -8,9 +8,16 @@ from functools import partial
 from pathlib import Path
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import Trial, check_folder, check_new_folder, clear, remove, unfinished
+from nem2e_tf.files import (
+    Trial,
+    check_folder,
+    check_new_folder,
+    remove_path,
+    remove_unfinished,
+    unfinished_path,
+)
 from nem2e_tf.pipeline import Progress
-from nem2e_tf.processes import in_own_processes
+from nem2e_tf.processes import map_in_own_processes
 from nem2e_tf.report import Result, result, write_report
 from nem2e_tf.simulation import Recording
 from nem2e_tf.study.estimation import Request, estimate
@@ -94,11 +101,11 @@ def estimate_all(
         OSError: the disk is full, or the folder cannot be written to.
     """
     for home in {(folder / place(trial)).parent for trial in trials}:
-        clear(check_folder(home))
+        remove_unfinished(check_folder(home))
     rows: dict[int, Row] = {}
     items = dict(enumerate(trials))
     work = partial(_try, folder=folder, settings=settings, begin=begin)
-    for number, row in in_own_processes(work, items, jobs):
+    for number, row in map_in_own_processes(work, items, jobs):
         rows[number] = row or _failed(trials[number], "its process died, as for want of memory")
         if progress is not None:
             progress(len(rows), len(trials))
@@ -142,7 +149,7 @@ def _made(request: Request, folder: Path, begin: Callable[[], object]) -> tuple[
     made = estimate(request)
     if outdated:
         # In one step, so that a kill leaves a result or none.
-        folder.replace(unfinished(folder))
-        remove(unfinished(folder))
+        folder.replace(unfinished_path(folder))
+        remove_path(unfinished_path(folder))
     result.write(made, folder)
     return made, False

@@ -37,8 +37,7 @@ from nem2e_tf.report.facts import (
     Unheld,
     by_name,
 )
-from nem2e_tf.signals import Agreement, MuscleMap, channels_in_common, resample
-from nem2e_tf.signals.agreement import agreement
+from nem2e_tf.signals import Agreement, MuscleMap, channels_in_common, resample, score_agreement
 from nem2e_tf.simulation import (
     LARGEST_RESIDUAL,
     LegModel,
@@ -47,7 +46,7 @@ from nem2e_tf.simulation import (
     Stages,
     load_leg,
     simulate_recording,
-    unsupported,
+    unsupported_times,
 )
 
 log = logging.getLogger(__name__)
@@ -184,7 +183,7 @@ def estimate(
             # EMG may begin before the motion and end after it.
             shared = emg.loc[activity.index[0] - 1e-6 : activity.index[-1] + 1e-6]
             shared.attrs = emg.attrs
-            scored = agreement(shared, refined, activity, muscles=muscles, side=request.side)
+            scored = score_agreement(shared, refined, activity, muscles=muscles, side=request.side)
     timing = _timing(refiner, request, simulation, notes)
     errors = simulation.marker_errors
     motion_file = (request.recording.motion or request.recording.markers or Path()).absolute()
@@ -292,7 +291,7 @@ def _gaps(simulation: Simulation, emg: pd.DataFrame | None) -> list[Gap]:
 def _unheld(simulation: Simulation, leg: LegModel) -> Unheld | None:
     index = simulation.activity.index
     moments = simulation.moments.loc[index[0] : index[-1]]
-    times = unsupported(moments, leg.mass)
+    times = unsupported_times(moments, leg.mass)
     if not len(times):
         return None
     seconds = len(times) / len(moments) * float(index[-1] - index[0])

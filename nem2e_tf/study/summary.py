@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import circmean, circstd
 
-from nem2e_tf.files import Trial, replacing
+from nem2e_tf.files import Trial, replace_file
 from nem2e_tf.report import Result
-from nem2e_tf.signals import cycles, steady_strides
+from nem2e_tf.signals import find_steady_strides, gait_cycles
 
 CSV, PAGE = "summary.csv", "summary.html"
 SCORES = ("rmse", "r", "lag_ms")
@@ -55,7 +55,7 @@ class Row:
         facts = made.facts
         return cls(
             trial.subject, trial.task, trial.label, folder, report, found,
-            sound=facts.verdict.sound, warnings=tuple(facts.warnings), muscles=_measures(made),
+            sound=facts.verdict.is_sound, warnings=tuple(facts.warnings), muscles=_measures(made),
         )  # fmt: skip
 
     @property
@@ -96,10 +96,10 @@ def _phases(made: Result) -> dict[str, float]:
     knee = made.motion.get(f"knee_angle_{made.facts.inputs.side}")
     if knee is None:
         return {}
-    starts, steady = steady_strides(knee)
+    starts, steady = find_steady_strides(knee)
     if steady.sum() < 2:
         return {}
-    mean = cycles(made.refined, starts)[steady].mean(axis=0)
+    mean = gait_cycles(made.refined, starts)[steady].mean(axis=0)
     return {str(muscle): float(at) for muscle, at in zip(made.refined, mean.argmax(0), strict=True)}
 
 
@@ -164,7 +164,7 @@ def write(rows: Sequence[Row], folder: Path, title: str, refiner: str) -> None:
 
     import jinja2
 
-    with replacing(folder / CSV) as temporary:
+    with replace_file(folder / CSV) as temporary:
         table(rows).to_csv(temporary, index=False, lineterminator="\n", float_format="%.6g")
     loader = jinja2.PackageLoader("nem2e_tf.study", "")
     environment = jinja2.Environment(
@@ -179,7 +179,7 @@ def write(rows: Sequence[Row], folder: Path, title: str, refiner: str) -> None:
         failed=[row for row in rows if row.fault],
         tasks={task: of.to_dict("index") for task, of in over_subjects(rows).items()},
     )
-    with replacing(folder / PAGE) as temporary:
+    with replace_file(folder / PAGE) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
 

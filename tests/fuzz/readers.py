@@ -151,7 +151,7 @@ def _trc(folder: Path) -> Reader:
 def _c3d(folder: Path) -> Reader:
     path = folder / "f.c3d"
     process = _C3DProcess(folder)
-    patch = mock.patch.object(c3d, "_open", process.open)
+    patch = mock.patch.object(c3d, "_read_in_process", process.open)
     patch.start()
 
     def close() -> None:
@@ -190,7 +190,7 @@ class _C3DProcess:
         return [path.read_bytes() for path in sorted(self._folder.glob("seed-*.c3d"))]
 
     def open(self, path: Path) -> Any:
-        """In the place of `nem2e_tf.files.c3d._open`."""
+        """In the place of `nem2e_tf.files.c3d._read_in_process`."""
         self._ended = False
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None and stdout is not None
@@ -199,9 +199,9 @@ class _C3DProcess:
         told = stdout.readline()
         assert told, "the process that begins readers has ended"
         if told == "read\n":
-            return c3d._loaded(self._result)
+            return c3d._load_result(self._result)
         self._ended = told == "\n"
-        raise c3d._unreadable(path, told.strip())
+        raise c3d._read_error(path, told.strip())
 
     def ended(self) -> bool:
         """Whether the last file ended the process."""

@@ -19,7 +19,7 @@ from hypothesis.extra.numpy import arrays
 import nem2e_tf
 from nem2e_tf.edge import MANIFEST, Manifest, shipped
 from nem2e_tf.edge.refiner import read_signals
-from nem2e_tf.errors import LONGEST, InputError
+from nem2e_tf.errors import LONGEST_MESSAGE, InputError
 from nem2e_tf.files import (
     COLUMNS,
     check_document,
@@ -139,7 +139,7 @@ def test_any_bytes_end_in_a_value_or_in_one_line(reader: Reader) -> None:
 def test_a_message_is_one_line_that_a_terminal_shows_as_it_is(text: str) -> None:
     message = str(InputError(text))
     assert message.isprintable()
-    assert len(message) <= LONGEST
+    assert len(message) <= LONGEST_MESSAGE
     assert str(InputError(message)) == message
 
 

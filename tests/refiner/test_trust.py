@@ -23,7 +23,7 @@ import nem2e_tf
 from export.windows import synthetic_activity
 from nem2e_tf import edge
 from nem2e_tf.edge import MANIFEST, Manifest, sha256, shipped
-from nem2e_tf.files.documents import DEEPEST, read_yaml
+from nem2e_tf.files.documents import MAX_DEPTH, read_yaml
 from nem2e_tf.network.stdr_net import stdr_net
 from nem2e_tf.refiner import CARD
 from nem2e_tf.refiner.trust import CLASSES, check_keras, check_saved_model
@@ -393,7 +393,7 @@ def test_elements_within_each_other_do_not_end_the_process(
     # OpenSim alone crashes: it reads an element within an element by calling itself.
     path = tmp_path / "deep.osim"
     path.write_text(MODEL.format("<a>" * 200_000 + "</a>" * 200_000))
-    with refused(path, f"more than {DEEPEST} elements within each other"):
+    with refused(path, f"more than {MAX_DEPTH} elements within each other"):
         read_model(path)
 
 

@@ -16,7 +16,7 @@ import pytest
 from nem2e_tf.files import read_storage, write_storage
 from nem2e_tf.refiner import load
 from nem2e_tf.report import Result, page, result
-from nem2e_tf.signals.agreement import agreement
+from nem2e_tf.signals import score_agreement
 from nem2e_tf.simulation import simulate_files
 from nem2e_tf.study import Request, estimation
 
@@ -56,7 +56,7 @@ def test_a_result_is_what_the_steps_give_one_by_one(folder: Path, asked: Request
     pd.testing.assert_frame_equal(made.refined, refined, rtol=0, atol=1e-6)
     pd.testing.assert_frame_equal(made.bounds, refiner.interval(refined), rtol=0, atol=1e-6)
     measured = read_storage(files["emg"])
-    scored = agreement(measured, refined, simulated)
+    scored = score_agreement(measured, refined, simulated)
     scores = made.facts.scores
     assert scores is not None and made.measured is not None
     for muscle, row in scored.estimate.iterrows():

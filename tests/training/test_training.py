@@ -13,8 +13,7 @@ import pytest
 from nem2e_tf.files import read_storage
 from nem2e_tf.pipeline.shards import Manifest, Pair, Shards, describe, write_shard
 from nem2e_tf.refiner import load
-from nem2e_tf.signals import MuscleMap
-from nem2e_tf.signals.agreement import agreement
+from nem2e_tf.signals import MuscleMap, score_agreement
 from nem2e_tf.simulation import simulate_files
 from tests.repository import ROOT
 from training.experiment import CONFIGS, Experiment, Part, read_experiment
@@ -73,12 +72,8 @@ def test_a_fit_makes_a_refiner_that_beats_the_simulation_on_unseen_time(
 ) -> None:
     training_parts = training_parts_of(recording, experiment, tmp_path / "shards")
     refiner = fit(experiment, training_parts, tmp_path / "work")
-    assert_improves_unseen = recording.block(*experiment.blocks.test)
-    result = agreement(
-        assert_improves_unseen.measured,
-        refiner.refine(assert_improves_unseen.simulated),
-        assert_improves_unseen.simulated,
-    )
+    unseen = recording.block(*experiment.blocks.test)
+    result = score_agreement(unseen.measured, refiner.refine(unseen.simulated), unseen.simulated)
     assert result.improved == list(recording.measured.columns)
     replace_refiner(refiner, tmp_path / "tiny")
     again = load(tmp_path / "tiny")
@@ -192,7 +187,7 @@ def assert_improves_unseen(
         lower_limb / "gait2392.osim", folder / "ik.sto", folder / "id.sto", start=start, end=end
     )
     refined = load(refiner).refine(simulated)
-    result = agreement(read_storage(folder / "emgFilt.sto"), refined, simulated)
+    result = score_agreement(read_storage(folder / "emgFilt.sto"), refined, simulated)
     assert len(result.estimate) == 9
     assert result.improved == list(result.estimate.index)
     assert result.estimate["r"].mean() >= (0.85 if refiner == "walking" else 0.90)

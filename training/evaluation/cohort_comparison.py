@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from nem2e_tf.signals import PHASES, RATE, cycles, low_pass, metrics, strides
+from nem2e_tf.signals import PHASES, RATE, gait_cycles, low_pass, metrics, stride_times
 
 JOINTS = ("hip_flexion_r", "hip_adduction_r", "hip_rotation_r", "knee_angle_r", "ankle_angle_r")
 CURVES = (*JOINTS, *(f"{joint}_moment" for joint in JOINTS))
@@ -58,22 +58,22 @@ def comparison_measures(
     joined = pd.concat([angles, torques], axis=1).reindex(
         simulated.index, method="nearest", tolerance=0.5 / RATE
     )
-    starts = strides(-joined["knee_angle_r"])
+    starts = stride_times(-joined["knee_angle_r"])
     muscles = list(measured.columns)
-    envelope, activity = cycles(measured, starts), cycles(simulated[muscles], starts)
-    scores = metrics.table(measured, simulated[muscles], RATE)
+    envelope, activity = gait_cycles(measured, starts), gait_cycles(simulated[muscles], starts)
+    scores = metrics.score_table(measured, simulated[muscles], RATE)
     times = np.diff(starts)
     numbers: dict[tuple[str, str], float] = {
         ("stride time (s)", ""): float(times.mean()),
         ("stride time variation (%)", ""): float(100.0 * times.std(ddof=1) / times.mean()),
         ("hip flexion variation (deg)", ""): _stride_variability(
-            cycles(joined[["hip_flexion_r"]], starts)
+            gait_cycles(joined[["hip_flexion_r"]], starts)
         ),
         ("knee angle variation (deg)", ""): _stride_variability(
-            cycles(joined[["knee_angle_r"]], starts)
+            gait_cycles(joined[["knee_angle_r"]], starts)
         ),
         ("ankle angle variation (deg)", ""): _stride_variability(
-            cycles(joined[["ankle_angle_r"]], starts)
+            gait_cycles(joined[["ankle_angle_r"]], starts)
         ),
     }
     for i, muscle in enumerate(muscles):
@@ -90,7 +90,7 @@ def comparison_measures(
         numbers["RMSE of the simulation", muscle] = float(scores["rmse"].iloc[i])
     index = pd.Index(100.0 * PHASES, name="cycle")
     return ComparisonMeasures(
-        pd.DataFrame(cycles(joined, starts).mean(axis=0), index=index, columns=joined.columns),
+        pd.DataFrame(gait_cycles(joined, starts).mean(axis=0), index=index, columns=joined.columns),
         pd.DataFrame(envelope.mean(axis=0), index=index, columns=muscles),
         pd.DataFrame(activity.mean(axis=0), index=index, columns=muscles),
         pd.Series(numbers),
@@ -143,9 +143,9 @@ def centre_of_activity(cycle: np.ndarray) -> float:
     return float(100.0 * (np.angle((weight * turn).sum()) / (2.0 * np.pi) % 1.0))
 
 
-def _variance_ratio(cycles: np.ndarray) -> np.ndarray:
-    between: np.ndarray = cycles.var(axis=0, ddof=1).mean(axis=0)
-    return between / cycles.reshape(-1, cycles.shape[2]).var(axis=0, ddof=1)
+def _variance_ratio(curves: np.ndarray) -> np.ndarray:
+    between: np.ndarray = curves.var(axis=0, ddof=1).mean(axis=0)
+    return between / curves.reshape(-1, curves.shape[2]).var(axis=0, ddof=1)
 
 
 def _stride_variability(curves: np.ndarray) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nem2e_tf.files import replacing
+from nem2e_tf.files import replace_file
 
 from .cohort_comparison import CURVES, PHASES, ComparisonMeasures
 
@@ -50,7 +50,7 @@ def draw_figure(
     for axes in grid.flat:
         axes.tick_params(labelsize=6)
         axes.set_xlim(0.0, 100.0)
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         figure.savefig(temporary, dpi=72, pil_kwargs={"optimize": True})
 
 

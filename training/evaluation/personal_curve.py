@@ -15,12 +15,12 @@ import pandas as pd
 import typer
 
 from nem2e_tf.cli import terminal
-from nem2e_tf.files import replacing
+from nem2e_tf.files import replace_file
 from nem2e_tf.network.baselines import GainAndLag, Ridge
 from nem2e_tf.pipeline import SERIES, Pair
 from nem2e_tf.refiner import CARD, Refiner, load, save
 from nem2e_tf.refiner.personalise import personalise
-from nem2e_tf.signals import RATE, metrics, strides
+from nem2e_tf.signals import RATE, metrics, stride_times
 
 from ..experiment import (
     CONFIGS,
@@ -85,7 +85,7 @@ def first_cycles(pair: Pair, count: int) -> Pair | None:
     None if it has not that many before `UNSEEN`.
     """
     angles = pair.angles["knee_angle"]
-    edges = strides(-angles)
+    edges = stride_times(-angles)
     edges = edges[edges <= angles.index[0] + UNSEEN * (angles.index[-1] - angles.index[0])]
     if len(edges) <= count:
         return None
@@ -98,7 +98,7 @@ def _scores(refiner: Refiner, pair: Pair, count: int) -> Iterator[tuple[str, dic
 
     def score(estimate: np.ndarray) -> dict[str, float]:
         frame = pd.DataFrame(estimate, test.measured.index, test.measured.columns)
-        table = metrics.table(test.measured, frame, RATE)
+        table = metrics.score_table(test.measured, frame, RATE)
         return {"rmse": float(table["rmse"].mean()), "r": float(table["r"].mean())}
 
     before = refiner.refine(test.simulated).to_numpy()
@@ -154,7 +154,7 @@ def draw(table: pd.DataFrame, path: Path) -> None:
             axes.set_title(f"{task}: {'RMSE' if what == 'rmse' else 'r'}")
             axes.set_xlabel("measured cycles")
     row[0].legend(fontsize=8)
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         figure.savefig(temporary, dpi=100)
 
 
@@ -238,7 +238,7 @@ def main(
     found: dict[str, Any] = {what: table.to_dict("records") for what, table in tables.items()}
     text = page(tables, pictures)
     for suffix, content in ((".json", json.dumps(found, indent=1) + "\n"), (".md", text)):
-        with replacing(output.with_suffix(suffix)) as temporary:
+        with replace_file(output.with_suffix(suffix)) as temporary:
             temporary.write_text(content, encoding="utf-8")
     if as_json:
         terminal.print_json(found)

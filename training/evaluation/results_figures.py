@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nem2e_tf.files import replacing
-from nem2e_tf.signals import PHASES, cycles
+from nem2e_tf.files import replace_file
+from nem2e_tf.signals import PHASES, gait_cycles
 
 from .methods import METHODS
 from .protocols import REAL
@@ -35,7 +35,7 @@ def draw(
 
     def keep(figure: Figure, name: str) -> str:
         path = output.with_name(f"{output.name}-{name}.png")
-        with replacing(path) as temporary:
+        with replace_file(path) as temporary:
             figure.savefig(temporary, dpi=80, pil_kwargs={"optimize": True})
         return path.name
 
@@ -95,7 +95,7 @@ def _mean_cycles(section: Section) -> Figure:
     ):  # fmt: skip
         every = np.concatenate(
             [
-                cycles(tested.measured if of is None else tested.estimates[of], tested.starts)
+                gait_cycles(tested.measured if of is None else tested.estimates[of], tested.starts)
                 for tested in section.tested
                 if len(tested.starts) > 1
             ]

@@ -6,7 +6,7 @@ import numpy as np
 
 from nem2e_tf.network.baselines import gain
 from nem2e_tf.pipeline import Pair
-from nem2e_tf.signals import PHASES, cycles, flexion, strides
+from nem2e_tf.signals import PHASES, gait_cycles, knee_flexion, stride_times
 
 WARPING_WINDOW = 15
 """Per cent of the cycle by which an event may be moved (Sakoe and Chiba 1978)."""
@@ -22,7 +22,7 @@ class TimeWarping:
 
     def fit(self, pairs: Sequence[Pair]) -> "TimeWarping":
         """Learn the mean measured cycle and the factors."""
-        found = [cycles(pair.measured, cycle_starts(pair)) for pair in pairs]
+        found = [gait_cycles(pair.measured, cycle_starts(pair)) for pair in pairs]
         self.template = np.concatenate(found).mean(axis=0)
         self.factors = np.ones(self.template.shape[1])
         warped = np.concatenate([self.predict(pair) for pair in pairs])
@@ -34,7 +34,7 @@ class TimeWarping:
         values, time = pair.simulated.to_numpy().copy(), pair.simulated.index.to_numpy()
         starts = cycle_starts(pair)
         if len(starts) > 1:
-            all_cycles = cycles(pair.simulated, starts)
+            all_cycles = gait_cycles(pair.simulated, starts)
             for k, cycle in enumerate(all_cycles):
                 inside = (time >= starts[k]) & (time < starts[k + 1])
                 phase = (time[inside] - starts[k]) / (starts[k + 1] - starts[k])
@@ -60,5 +60,5 @@ def warp_to_template(cycle: np.ndarray, template: np.ndarray) -> np.ndarray:
 
 def cycle_starts(pair: Pair) -> np.ndarray:
     """Times at which the cycles of a recording part; empty where it has no whole one."""
-    found = strides(flexion(pair.angles["knee_angle"]))
+    found = stride_times(knee_flexion(pair.angles["knee_angle"]))
     return found if len(found) > 1 else found[:0]
