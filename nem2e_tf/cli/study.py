@@ -180,7 +180,7 @@ def demo(
 ) -> None:
     """Refine the walk of a virtual person that no refiner has seen. Needs no data."""
     from nem2e_tf.cohort import write_demo_walk
-    from nem2e_tf.signals.agreement import score_agreement
+    from nem2e_tf.signals import score_agreement
 
     check_folder(output)
     terminal.screen.print(

@@ -143,9 +143,9 @@ def centre_of_activity(cycle: np.ndarray) -> float:
     return float(100.0 * (np.angle((weight * turn).sum()) / (2.0 * np.pi) % 1.0))
 
 
-def _variance_ratio(cycles: np.ndarray) -> np.ndarray:
-    between: np.ndarray = cycles.var(axis=0, ddof=1).mean(axis=0)
-    return between / cycles.reshape(-1, cycles.shape[2]).var(axis=0, ddof=1)
+def _variance_ratio(curves: np.ndarray) -> np.ndarray:
+    between: np.ndarray = curves.var(axis=0, ddof=1).mean(axis=0)
+    return between / curves.reshape(-1, curves.shape[2]).var(axis=0, ddof=1)
 
 
 def _stride_variability(curves: np.ndarray) -> float:
