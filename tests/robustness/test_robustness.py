@@ -169,8 +169,8 @@ def test_writers_of_one_file_take_turns_and_leave_it_whole(tmp_path: Path) -> No
 HOLD = """
 import sys, time
 from pathlib import Path
-from nem2e_tf.paths import replacing
-from nem2e_tf.locks import alone_in
+from nem2e_tf.files import replacing
+from nem2e_tf.files.locks import alone_in
 folder = Path(sys.argv[1])
 with alone_in(folder), replacing(folder / "large.txt") as temporary:
     temporary.write_text("half")
