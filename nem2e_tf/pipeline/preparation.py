@@ -102,7 +102,7 @@ def simulate_pair(trial: Trial, settings: Settings) -> Pair:
     motion = read_motion(trial.motion, leg.rotations)
     activity = simulate(
         leg, motion, read_storage(trial.moments), start=trial.start, end=trial.end,
-        paths=settings.paths, model=settings.model,
+        paths=settings.paths, variant=settings.model,
     )  # fmt: skip
     low, high = common_time_range(
         {str(trial.motion): activity, str(trial.emg): envelopes},
