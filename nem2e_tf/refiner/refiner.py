@@ -56,7 +56,7 @@ class Refiner:
         return self.network.model
 
     def step_network(self) -> StepNetwork:
-        """The network step by step, for a stream; `InputError` where its runtime has no steps."""
+        """The network step by step, for a stream; `InputError` if its runtime has no steps."""
         if isinstance(self.network, KerasNetwork):
             return self.network.step_network()
         if not isinstance(self.network, StepNetwork):
@@ -67,7 +67,7 @@ class Refiner:
         return self.network
 
     def columns(self, available: Iterable[str], side: str, what: str) -> dict[str, Weights]:
-        """The columns that give each input channel, or an `InputError` naming the one missing.
+        """Columns and weights of each input channel; `InputError` if one is missing.
 
         Args:
             available: iterable of str. Muscles of a model, or columns of a file.
@@ -77,7 +77,7 @@ class Refiner:
         return self.muscles.require_columns(self.card.inputs, available, side, what)
 
     def names(self, available: Iterable[str], side: str) -> list[str]:
-        """What the outputs are called: as the first muscle of their channel is in the input."""
+        """Names of the outputs: each is the input's name of the first muscle of its channel."""
         found = self.muscles.columns(available, side)
         return [next(iter(found.get(c, {c: 1.0}))) for c in self.card.outputs]
 
@@ -109,15 +109,15 @@ class Refiner:
         return pd.DataFrame(envelopes, index=channels.index, columns=names)
 
     def interval(self, refined: pd.DataFrame) -> pd.DataFrame:
-        """Where the measured envelopes of a person unlike those fitted on are to be expected.
+        """Prediction interval for the measured envelopes of a new person.
 
         Args:
-            refined: `(frames, outputs)`, as `refine` gives it.
+            refined: `(frames, outputs)`, as `refine` returns it.
 
         Returns:
-            `(frames, 2 * outputs)`, for every column of `refined` one that ends in `_lower` and one
-            that ends in `_upper`: bounds that hold 90 % of the samples of people like those that
-            the refiner was calibrated on, on average over them.
+            `(frames, 2 * outputs)`, a column `<name>_lower` and one `<name>_upper` for every column
+            of `refined`: bounds that contain 90 % of the samples of people like those of the
+            calibration, on average over people.
 
         Raises:
             InputError: the card has no interval.
@@ -131,21 +131,21 @@ class Refiner:
         return pd.DataFrame(bounds, index=refined.index)
 
     def offsets(self) -> list[intervals.Offsets]:
-        """What the intervals are made of, by output; `InputError` if the card has none."""
+        """Offsets of the prediction interval, by output; `InputError` if the card has none."""
         if self.card.interval is None:
             raise InputError(f"{self.card.name}: this refiner's card has no prediction interval")
         return [self.card.interval[c] for c in self.card.outputs]
 
     def unfamiliar_inputs(self, frame: pd.DataFrame, side: str | None = None) -> list[str]:
-        """What of simulated activity is unlike all that the refiner was fitted on.
+        """Ways in which simulated activity differs from the refiner's training data.
 
         Args:
             frame: as for `refine`.
             side: as for `refine`.
 
         Returns:
-            A line a finding, the most unusual first. Empty if nothing is, or if the card does not
-            say what is familiar.
+            A line for each finding, the most unusual first. Empty if there is none, or if the card
+            has no ranges.
         """
         if self.card.familiar is None:
             return []
@@ -157,7 +157,7 @@ class Refiner:
         return familiarity.describe(found)
 
     def channels(self, frame: pd.DataFrame, side: str) -> pd.DataFrame:
-        """The input channels, at the card's rate, of activity as `refine` takes it."""
+        """Input channels `(frames, inputs)` at the card's rate, from activity as for `refine`."""
         what = str(frame.attrs.get("path", "simulated activity"))
         columns = self.columns(frame.columns, side, what)
         used = frame[sorted({column for weights in columns.values() for column in weights})]
@@ -172,7 +172,7 @@ def load(refiner: str | os.PathLike[str], runtime: str = "keras") -> Refiner:
         refiner: str or path. The name of a shipped refiner (`walking`, `running`), or a folder
             that holds `refiner.keras` and `card.json`. A name wins over a folder of that name;
             write `./walking` for the folder.
-        runtime: str. What runs the network: `keras`, or, of a refiner that was exported,
+        runtime: str. Runtime of the network: `keras`, or, for an exported refiner,
             `savedmodel`, `tflite`, `tflite-int8` or `onnx`.
 
     Raises:

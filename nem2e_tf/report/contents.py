@@ -1,4 +1,4 @@
-"""What stands on the page, worked out of a result: words, tables and charts."""
+"""Content of a report: texts, tables and charts of a result."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from nem2e_tf.simulation import MAX_MARKER_ERROR, MAX_MARKER_RMS
 
 CURVES = ("simulated", "refined", "measured")
 SAME_SCALE_RATIO = 2.0
-"""Measured EMG whose peaks are this much larger or smaller is drawn on the refined one's scale."""
+"""Measured EMG is rescaled for drawing if its peak differs from the refined one by this factor."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class Muscle:
     """A muscle's charts.
 
     Args:
-        name: as the result calls it.
+        name: of the muscle in the result.
         time: over time.
         cycle: by gait cycle, or None.
-        measured_scale: by what measured EMG was multiplied to be drawn; 1 as it is.
+        measured_scale: factor by which measured EMG is multiplied in the charts.
         bursts: by curve.
     """
 
@@ -40,7 +40,7 @@ class Muscle:
 
 
 def page_contents(result: Result) -> dict[str, Any]:
-    """Everything that the page's template asks for."""
+    """The variables of the page's template."""
     cycles = Cycles.from_result(result)
     muscles = [_muscle_charts(result, name, cycles) for name in result.facts.muscles]
     facts = result.facts
@@ -86,7 +86,7 @@ def _muscle_charts(result: Result, name: str, cycles: Cycles) -> Muscle:
 
 
 def _display_scale(refined: pd.Series, measured: pd.Series) -> float:
-    """1 where measured EMG is in the refined one's unit, else what brings them together."""
+    """Factor that brings measured EMG to the refined scale; 1 if the two are comparable."""
     refined_peak, measured_peak = (
         float(np.percentile(values, 99.5)) for values in (refined, measured)
     )
@@ -133,7 +133,7 @@ def _time_chart(
 
 
 def _cycle_chart(name: str, means: dict[str, tuple[np.ndarray, np.ndarray]]) -> Chart:
-    """Curves known at 0-100 % of the cycle, each with its SD as a band."""
+    """Chart of mean curves at 0-100 % of the cycle, each with its SD as a band."""
     series = {of: pd.Series(mean + spread) for of, (mean, spread) in means.items()}
     edges = {of: series.pop(of) for of in list(series) if of in ("lower", "upper")}
     left, right = _axes(series, edges)
@@ -158,14 +158,14 @@ def _cycle_chart(name: str, means: dict[str, tuple[np.ndarray, np.ndarray]]) -> 
 
 
 def _axes(series: dict[str, pd.Series], edges: dict[str, pd.Series]) -> tuple[Axis | None, Axis]:
-    """Of the simulation, left, and of envelopes, right: their units differ."""
+    """Axes of the simulation (left) and of envelopes (right), which have different units."""
     envelopes = [c.max() for of, c in {**series, **edges}.items() if of != "simulated"]
     left = curves.value_axis(float(series["simulated"].max()), 3) if "simulated" in series else None
     return left, curves.value_axis(float(max(envelopes)), 3)
 
 
 def _attention_chart(timing: Timing) -> Chart:
-    """Where the network looked, along the cycle."""
+    """Chart of the attention along the cycle."""
     shares, offsets = np.array(timing.attention), np.array(timing.offsets)
     half = (offsets[1] - offsets[0]) / 2 if len(offsets) > 1 else 1.0
     low, high = offsets[0] - half, offsets[-1] + half
@@ -220,7 +220,7 @@ def _marker_warnings(facts: Facts) -> list[str]:
 
 
 def _mean_scores(facts: Facts) -> dict[str, dict[str, float]]:
-    """Mean errors over muscles, and on how many the refined curve is nearer."""
+    """Mean scores over muscles, and the number of muscles whose refined curve is better."""
     scores = facts.scores
     if scores is None:
         return {}

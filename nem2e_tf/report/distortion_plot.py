@@ -1,4 +1,4 @@
-"""A picture of what a refiner does to time."""
+"""Figure of the timing distortion that a refiner corrects."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from nem2e_tf.report.palette import MEASURED, REFINED, SIMULATED
 
 
 def plot_distortion(distortion: Distortion, path: Path, title: str) -> None:
-    """Draw attention along the cycle, and every muscle's mean cycle beside its delay.
+    """Draw the attention along the cycle, and the mean cycle and the delay of every muscle.
 
     Args:
         distortion: Distortion.
@@ -85,7 +85,7 @@ def _attention(figure: Any, distortion: Distortion) -> None:
 
 
 def _cycles(axes: Any, distortion: Distortion, muscle: str) -> None:
-    """Mean cycles, each as a share of its own largest value: only their timing is compared."""
+    """Draw mean cycles, each relative to its maximum: only their timing is compared."""
     for frame, style in (
         (distortion.simulated, {"color": SIMULATED, "lw": 1.0}),
         (distortion.refined, {"color": REFINED, "lw": 1.6}),

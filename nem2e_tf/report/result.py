@@ -28,9 +28,9 @@ from nem2e_tf.simulation import Verdict
 FACTS = "result.json"
 EMG, SIMULATED, MOTION, MEASURED = "emg.sto", "simulated.sto", "motion.sto", "measured.sto"
 TIME_TOLERANCE = 0.1
-"""Seconds by which a file's time may differ from that of the facts, as rates differ."""
+"""Seconds by which a file's time range may differ from that of the facts, as rates differ."""
 LARGEST_FACTS = 20_000_000
-"""Bytes. A result.json of an hour has less than one megabyte."""
+"""Limit in bytes. The result.json of an hour has less than one megabyte."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -40,7 +40,7 @@ class Result:
     Args:
         facts: Facts. Inputs, verdict, warnings and scores: the content of result.json.
         refined: `(frames, muscles)`, envelopes.
-        bounds: `(frames, 2 * muscles)`, `<muscle>_lower` and `<muscle>_upper`; no columns where
+        bounds: `(frames, 2 * muscles)`, `<muscle>_lower` and `<muscle>_upper`; no columns if
             the refiner has no interval.
         simulated: `(frames, muscles + coordinates)`, activations and reserve moments in N m.
         motion: `(frames, coordinates)`, radians and metres.

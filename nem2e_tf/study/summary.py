@@ -1,4 +1,4 @@
-"""What a study came to, over its subjects and tasks: a table for statistics, a page to read."""
+"""Summary of a study over subjects and tasks: a CSV table and an HTML page."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -20,7 +20,7 @@ SCORES = ("rmse", "r", "lag_ms")
 
 @dataclass(frozen=True)
 class Row:
-    """What became of one trial.
+    """The outcome of one trial.
 
     Args:
         subject: who moved.
@@ -28,7 +28,7 @@ class Row:
         trial: which one of the subject.
         folder: of its result, within the study's; empty where there is none.
         report: name of its page in that folder; empty where there is none.
-        found: it was there already.
+        found: the result existed already.
         fault: what is wrong with it, where there is no result.
         sound: whether muscles alone could make the joint moments.
         warnings: what has to be read before the result is used.
@@ -51,7 +51,7 @@ class Row:
 
     @classmethod
     def from_result(cls, trial: Trial, folder: str, report: str, made: Result, found: bool) -> Self:
-        """Of a trial with a result in that folder."""
+        """Row of a trial with a result in that folder."""
         facts = made.facts
         return cls(
             trial.subject, trial.task, trial.label, folder, report, found,
@@ -66,7 +66,7 @@ class Row:
 
     @property
     def link(self) -> str:
-        """The trial's page, or else its folder, as a page links to it."""
+        """URL of the trial's page, or of its folder if there is no page."""
         return quote(f"{self.folder}/{self.report}")
 
     def as_json(self) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _muscle_measures(made: Result) -> dict[str, dict[str, float]]:
 
 
 def _peak_phases(made: Result) -> dict[str, float]:
-    """Per cent of the gait cycle at which each muscle's mean cycle peaks; none without gait."""
+    """Per cent of the gait cycle at which each muscle's mean cycle peaks; empty without gait."""
     knee = made.motion.get(f"knee_angle_{made.facts.inputs.side}")
     if knee is None:
         return {}
@@ -105,7 +105,7 @@ def _peak_phases(made: Result) -> dict[str, float]:
 
 
 def summary_table(rows: Sequence[Row]) -> pd.DataFrame:
-    """A line for every muscle of every trial, and one for a trial that failed."""
+    """Table with a line for every muscle of every trial, and one for a failed trial."""
     lines = []
     for row in rows:
         of = {
@@ -121,9 +121,9 @@ def summary_table(rows: Sequence[Row]) -> pd.DataFrame:
 
 
 def mean_over_subjects(rows: Sequence[Row]) -> dict[str, pd.DataFrame]:
-    """By task, a line a muscle: mean and standard deviation over subjects.
+    """By task, a table of muscles: mean and standard deviation over subjects.
 
-    A subject's trials of the task are averaged first. Phases are averaged around the cycle.
+    Trials of a subject are averaged first. Phases are averaged as circular quantities.
     """
     every = summary_table([row for row in rows if not row.fault])
     every["muscle"] = every["muscle"].str.replace("_[rl]$", "", regex=True)
@@ -163,7 +163,7 @@ def write_summary(rows: Sequence[Row], folder: Path, title: str, refiner: str) -
         rows: of all trials.
         folder: path.
         title: of the study.
-        refiner: what its results were refined by.
+        refiner: name of the refiner.
     """
 
     import jinja2
