@@ -72,8 +72,8 @@ class Manifest:
             )
         try:
             listed = {
-                str(name): (int(of["bytes"]), str(of["sha256"]))
-                for name, of in self.forms[form]["files"].items()
+                str(name): (int(entry["bytes"]), str(entry["sha256"]))
+                for name, entry in self.forms[form]["files"].items()
             }
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             raise InputError(f"{self.folder / MANIFEST}: {form}: no list of files") from None

@@ -111,15 +111,15 @@ def read_signals(folder: Path) -> Signals:
 def check_activity(
     activity: np.ndarray,
     names: "tuple[str, ...] | list[str]",
-    what: str = "activity",
+    source: str = "activity",
     start: int = 0,
 ) -> None:
     """Raise `InputError` for the first value of `(frames, channels)` that is not 0-1."""
-    found = find_invalid_activity(activity)
-    if found is not None:
-        row, column = found
+    position = find_invalid_activity(activity)
+    if position is not None:
+        row, column = position
         raise InputError(
-            f"{what}: '{names[column]}' is {activity[row, column]:g} in frame {start + row};"
+            f"{source}: '{names[column]}' is {activity[row, column]:g} in frame {start + row};"
             " simulated activity is 0-1"
         )
 

@@ -110,8 +110,8 @@ def round_weights(model: Any) -> None:
     for cell in (*(lstm.cell for lstm in lstms), decoder.cell):
         weights = [cell.kernel, cell.recurrent_kernel]
         inputs = weights[0].shape[0]
-        whole = _round_to_grid(np.concatenate([weight.numpy() for weight in weights]))
-        for weight, values in zip(weights, np.split(whole, [inputs]), strict=True):
+        rounded = _round_to_grid(np.concatenate([weight.numpy() for weight in weights]))
+        for weight, values in zip(weights, np.split(rounded, [inputs]), strict=True):
             weight.assign(values)
     parts = np.split(decoder.key.kernel.numpy(), len(lstms))
     decoder.key.kernel.assign(np.concatenate([_round_to_grid(part) for part in parts]))

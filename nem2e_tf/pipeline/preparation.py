@@ -115,9 +115,10 @@ def simulate_pair(trial: Trial, settings: Settings) -> Pair:
     sources = ((activity, settings.inputs, trial.model), (envelopes, settings.outputs, trial.emg))
     simulated, measured = (
         resample(
-            combine(frame, muscles.require_columns(channels, frame.columns, side, str(what))), times
+            combine(frame, muscles.require_columns(channels, frame.columns, side, str(source))),
+            times,
         )
-        for frame, channels, what in sources
+        for frame, channels, source in sources
     )
     return Pair(
         trial.subject, trial.task, simulated, measured, angles.set_axis(COORDINATES, axis=1)
@@ -157,9 +158,9 @@ def prepare(
     files = [folder / f"{_shard_name(trial, settings)}.tfrecord" for trial in trials]
     shards = {i: shard for i, file in enumerate(files) if (shard := read_shard_info(file))}
     pending = {i: trial for i, trial in enumerate(trials) if i not in shards}
-    found, failed = len(shards), dict[int, str]()
+    existing, failed = len(shards), dict[int, str]()
     if progress is not None:
-        progress(found, len(trials))
+        progress(existing, len(trials))
     for i, result in _run_parallel(pending, settings, jobs, backend, scheduler):
         if isinstance(result, str):
             failed[i] = result
@@ -180,8 +181,8 @@ def prepare(
     manifest.write(folder)
     return Prepared(
         Shards(folder, manifest, tuple(manifest.shards)),
-        made=len(shards) - found,
-        found=found,
+        made=len(shards) - existing,
+        found=existing,
         failed={f"{trials[i].name}, {trials[i].motion}": failed[i] for i in sorted(failed)},
     )
 

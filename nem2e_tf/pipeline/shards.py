@@ -106,9 +106,9 @@ class Manifest(BaseModel):
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"]) or "the whole"
             raise InputError(f"{path}: {place}: {first['msg']}") from None
-        there = {file.name for file in folder.iterdir()}
+        existing = {file.name for file in folder.iterdir()}
         for shard in manifest.shards:
-            if shard.file not in there:
+            if shard.file not in existing:
                 raise InputError(f"{folder}: {shard.file} is missing; run nem2e prepare again")
         return manifest
 

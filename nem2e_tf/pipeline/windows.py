@@ -113,10 +113,10 @@ def maxima_by_person(pairs: Iterable[Pair]) -> Scales:
     EMG amplitudes are not comparable between people or laboratories, and a task of low activity
     would hardly contribute to the loss; values relative to a person's own maximum in a task do.
     """
-    of: dict[tuple[str, str], list[pd.DataFrame]] = {}
+    frames_by_key: dict[tuple[str, str], list[pd.DataFrame]] = {}
     for pair in pairs:
-        of.setdefault((pair.subject, pair.task), []).append(pair.measured)
-    return {key: channel_maxima(frames) for key, frames in of.items()}
+        frames_by_key.setdefault((pair.subject, pair.task), []).append(pair.measured)
+    return {key: channel_maxima(frames) for key, frames in frames_by_key.items()}
 
 
 def make_windows(
@@ -176,12 +176,12 @@ def make_windows(
     )
 
     def cut_windows(series: dict[str, Any], maximum: Any) -> Any:
-        whole = tf.shape(series["simulated"])[0]
+        total = tf.shape(series["simulated"])[0]
         low, high = (
-            tf.cast(tf.round(share * tf.cast(whole, tf.float64)), tf.int32) for share in block
+            tf.cast(tf.round(share * tf.cast(total, tf.float64)), tf.int32) for share in block
         )
-        both = tf.concat([series["simulated"], series["angles"]], axis=1)
-        x = tf.gather(both[low:high], columns, axis=1) / scale_in
+        inputs = tf.concat([series["simulated"], series["angles"]], axis=1)
+        x = tf.gather(inputs[low:high], columns, axis=1) / scale_in
         y = series["measured"][low:high] / maximum
         length = high - low
         missing = tf.maximum(0, frames - length)
@@ -194,9 +194,11 @@ def make_windows(
         mask = tf.cast(tf.range(frames) < frames - missing, tf.float32)
 
         def window(start: Any) -> tuple[Any, Any, Any]:
-            one = tf.ensure_shape(x[start : start + frames], (frames, len(columns)))
-            other = tf.ensure_shape(y[start : start + frames], (frames, scale_out.shape[1]))
-            return one, other, mask
+            inputs_window = tf.ensure_shape(x[start : start + frames], (frames, len(columns)))
+            targets_window = tf.ensure_shape(
+                y[start : start + frames], (frames, scale_out.shape[1])
+            )
+            return inputs_window, targets_window, mask
 
         return tf.data.Dataset.from_tensor_slices(starts).map(window)
 

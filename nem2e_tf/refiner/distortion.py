@@ -63,10 +63,10 @@ class Distortion:
         Returns:
             Columns `delay` and, if there is a truth, `true_delay`; NaN if unknown.
         """
-        of = {"delay": _activity_weighted_mean(self.delays, self.refined)}
+        delays = {"delay": _activity_weighted_mean(self.delays, self.refined)}
         if not self.truth.empty:
-            of["true_delay"] = _activity_weighted_mean(self.true_delays, self.truth)
-        return pd.DataFrame(of, index=self.delays.columns)
+            delays["true_delay"] = _activity_weighted_mean(self.true_delays, self.truth)
+        return pd.DataFrame(delays, index=self.delays.columns)
 
     def lines(self) -> list[str]:
         """The delay of every muscle in words."""
@@ -116,25 +116,25 @@ def measure_distortion(
     starts, origin = cycle_starts(refined, card.rate)
     times = refined.index
 
-    def muscles(of: pd.DataFrame) -> pd.DataFrame:
+    def select_outputs(table: pd.DataFrame) -> pd.DataFrame:
         """The outputs that a frame has, with the names and times of the refined ones."""
-        found = refiner.muscles.columns(of.columns, side)
+        columns = refiner.muscles.columns(table.columns, side)
         named = {
-            str(name): found[channel]
+            str(name): columns[channel]
             for name, channel in zip(refined, card.outputs, strict=True)
-            if channel in found
+            if channel in columns
         }
-        inside = times[(times >= of.index[0] - 1e-6) & (times <= of.index[-1] + 1e-6)]
-        return resample(combine(of, named), inside.to_numpy())
+        inside = times[(times >= table.index[0] - 1e-6) & (times <= table.index[-1] + 1e-6)]
+        return resample(combine(table, named), inside.to_numpy())
 
-    simulated = muscles(frame)
+    simulated = select_outputs(frame)
     compared = refined[[]]
     if truth is not None:
         starts = starts[(starts >= truth.index[0]) & (starts <= truth.index[-1])]
         if len(starts) < 4:
-            what = truth.attrs.get("path", "what is compared")
-            raise InputError(f"{what}: fewer than three cycles in common; put both on one clock")
-        compared = muscles(truth)
+            source = truth.attrs.get("path", "what is compared")
+            raise InputError(f"{source}: fewer than three cycles in common; put both on one clock")
+        compared = select_outputs(truth)
     cycle = float(np.diff(starts).mean())
     means = {
         "simulated": mean_cycle(simulated, starts),
@@ -160,15 +160,15 @@ def cycle_starts(activity: pd.DataFrame, rate: float) -> tuple[np.ndarray, str]:
     values = activity.to_numpy()
     spread = values.std(axis=0)
     period = 1.0 / cadence((values - values.mean(axis=0)) / np.where(spread > 0, spread, 1), rate)
-    found = {}
+    candidates = {}
     for name, column in activity.items():
         high = column.min() + 0.4 * (column.max() - column.min())
         peaks, _ = find_peaks(column, height=high, distance=max(1.0, 0.6 * period * rate))
         if len(peaks) > 3:
-            found[np.diff(peaks).std() / np.diff(peaks).mean()] = str(name), peaks
-    if not found:
+            candidates[np.diff(peaks).std() / np.diff(peaks).mean()] = str(name), peaks
+    if not candidates:
         raise InputError("fewer than three cycles are found; a steady recording of more is needed")
-    name, peaks = found[min(found)]
+    name, peaks = candidates[min(candidates)]
     return activity.index.to_numpy()[peaks], name
 
 
@@ -267,7 +267,7 @@ def attention(refiner: Refiner, channels: pd.DataFrame, starts: np.ndarray) -> p
 
 def _activity_weighted_mean(delay: pd.DataFrame, activity: pd.DataFrame) -> pd.Series:
     """Mean delay over the cycle, weighted by the activity above its minimum."""
-    whole = (activity - activity.min())[delay.columns]
-    weight = whole.where(delay.notna()).sum()
-    mean = (delay * whole).sum() / weight.where(weight > 0)
-    return mean.where(weight >= MIN_KNOWN_SHARE * whole.sum())
+    amount = (activity - activity.min())[delay.columns]
+    weight = amount.where(delay.notna()).sum()
+    mean = (delay * amount).sum() / weight.where(weight > 0)
+    return mean.where(weight >= MIN_KNOWN_SHARE * amount.sum())

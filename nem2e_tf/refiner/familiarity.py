@@ -57,16 +57,16 @@ class Finding:
         kind, _, channel = self.name.partition(" ")
         first, _, second = self.name.replace("_", " ").partition(" with ")
         low, high = (f"{edge:.2g}" for edge in self.familiar)
-        what = f"{channel.replace('_', ' ')} {kind}s at {self.value:.2g}"
+        text = f"{channel.replace('_', ' ')} {kind}s at {self.value:.2g}"
         if kind == "mean":
-            what = f"{channel.replace('_', ' ')} has a mean of {self.value:.2g}"
+            text = f"{channel.replace('_', ' ')} has a mean of {self.value:.2g}"
         elif self.name == "cadence":
-            what = f"{self.value:.2g} cycles a second"
+            text = f"{self.value:.2g} cycles a second"
             if self.value < 1.01 * _NO_CADENCE:
-                what = "no cycle that repeats"
+                text = "no cycle that repeats"
         elif second:
-            what = f"{first} and {second} correlate by {self.value:.2f}"
-        return f"{self.start:g}-{self.end:g} s: {what}; familiar is {low} to {high}"
+            text = f"{first} and {second} correlate by {self.value:.2f}"
+        return f"{self.start:g}-{self.end:g} s: {text}; familiar is {low} to {high}"
 
 
 def feature_names(channels: Sequence[str]) -> list[str]:
@@ -147,7 +147,7 @@ def find_unusual(
     excess = np.nan_to_num(np.maximum(low - windows, windows - high) / (high - low))
     length = min(len(activity) / rate, WINDOW)
     is_short = len(starts) <= MEDIAN_WINDOWS
-    found = []
+    findings = []
     for i, name in enumerate(ranges):
         unusual = np.flatnonzero(excess[:, i] > 0.0)
         if not len(unusual):
@@ -156,14 +156,14 @@ def find_unusual(
         first, last = (
             (0, len(starts) - 1) if is_short else (unusual[0], unusual[-1] + MEDIAN_WINDOWS - 1)
         )
-        found.append(
+        findings.append(
             Finding(
                 name, float(_from_scale(windows[worst], kinds)[i]), ranges[name],
                 round(start + starts[first], 2), round(start + starts[last] + length, 2),
                 float(excess[worst, i]),
             )
         )  # fmt: skip
-    return sorted(found, key=lambda finding: -finding.excess)
+    return sorted(findings, key=lambda finding: -finding.excess)
 
 
 def describe(findings: Sequence[Finding]) -> list[str]:
@@ -214,8 +214,8 @@ def cadence(shape: np.ndarray, rate: float) -> float:
     product = np.fft.irfft(np.abs(spectrum) ** 2, axis=0)[:frames].sum(axis=1)
     energy = np.concatenate([[0.0], np.cumsum((shape**2).sum(axis=1))])
     # Energy of the two overlapping parts at each lag.
-    both = energy[frames - np.arange(frames)] * (energy[-1] - energy[:-1])
-    autocorrelation = product / np.sqrt(np.maximum(both, 1e-12))
+    energies = energy[frames - np.arange(frames)] * (energy[-1] - energy[:-1])
+    autocorrelation = product / np.sqrt(np.maximum(energies, 1e-12))
     interior = autocorrelation[1:-1]
     peaks = 1 + np.flatnonzero(
         (interior >= autocorrelation[:-2]) & (interior > autocorrelation[2:])

@@ -104,8 +104,8 @@ def prepare_pairs(
         if trial.emg is None:
             raise InputError(f"{trial.name}, {trial.motion}: has no emg to learn from")
         names = list(read_storage(trial.emg).columns)
-        found = muscles.measured_channels(card.outputs, names)
-        measured = [channel for channel in measured if channel in found]
+        columns = muscles.measured_channels(card.outputs, names)
+        measured = [channel for channel in measured if channel in columns]
         if not measured:
             raise InputError(
                 f"{trial.emg}: no muscle that the refiner knows and all trials have;"

@@ -66,7 +66,7 @@ class Refiner:
             )
         return self.network
 
-    def columns(self, available: Iterable[str], side: str, what: str) -> dict[str, Weights]:
+    def columns(self, available: Iterable[str], side: str, source: str) -> dict[str, Weights]:
         """Columns and weights of each input channel; `InputError` if one is missing.
 
         Args:
@@ -74,12 +74,12 @@ class Refiner:
             side: str. `r` or `l`.
             what: str. The model or file, for messages.
         """
-        return self.muscles.require_columns(self.card.inputs, available, side, what)
+        return self.muscles.require_columns(self.card.inputs, available, side, source)
 
     def names(self, available: Iterable[str], side: str) -> list[str]:
         """Names of the outputs: each is the input's name of the first muscle of its channel."""
-        found = self.muscles.columns(available, side)
-        return [next(iter(found.get(c, {c: 1.0}))) for c in self.card.outputs]
+        columns = self.muscles.columns(available, side)
+        return [next(iter(columns.get(c, {c: 1.0}))) for c in self.card.outputs]
 
     def refine(self, frame: pd.DataFrame, side: str | None = None) -> pd.DataFrame:
         """Refine simulated muscle activity into EMG envelopes.
@@ -151,18 +151,18 @@ class Refiner:
             return []
         side = side or self.muscles.find_side(self.card.inputs, frame.columns)
         channels = self.channels(frame, side)
-        found = familiarity.find_unusual(
+        findings = familiarity.find_unusual(
             channels.to_numpy(), self.card.familiar, self.card.rate, float(channels.index[0])
         )
-        return familiarity.describe(found)
+        return familiarity.describe(findings)
 
     def channels(self, frame: pd.DataFrame, side: str) -> pd.DataFrame:
         """Input channels `(frames, inputs)` at the card's rate, from activity as for `refine`."""
-        what = str(frame.attrs.get("path", "simulated activity"))
-        columns = self.columns(frame.columns, side, what)
+        source = str(frame.attrs.get("path", "simulated activity"))
+        columns = self.columns(frame.columns, side, source)
         used = frame[sorted({column for weights in columns.values() for column in weights})]
-        _check_activity(used, what)
-        return combine(resample_to_rate(used, self.card.rate, what), columns)
+        _check_activity(used, source)
+        return combine(resample_to_rate(used, self.card.rate, source), columns)
 
 
 def load(refiner: str | os.PathLike[str], runtime: str = "keras") -> Refiner:
@@ -189,17 +189,17 @@ def save(refiner: Refiner, folder: str | os.PathLike[str]) -> None:
     Raises:
         InputError: something is there already, or the folder around it cannot be written to.
     """
-    with create_folder(folder) as whole:
-        write_keras_model(refiner.model, whole / WEIGHTS)
-        refiner.card.write(whole / CARD)
+    with create_folder(folder) as temporary:
+        write_keras_model(refiner.model, temporary / WEIGHTS)
+        refiner.card.write(temporary / CARD)
 
 
-def _check_activity(frame: pd.DataFrame, what: str) -> None:
+def _check_activity(frame: pd.DataFrame, source: str) -> None:
     values = frame.to_numpy(dtype=float)
-    found = find_invalid_activity(values)
-    if found is not None:
-        row, column = found
+    position = find_invalid_activity(values)
+    if position is not None:
+        row, column = position
         raise InputError(
-            f"{what}: column '{frame.columns[column]}' is {values[row, column]:g} at time"
+            f"{source}: column '{frame.columns[column]}' is {values[row, column]:g} at time"
             f" {frame.index[row]:g} s; simulated activity is 0-1"
         )

@@ -39,8 +39,8 @@ class KerasNetwork:
 
     def __call__(self, windows: np.ndarray) -> np.ndarray:
         """Refine windows."""
-        found: np.ndarray = self._run(windows).numpy()
-        return found
+        refined: np.ndarray = self._run(windows).numpy()
+        return refined
 
     def step_network(self) -> StepNetwork:
         """The network step by step, with the same weights."""
@@ -96,9 +96,9 @@ def _load_keras_model(folder: Path) -> Any:
         raise _load_error(folder / WEIGHTS, "Keras", error) from None
 
 
-def _load_error(path: Path, what: str, error: Exception) -> InputError:
+def _load_error(path: Path, loader: str, error: Exception) -> InputError:
     detail = " ".join(str(error).split())[:200]
-    return InputError(f"{path}: {what} cannot load this network: {detail}")
+    return InputError(f"{path}: {loader} cannot load this network: {detail}")
 
 
 def write_keras_model(model: Any, path: Path) -> None:
@@ -138,8 +138,8 @@ def open_saved_model(manifest: Manifest) -> FunctionNetwork:
         raise _load_error(path, "TensorFlow", error) from None
 
     def run(windows: np.ndarray) -> np.ndarray:
-        found: np.ndarray = serve(simulated=tf.constant(windows))["activity"].numpy()
-        return found
+        refined: np.ndarray = serve(simulated=tf.constant(windows))["activity"].numpy()
+        return refined
 
     return FunctionNetwork(manifest.layout, run)
 
@@ -166,7 +166,7 @@ def open_onnx(manifest: Manifest, threads: int | None = None) -> FunctionNetwork
         raise _load_error(file, "onnxruntime", error) from None
 
     def run(windows: np.ndarray) -> np.ndarray:
-        (found,) = session.run(["activity"], {"simulated": windows})
-        return found
+        (refined,) = session.run(["activity"], {"simulated": windows})
+        return refined
 
     return FunctionNetwork(manifest.layout, run)

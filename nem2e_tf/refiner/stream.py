@@ -37,7 +37,7 @@ def stream_lines(
             others hold numbers: seconds, and activations 0-1. Columns that the refiner does
             not use may hold any numbers.
         side: `r` or `l`; None if the columns are of one side only.
-        tell: called with a sentence about every sample that is left out or restarts the stream.
+        warn: called with a sentence about every sample that is left out or restarts the stream.
 
     Yields:
         Comma-separated lines: the names, then `time` and envelopes, at the refiner's rate,
@@ -107,11 +107,11 @@ def _parse_sample(
     except ValueError:
         warn(f"line {number}: holds what is no number; left out")
         return None
-    found = np.array(values)[is_used]
-    if not abs(time) < MAX_TIME or find_invalid_activity(found[None]) is not None:
+    activity = np.array(values)[is_used]
+    if not abs(time) < MAX_TIME or find_invalid_activity(activity[None]) is not None:
         warn(f"line {number}: activity is not 0-1, or time no number of seconds; left out")
         return None
-    return time, found
+    return time, activity
 
 
 class _Grid:

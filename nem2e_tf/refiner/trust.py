@@ -129,11 +129,11 @@ def _check_class(path: Path, layer: dict[str, Any]) -> None:
     name, module = layer["class_name"], layer.get("module")
     registered = layer.get("registered_name")
     expected = f"nem2e_tf>{name}" if str(module).startswith("nem2e_tf.") else name
-    known = isinstance(module, str | None) and name in CLASSES.get(module, ())
-    if not known or registered not in (None, expected):
-        whole = ".".join(str(part) for part in (module, registered or name) if part)
+    is_known = isinstance(module, str | None) and name in CLASSES.get(module, ())
+    if not is_known or registered not in (None, expected):
+        full_name = ".".join(str(part) for part in (module, registered or name) if part)
         raise InputError(
-            f"{path}: asks for '{whole[:100]}', which is no layer of a refiner; it is not loaded,"
+            f"{path}: asks for '{full_name[:100]}', which is no layer of a refiner; it is not loaded,"
             " as it might run code"
         )
 

@@ -30,12 +30,12 @@ class Mark:
     """A path of a chart.
 
     Args:
-        of: the curve: `simulated`, `refined`, `measured`, ….
+        curve: `simulated`, `refined`, `measured`, ….
         form: `line`, `area`, `band`, `edge`.
         path: SVG path data.
     """
 
-    of: str
+    curve: str
     form: str
     path: str
 

@@ -50,9 +50,9 @@ class Cycles:
     def describe(self) -> str:
         """Number and duration of the cycles in a sentence."""
         if not self.has_mean:
-            what = "One whole gait cycle was" if self.count == 1 else "No whole gait cycle was"
+            start = "One whole gait cycle was" if self.count == 1 else "No whole gait cycle was"
             return (
-                f"{what} found in the knee's motion, and two are the least for a mean: there are"
+                f"{start} found in the knee's motion, and two are the least for a mean: there are"
                 " no curves by gait cycle and no timing of bursts."
             )
         mean, spread = self.lengths.mean(), self.lengths.std()

@@ -29,8 +29,8 @@ def plot_distortion(distortion: Distortion, path: Path, title: str) -> None:
     _attention(top, distortion)
     grid = bottom.subplots(len(muscles), 2, sharex=True, squeeze=False)
     # One scale for all muscles, so that their delays compare.
-    told = [distortion.delays.to_numpy(), distortion.true_delays.to_numpy()]
-    largest = np.nanmax([50.0, *(np.nanmax(np.abs(t)) for t in told if np.isfinite(t).any())])
+    delays = [distortion.delays.to_numpy(), distortion.true_delays.to_numpy()]
+    largest = np.nanmax([50.0, *(np.nanmax(np.abs(t)) for t in delays if np.isfinite(t).any())])
     summary = distortion.summary()
     for (left, right), muscle in zip(grid, muscles, strict=True):
         _cycles(left, distortion, muscle)
@@ -41,11 +41,11 @@ def plot_distortion(distortion: Distortion, path: Path, title: str) -> None:
         right.set_ylim(-1.1 * largest, 1.1 * largest)
         right.set_ylabel("ms", fontsize=8)
         label = ", ".join(
-            f"{value:.0f} ms{what}"
-            for value, what in zip(summary.loc[muscle], ("", " (truth)"), strict=False)
+            f"{value:.0f} ms{suffix}"
+            for value, suffix in zip(summary.loc[muscle], ("", " (truth)"), strict=False)
             if np.isfinite(value)
         )
-        right.set_title(label or "not told", loc="right", fontsize=8, pad=2)
+        right.set_title(label or "unknown", loc="right", fontsize=8, pad=2)
         for axes in (left, right):
             axes.set_title(muscle.replace("_", " "), loc="left", fontsize=9, pad=2)
             axes.tick_params(labelsize=7)

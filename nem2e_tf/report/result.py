@@ -109,10 +109,11 @@ def has_same_inputs(folder: Path, inputs: Inputs) -> bool:
     if not (folder / FACTS).is_file():
         check_new_folder(folder)
         return False
-    other = read_facts(folder).inputs.first_difference(inputs)
-    if other is not None:
+    difference = read_facts(folder).inputs.first_difference(inputs)
+    if difference is not None:
         raise InputError(
-            f"{folder}: holds a result with another '{other}'; name another folder, or remove it"
+            f"{folder}: holds a result with another '{difference}'; name another folder,"
+            " or remove it"
         )
     return True
 
@@ -133,11 +134,11 @@ def write_result(result: Result, folder: Path) -> None:
         frames[MEASURED] = (result.measured, "Measured EMG envelopes")
     # A title is one line, whatever a file is called.
     name = " ".join(facts.name.split())
-    with create_folder(folder) as whole:
+    with create_folder(folder) as temporary:
         for file, (frame, title) in frames.items():
-            write_storage(frame, whole / file, f"{title} of {name}")
+            write_storage(frame, temporary / file, f"{title} of {name}")
         text = facts.model_dump_json(indent=1, by_alias=True)
-        (whole / FACTS).write_text(text + "\n", encoding="utf-8")
+        (temporary / FACTS).write_text(text + "\n", encoding="utf-8")
 
 
 def read_result(folder: Path) -> Result:

@@ -116,10 +116,12 @@ def estimate_all(
 def _try_trial(trial: Trial, folder: Path, settings: Settings, begin: Callable[[], object]) -> Row:
     try:
         result_folder = folder / trial_folder(trial)
-        made, found = _estimate_or_read(settings.request(trial), result_folder, begin)
+        result, found = _estimate_or_read(settings.request(trial), result_folder, begin)
         if settings.report and not (result_folder / settings.report).exists():
-            write_report(made, result_folder / settings.report)
-        return Row.from_result(trial, trial_folder(trial).as_posix(), settings.report, made, found)
+            write_report(result, result_folder / settings.report)
+        return Row.from_result(
+            trial, trial_folder(trial).as_posix(), settings.report, result, found
+        )
     except OSError as error:
         if error.errno in FOLDER_ERRORS:
             raise
@@ -149,10 +151,10 @@ def _estimate_or_read(
     else:
         check_new_folder(folder)
     begin()
-    made = estimate(request)
+    result = estimate(request)
     if outdated:
         # In one step, so that a kill leaves a result or none.
         folder.replace(unfinished_path(folder))
         remove_path(unfinished_path(folder))
-    write_result(made, folder)
-    return made, False
+    write_result(result, folder)
+    return result, False
