@@ -17,7 +17,7 @@ import typer
 from pydantic import ValidationError
 
 from nem2e_tf.cli import terminal
-from nem2e_tf.edge import shipped
+from nem2e_tf.edge import shipped_refiners
 from nem2e_tf.errors import InputError, suggest_name
 from nem2e_tf.files import read_yaml, replace_file
 from nem2e_tf.refiner import CARD, Card
@@ -241,7 +241,7 @@ def main(
         former_results["protocols"] | of_protocol,
         run_facts | {"rows": table} if table else former_results["ablations"],
     )
-    cards = {name: Card.read(folder / CARD) for name, folder in shipped().items()}
+    cards = {name: Card.read(folder / CARD) for name, folder in shipped_refiners().items()}
     text = page(results_json, experiment, cards)
     for suffix, content in ((".json", json.dumps(results_json, indent=1) + "\n"), (".md", text)):
         with replace_file(output.with_suffix(suffix)) as temporary:

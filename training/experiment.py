@@ -179,7 +179,7 @@ class Experiment(BaseModel):
                 )
         chosen = [trial for trial in trials if trial.task in self.training_tasks]
         shards = [_prepare_trials(chosen, "recorded trials", model) for model in range(models + 1)]
-        return replace(shards[0], chosen=tuple(shard for one in shards for shard in one.chosen))
+        return replace(shards[0], selected=tuple(shard for one in shards for shard in one.selected))
 
     def prepare_virtual(self) -> Shards | None:
         """Make the virtual people that teach and prepare their trials, or find that done."""
@@ -201,7 +201,7 @@ class Experiment(BaseModel):
             (self.tasks, 1.0 - ADDITIONAL_TASKS_SHARE if self.also else 1.0),
             (self.also, ADDITIONAL_TASKS_SHARE),
         ):
-            if (task_shards := _select_tasks(recorded, tasks)).chosen:
+            if (task_shards := _select_tasks(recorded, tasks)).selected:
                 parts.append(Part(task_shards, self.blocks.fit, share * weight))
         if virtual is not None:
             parts.append(Part(virtual, weight=1.0 - share))

@@ -16,8 +16,8 @@ import typer
 from nem2e_tf.cli import terminal
 from nem2e_tf.edge import MANIFEST
 from nem2e_tf.files import UNFINISHED_PREFIX, check_folder, exclusive_lock
-from nem2e_tf.pipeline import Scales, maxima, own_maxima
-from nem2e_tf.pipeline.windows import windows
+from nem2e_tf.pipeline import Scales, channel_maxima, maxima_by_person
+from nem2e_tf.pipeline.windows import make_windows
 from nem2e_tf.refiner import CARD, Refiner
 from nem2e_tf.refiner.runtimes import WEIGHTS, write_keras_model
 from nem2e_tf.signals import RATE
@@ -86,11 +86,13 @@ def fit(
     keras.utils.set_random_seed(experiment.seed)
     pairs = [part.pairs() for part in training_parts]
     inputs = experiment.inputs or list(pairs[0][0].simulated.columns)
-    input_maximum = median([maxima([p.inputs(inputs).abs()]) for part in pairs for p in part])
-    scales = own_maxima(p for part in pairs for p in part)
+    input_maximum = median(
+        [channel_maxima([p.inputs(inputs).abs()]) for part in pairs for p in part]
+    )
+    scales = maxima_by_person(p for part in pairs for p in part)
 
-    def make_windows(part: Part, scales: Scales, **options: Any) -> Any:
-        dataset = windows(
+    def cut_windows(part: Part, scales: Scales, **options: Any) -> Any:
+        dataset = make_windows(
             part.shards, input_maximum, scales, block=part.block,
             frames=round(experiment.window * RATE), hop=round(experiment.hop * RATE),
             **options,
@@ -99,7 +101,7 @@ def fit(
 
     training_data = tf.data.Dataset.sample_from_datasets(
         [
-            make_windows(part, scales, batch=None, seed=experiment.seed,
+            cut_windows(part, scales, batch=None, seed=experiment.seed,
                 augmentation=experiment.augmentation).repeat()
             for part in training_parts
         ],
@@ -114,8 +116,8 @@ def fit(
     )
     validation_data = None
     if validation is not None:
-        validation_data = make_windows(
-            validation, scales | own_maxima(validation.pairs()), batch=experiment.batch
+        validation_data = cut_windows(
+            validation, scales | maxima_by_person(validation.pairs()), batch=experiment.batch
         )
     build = network or partial(stdr_net, **experiment.network)
     with strategy.scope():
@@ -145,7 +147,7 @@ def fit(
         )
     if network is None:
         round_weights(model)
-    output_maximum = unit(list(own_maxima(pairs[0]).values()))
+    output_maximum = unit(list(maxima_by_person(pairs[0]).values()))
     return Refiner(card_of(experiment, training_parts, input_maximum, output_maximum), model)
 
 
@@ -169,12 +171,12 @@ def _add_teacher(model: Any, free_running_from: int) -> tuple[Any, list[Any]]:
     """The graph to fit and its callbacks; a network without a decoder has no use for a teacher."""
     import keras
 
-    from nem2e_tf.network.stdr_net import ScheduledSampling, with_teacher
+    from nem2e_tf.network.stdr_net import ScheduledSampling, build_training_model
 
     if all(layer.name != "decoder" for layer in model.layers):
         unused = keras.Input((None, model.output_shape[-1]), name="measured")
         return keras.Model({"simulated": model.input, "measured": unused}, model.output), []
-    return with_teacher(model), [ScheduledSampling(free_running_from)]
+    return build_training_model(model), [ScheduledSampling(free_running_from)]
 
 
 def calibrate_and_score(
@@ -194,7 +196,7 @@ def calibrate_and_score(
         config: path. The experiment's file.
     """
     held_out = experiment.prepare_held_out()
-    if held_out is None or not held_out.chosen:
+    if held_out is None or not held_out.selected:
         return refiner
     all_pairs = (pair for part in training_parts for pair in part.pairs())
     training_pairs = [pair for pair in all_pairs if pair.task in experiment.tasks]
@@ -293,7 +295,7 @@ def main(
 def _fit_digest(experiment: Experiment, training_parts: Sequence[Part]) -> str:
     """A few letters that change with what is fitted on what: a fit goes on with its own weights."""
     parts = [
-        (part.block, part.weight, [s.file for s in part.shards.chosen]) for part in training_parts
+        (part.block, part.weight, [s.file for s in part.shards.selected]) for part in training_parts
     ]
     content = json.dumps([experiment.model_dump(mode="json"), parts])
     return hashlib.sha256(content.encode()).hexdigest()[:8]

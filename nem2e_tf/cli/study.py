@@ -103,7 +103,7 @@ def estimate_study(
                 listed, output, same, jobs=jobs, begin=terminal.quiet_tensorflow, progress=progress
             )
         rows = [*made, *refused]
-        summary.write(rows, output, trials.stem, card.name)
+        summary.write_summary(rows, output, trials.stem, card.name)
     failed = [row for row in rows if row.fault]
     for row in failed:
         line = f"failed: {row.subject} {row.trial}: {row.fault}"
@@ -139,7 +139,7 @@ def personalise(
     with create_folder(output) as whole:
         trained = load_refiner(refiner)
         with terminal.progress_bar("preparing trials") as progress:
-            pairs = personal.record(listed, trained, jobs=jobs, progress=progress)
+            pairs = personal.prepare_pairs(listed, trained, jobs=jobs, progress=progress)
         with terminal.progress_bar("adapting") as progress:
             adapted = personal.personalise(trained, pairs, seed=seed, progress=progress)
         save(adapted, whole)

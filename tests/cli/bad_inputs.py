@@ -22,7 +22,7 @@ import pandas as pd
 
 import nem2e_tf
 from nem2e_tf.cohort import Recipe, make_cohort
-from nem2e_tf.edge import shipped
+from nem2e_tf.edge import shipped_refiners
 from nem2e_tf.errors import InputError
 from nem2e_tf.files import (
     Trial,
@@ -149,7 +149,7 @@ def theirs(change: Callable[[Path], Any], runtime: str = "keras") -> Call:
     """Loading a copy of a shipped refiner that was changed."""
 
     def call() -> None:
-        folder = Path(shutil.copytree(shipped()["walking"], "theirs"))
+        folder = Path(shutil.copytree(shipped_refiners()["walking"], "theirs"))
         change(folder)
         nem2e_tf.load(folder, runtime)
 

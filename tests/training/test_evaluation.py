@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nem2e_tf.edge import shipped
-from nem2e_tf.pipeline.shards import SERIES, Manifest, Pair, Shards, describe, write_shard
+from nem2e_tf.edge import shipped_refiners
+from nem2e_tf.pipeline.shards import SERIES, Manifest, Pair, Shards, read_shard_info, write_shard
 from nem2e_tf.refiner import CARD, Card
 from nem2e_tf.signals import MuscleMap
 from nem2e_tf.simulation import COORDINATES
@@ -80,7 +80,7 @@ def shards_of(pairs: list[Pair], folder: Path) -> Shards:
     found = []
     for i, pair in enumerate(pairs):
         write_shard(pair, folder / f"{i}.tfrecord")
-        found.append(describe(folder / f"{i}.tfrecord"))
+        found.append(read_shard_info(folder / f"{i}.tfrecord"))
     names = {series: list(getattr(pairs[0], series).columns) for series in SERIES}
     shards = [shard for shard in found if shard is not None]
     Manifest(rate=100.0, **names, shards=shards).write(folder)
@@ -301,7 +301,7 @@ def test_the_page_tells_real_from_synthetic(
     found = results_dictionary(evaluated, tmp_path / "results")
     names = figure_names(found)
     assert len(names) >= 2 and all((tmp_path / n).stat().st_size < 150_000 for n in names)
-    cards = {name: Card.read(folder / CARD) for name, folder in shipped().items()}
+    cards = {name: Card.read(folder / CARD) for name, folder in shipped_refiners().items()}
     text = page(found, experiment, cards)
     assert all(f"| `{name}` |" in text for name in ("walking", "running", "gait"))
     assert "```bash\npython -m training.evaluate\n```" in text

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from nem2e_tf.files import read_storage
-from nem2e_tf.pipeline.shards import Manifest, Pair, Shards, describe, write_shard
+from nem2e_tf.pipeline.shards import Manifest, Pair, Shards, read_shard_info, write_shard
 from nem2e_tf.refiner import load
 from nem2e_tf.signals import MuscleMap, score_agreement
 from nem2e_tf.simulation import simulate_files
@@ -55,7 +55,7 @@ def shards_of(recording: Pair, folder: Path) -> Shards:
     """The recording as if it had been prepared."""
     folder.mkdir(parents=True)
     write_shard(recording, folder / "0.tfrecord")
-    shard = describe(folder / "0.tfrecord")
+    shard = read_shard_info(folder / "0.tfrecord")
     assert shard is not None
     names = {s: list(getattr(recording, s).columns) for s in ("simulated", "measured", "angles")}
     Manifest(rate=100.0, **names, shards=[shard]).write(folder)

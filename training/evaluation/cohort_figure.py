@@ -8,10 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from nem2e_tf.files import replace_file
+from nem2e_tf.report import palette
 
 from .cohort_comparison import CURVES, PHASES, ComparisonMeasures
-
-_REAL, _COHORT = "#c0392b", "#1f4e79"
 
 
 def draw_figure(
@@ -30,7 +29,7 @@ def draw_figure(
     """
     muscles = list(real.envelopes.columns)
     figure = Figure(figsize=(12.0, 9.5), layout="constrained")
-    figure.suptitle(f"{title}: real (red), virtual people (blue: median and range)", fontsize=11)
+    figure.suptitle(f"{title}: real (black), virtual people (gray: median and range)", fontsize=11)
     grid = figure.subplots(6, 5)
     for axes, name in zip(grid[:2].flat, CURVES, strict=True):
         _panel(axes, real.curves[name].to_numpy(), [p.curves[name].to_numpy() for p in people])
@@ -57,6 +56,8 @@ def draw_figure(
 def _panel(axes: Axes, real: np.ndarray, people: list[np.ndarray]) -> None:
     percent = 100.0 * PHASES
     every = np.stack(people)
-    axes.fill_between(percent, every.min(axis=0), every.max(axis=0), color=_COHORT, alpha=0.2, lw=0)
-    axes.plot(percent, np.median(every, axis=0), color=_COHORT, lw=1.2)
-    axes.plot(percent, real, color=_REAL, lw=1.4)
+    axes.fill_between(
+        percent, every.min(axis=0), every.max(axis=0), color=palette.SIMULATED, alpha=0.2, lw=0
+    )
+    axes.plot(percent, np.median(every, axis=0), color=palette.SIMULATED, lw=1.2)
+    axes.plot(percent, real, color=palette.MEASURED, lw=1.4)

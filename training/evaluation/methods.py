@@ -13,11 +13,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from nem2e_tf.edge import windows
+from nem2e_tf.edge import refine_recording
 from nem2e_tf.network import decoder, decoding, stdr_net
 from nem2e_tf.network.baselines import GainAndLag, Ridge, gain
-from nem2e_tf.pipeline import Pair, maxima, own_maxima
-from nem2e_tf.pipeline import windows as pipeline_windows
+from nem2e_tf.pipeline import Pair, channel_maxima, maxima_by_person, windows
 from nem2e_tf.refiner import CARD, Refiner, load
 from nem2e_tf.signals import LONGEST_LAG, RATE
 
@@ -55,9 +54,9 @@ def fit_baseline(method: str, training_parts: Sequence[Part]) -> Method:
         return Method(lambda pair: pair.simulated)
     parts = [part.pairs() for part in training_parts]
     pairs = [pair for part in parts for pair in part]
-    input_maxima = maxima([pair.simulated for pair in pairs])
-    person_maxima = own_maxima(pairs)
-    medians = pd.DataFrame(list(own_maxima(parts[0]).values())).median()
+    input_maxima = channel_maxima([pair.simulated for pair in pairs])
+    person_maxima = maxima_by_person(pairs)
+    medians = pd.DataFrame(list(maxima_by_person(parts[0]).values())).median()
     unit = {str(channel): float(maximum) for channel, maximum in medians.items()}
 
     def scaled(pair: Pair) -> Pair:
@@ -137,7 +136,7 @@ def _estimate_envelopes(refiner: Refiner, pair: Pair) -> pd.DataFrame:
     """As `Refiner.refine`, which takes no joint angles."""
     card = refiner.card
     relative_inputs = pair.inputs(card.inputs) / pd.Series(card.input_maximum)
-    envelopes = windows.refined(
+    envelopes = refine_recording(
         refiner.network, relative_inputs.to_numpy(), round(card.window * card.rate)
     ) * np.array([card.output_maximum[channel] for channel in card.outputs])
     return pd.DataFrame(envelopes, index=pair.simulated.index, columns=card.outputs)
@@ -169,12 +168,12 @@ def cache_key(method: str, experiment: Experiment, training_parts: Sequence[Part
     if method != "stdr_net":
         del settings["network"], settings["free_running_from"]
     specific = [decoder, decoding] if method == "stdr_net" else [comparison_networks]
-    code = [fitting, cards, losses, pipeline_windows, stdr_net, *specific]
+    code = [fitting, cards, losses, windows, stdr_net, *specific]
     parts = [
         [
             part.block,
             part.weight,
-            [_file_digest(part.shards.folder / s.file) for s in part.shards.chosen],
+            [_file_digest(part.shards.folder / s.file) for s in part.shards.selected],
         ]
         for part in training_parts
     ]

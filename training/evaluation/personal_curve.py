@@ -20,6 +20,7 @@ from nem2e_tf.network.baselines import GainAndLag, Ridge
 from nem2e_tf.pipeline import SERIES, Pair
 from nem2e_tf.refiner import CARD, Refiner, load, save
 from nem2e_tf.refiner.personalise import personalise
+from nem2e_tf.report import palette
 from nem2e_tf.signals import RATE, metrics, stride_times
 
 from ..experiment import (
@@ -44,6 +45,11 @@ LATER = 0.25
 PEOPLE = {"subjects": 4, "seed": 202, "strides": 40}
 """Virtual people that no refiner has seen, with enough strides before `UNSEEN`."""
 METHODS = {"refiner": "STDR-Net", "gain_and_lag": "gain and lag", "ridge": "ridge"}
+_STYLES = {
+    "refiner": (palette.REFINED, "o-"),
+    "gain_and_lag": (palette.SIMULATED, "o-"),
+    "ridge": (palette.SIMULATED, "s--"),
+}
 
 app = terminal.application("What measured cycles of a person are worth.")
 
@@ -138,14 +144,15 @@ def draw(table: pd.DataFrame, path: Path) -> None:
         of_task = table[table["task"] == task]
         for axes, what in zip(row, ("rmse", "r"), strict=True):
             before = of_task.loc[of_task["cycles"] == 0, what].mean()
-            axes.axhline(before, color="gray", ls=":", label="STDR-Net, not adapted")
-            for i, (method, label) in enumerate(METHODS.items()):
+            axes.axhline(before, color=palette.REFINED, ls=":", label="STDR-Net, not adapted")
+            for method, label in METHODS.items():
+                colour, style = _STYLES[method]
                 some = of_task[(of_task["method"] == method) & (of_task["cycles"] > 0)]
                 by = some.groupby("cycles")[what]
                 mean, spread = by.mean(), by.std().fillna(0.0)
-                axes.plot(mean.index, mean, "o-", color=f"C{i}", label=label)
+                axes.plot(mean.index, mean, style, color=colour, label=label)
                 axes.fill_between(
-                    mean.index, mean - spread, mean + spread, color=f"C{i}", alpha=0.15
+                    mean.index, mean - spread, mean + spread, color=colour, alpha=0.15
                 )
             axes.set_xscale("log")
             axes.set_xticks(sorted(set(table["cycles"]) - {0}), minor=False)

@@ -158,10 +158,10 @@ def split_by_speed(people: Shards, speeds: Mapping[str, float]) -> tuple[Shards,
         people: Shards of one task.
         speeds: by subject.
     """
-    median = float(np.median([speeds[shard.subject] for shard in people.chosen]))
+    median = float(np.median([speeds[shard.subject] for shard in people.selected]))
     return (
-        people.where(lambda shard: speeds[shard.subject] < median),
-        people.where(lambda shard: speeds[shard.subject] >= median),
+        people.select(lambda shard: speeds[shard.subject] < median),
+        people.select(lambda shard: speeds[shard.subject] >= median),
     )
 
 
@@ -170,7 +170,7 @@ def _subject_folds(evaluation_data: EvaluationData, groups: int) -> Iterator[Fol
     for task in evaluation_data.experiment.tasks:
         people = _select_task(evaluation_data.cohort, task)
         for i, group in enumerate(
-            group_subjects([s.subject for s in people.chosen], groups), start=1
+            group_subjects([s.subject for s in people.selected], groups), start=1
         ):
             training_people, tested = leave_out(people, group)
             name = f"{task}, {group[0] if len(group) == 1 else f'group {i}'}"
@@ -184,8 +184,8 @@ def _select_task(shards: Shards, task: str) -> Shards:
 def leave_out(people: Shards, group: Sequence[str]) -> tuple[Shards, Shards]:
     """Everybody but a group, and the group."""
     return (
-        people.where(lambda shard: shard.subject not in group),
-        people.where(lambda shard: shard.subject in group),
+        people.select(lambda shard: shard.subject not in group),
+        people.select(lambda shard: shard.subject in group),
     )
 
 
@@ -209,7 +209,7 @@ def _virtual_folds(evaluation_data: EvaluationData, overground_pair: Pair) -> It
         raise InputError(f"{evaluation_data.experiment.name}: has no others; virtual needs them")
     for task in evaluation_data.experiment.tasks:
         training_people = _select_task(evaluation_data.others, task)
-        people = len({shard.subject for shard in training_people.chosen})
+        people = len({shard.subject for shard in training_people.selected})
         for name, data, pairs in (
             ("the cohort", VIRTUAL, _select_task(evaluation_data.cohort, task).pairs()),
             ("on a treadmill", REAL, _select_task(evaluation_data.recorded, task).pairs()),
