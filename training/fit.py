@@ -23,7 +23,7 @@ from nem2e_tf.refiner.runtimes import WEIGHTS, write_keras_model
 from nem2e_tf.signals import RATE
 
 from .calibration import calibrate_refiner
-from .cards import card_of, median, unit
+from .cards import make_experiment_card, median_maxima, select_output_maximum
 from .evaluation.overground import simulate_overground_stride
 from .evaluation.shipped_scores import card_scores
 from .experiment import EVALUATION, REPOSITORY, RUNS, Experiment, Part, data_folder, read_experiment
@@ -86,7 +86,7 @@ def fit(
     keras.utils.set_random_seed(experiment.seed)
     pairs = [part.pairs() for part in training_parts]
     inputs = experiment.inputs or list(pairs[0][0].simulated.columns)
-    input_maximum = median(
+    input_maximum = median_maxima(
         [channel_maxima([p.inputs(inputs).abs()]) for part in pairs for p in part]
     )
     scales = maxima_by_person(p for part in pairs for p in part)
@@ -147,8 +147,10 @@ def fit(
         )
     if network is None:
         round_weights(model)
-    output_maximum = unit(list(maxima_by_person(pairs[0]).values()))
-    return Refiner(card_of(experiment, training_parts, input_maximum, output_maximum), model)
+    output_maximum = select_output_maximum(list(maxima_by_person(pairs[0]).values()))
+    return Refiner(
+        make_experiment_card(experiment, training_parts, input_maximum, output_maximum), model
+    )
 
 
 def make_optimizer(experiment: Experiment, replicas: int = 1) -> Any:

@@ -125,7 +125,7 @@ def test_nothing_that_is_tested_has_been_taught(
     protocol: str, evaluation_data: EvaluationData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     overground_pair = gait("overground", "walking", 99, 1.3)
-    monkeypatch.setattr(protocols, "overground", lambda data: overground_pair)
+    monkeypatch.setattr(protocols, "simulate_overground_stride", lambda data: overground_pair)
     for fold in make_folds(protocol, evaluation_data, 3):
         training_pairs = [pair for part in fold.training_parts for pair in part.pairs()]
         assert training_pairs and fold.test
@@ -142,7 +142,9 @@ def test_nothing_that_is_tested_has_been_taught(
 def test_every_virtual_person_is_tested_once_in_each_task(
     evaluation_data: EvaluationData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocols, "overground", lambda data: gait("overground", "walking", 9))
+    monkeypatch.setattr(
+        protocols, "simulate_overground_stride", lambda data: gait("overground", "walking", 9)
+    )
     for groups in (2, 3, 20):
         tested = [
             (p.subject, p.task)
@@ -155,7 +157,9 @@ def test_every_virtual_person_is_tested_once_in_each_task(
 def test_of_people_taught_by_virtual_ones_alone_none_has_taught(
     evaluation_data: EvaluationData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocols, "overground", lambda data: gait("overground", "walking", 9))
+    monkeypatch.setattr(
+        protocols, "simulate_overground_stride", lambda data: gait("overground", "walking", 9)
+    )
     every = make_folds("virtual", evaluation_data, 2)
     assert [len({pair.subject for pair in fold.test}) for fold in every] == [6, 1, 1, 6, 1]
     for fold in every:
