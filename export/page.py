@@ -21,7 +21,7 @@ import typer
 from nem2e_tf.cli import terminal
 from nem2e_tf.edge import MANIFEST, Manifest
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import new_folder
+from nem2e_tf.files import create_folder
 from nem2e_tf.refiner import CARD, Refiner, load
 from nem2e_tf.signals import combine, resample
 
@@ -66,7 +66,7 @@ def assemble(refiner: Refiner, folder: Path) -> Assembled:
     assert refiner.folder is not None
     manifest = Manifest.read(refiner.folder)
     exported = [file for form in FORMS for file in manifest.files(form).values()]
-    with new_folder(folder) as whole:
+    with create_folder(folder) as whole:
         bundle(whole)
         for file in (refiner.folder / CARD, refiner.folder / MANIFEST, *exported):
             place = whole / "refiner" / file.relative_to(refiner.folder)
@@ -102,7 +102,7 @@ def recording(refiner: Refiner) -> dict[str, Any]:
         activity = simulate_files(leg, *files, start=start, end=end)
     simulated = refiner.channels(activity, "r")
     emg = done.trials[task].emg
-    electrodes = refiner.muscles.require(card.outputs, emg.columns, "r", "virtual EMG")
+    electrodes = refiner.muscles.require_columns(card.outputs, emg.columns, "r", "virtual EMG")
     measured = combine(resample(emg, simulated.index.to_numpy()), electrodes)
     return {
         "name": f"a virtual person, {task}",

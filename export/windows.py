@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nem2e_tf.edge import Signals
-from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.errors import InputError, suggest_name
 from nem2e_tf.pipeline import Pair
 from training.experiment import CONFIGS, data_folder, read_experiment, virtual_people
 
@@ -90,7 +90,7 @@ def scaled(pair: Pair, signals: Signals) -> np.ndarray:
         if channel not in pair.simulated:
             raise InputError(
                 f"the refiner takes channel '{channel}', which virtual people do not have;"
-                f" {nearest(channel, pair.simulated.columns)}"
+                f" {suggest_name(channel, pair.simulated.columns)}"
             )
     return pair.simulated[list(signals.inputs)].to_numpy() / signals.input_maximum
 

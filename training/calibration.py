@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from nem2e_tf.pipeline import Pair, own_maxima
+from nem2e_tf.pipeline import Pair, maxima_by_person
 from nem2e_tf.refiner import Refiner, familiarity, intervals
 
 
@@ -29,7 +29,7 @@ def calibrated(refiner: Refiner, held_out: Sequence[Pair], taught: Sequence[Pair
     card = card.model_copy(
         update={
             "interval": dict(zip(card.outputs, tables, strict=True)),
-            "familiar": familiarity.learn(list(seen.values()), card.inputs, card.rate),
+            "familiar": familiarity.fit_ranges(list(seen.values()), card.inputs, card.rate),
         }
     )
     return Refiner(card, refiner.network, refiner.folder)
@@ -50,7 +50,7 @@ def coverage(refiner: Refiner, pairs: Sequence[Pair]) -> pd.DataFrame:
     held = {}
     for subject, parts in measured.items():
         values = np.concatenate(parts)
-        lower, upper = intervals.interval(tables, np.concatenate(refined[subject]))
+        lower, upper = intervals.prediction_interval(tables, np.concatenate(refined[subject]))
         held[subject] = ((values >= lower) & (values <= upper)).mean(axis=0)
     return pd.DataFrame(held, index=pd.Index(refiner.card.outputs, name="muscle"))
 
@@ -65,7 +65,7 @@ def _shares(
     """
     outputs = refiner.card.outputs
     maximum = np.array([refiner.card.output_maximum[c] for c in outputs])
-    own = own_maxima(pairs)
+    own = maxima_by_person(pairs)
     refined = _by_subject(pairs, lambda pair: refiner.refine(pair.simulated).to_numpy() / maximum)
     measured = _by_subject(
         pairs,

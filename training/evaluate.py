@@ -17,9 +17,9 @@ import typer
 from pydantic import ValidationError
 
 from nem2e_tf.cli import terminal
-from nem2e_tf.edge import shipped
-from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.files import read_yaml, replacing
+from nem2e_tf.edge import shipped_refiners
+from nem2e_tf.errors import InputError, suggest_name
+from nem2e_tf.files import read_yaml, replace_file
 from nem2e_tf.refiner import CARD, Card
 
 from .evaluation.methods import METHODS, NETWORKS, is_kept, network, simple
@@ -127,7 +127,7 @@ def _chosen(given: Sequence[str] | None, known: Sequence[str], what: str) -> lis
     """What was asked for, in the usual order."""
     for name in given or ():
         if name not in (*known, "all"):
-            raise InputError(f"there is no {what} '{name}'; {nearest(name, known)}")
+            raise InputError(f"there is no {what} '{name}'; {suggest_name(name, known)}")
     return [name for name in known if not given or "all" in given or name in given]
 
 
@@ -218,10 +218,10 @@ def main(
         former["protocols"] | of_protocol,
         ran | {"rows": table} if table else former["ablations"],
     )
-    cards = {name: Card.read(folder / CARD) for name, folder in shipped().items()}
+    cards = {name: Card.read(folder / CARD) for name, folder in shipped_refiners().items()}
     text = page(found, experiment, cards)
     for suffix, content in ((".json", json.dumps(found, indent=1) + "\n"), (".md", text)):
-        with replacing(output.with_suffix(suffix)) as temporary:
+        with replace_file(output.with_suffix(suffix)) as temporary:
             temporary.write_text(content, encoding="utf-8")
     for name in figures_of(former) - figures_of(found):
         output.with_name(name).unlink(missing_ok=True)

@@ -22,8 +22,8 @@ from pydantic import (
 from nem2e_tf import cohort
 from nem2e_tf.cli.terminal import progress_bar
 from nem2e_tf.cohort import LIST, Recipe, make_cohort, sample_subject
-from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.files import Trial, alone_in, check_folder, read_trials, read_yaml
+from nem2e_tf.errors import InputError, suggest_name
+from nem2e_tf.files import Trial, check_folder, exclusive_lock, read_trials, read_yaml
 from nem2e_tf.pipeline import Augmentation, Pair, Settings, Shards, prepare
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -115,7 +115,7 @@ class Experiment(BaseModel):
         tasks: the trials of that list to use; what the refiner is for.
         also: tasks that teach too, in a smaller part. Two tasks tell more of how people differ.
         models: how many other models of the leg the recorded trials are simulated with too, for
-            teaching; see `nem2e_tf.simulation.altered`.
+            teaching; see `nem2e_tf.simulation.model_variants`.
         cohort: virtual people who teach too, or None.
         others: virtual people who teach in an evaluation's `virtual`, and are never tested.
         blocks: see `Blocks`.
@@ -175,11 +175,11 @@ class Experiment(BaseModel):
         for task in self.taught:
             if task not in (known := [trial.task for trial in trials]):
                 raise InputError(
-                    f"{config}: no trial with the task '{task}'; {nearest(task, known)}"
+                    f"{config}: no trial with the task '{task}'; {suggest_name(task, known)}"
                 )
-        chosen = [trial for trial in trials if trial.task in self.taught]
-        shards = [_prepared(chosen, "recorded trials", model) for model in range(models + 1)]
-        return replace(shards[0], chosen=tuple(shard for one in shards for shard in one.chosen))
+        selected = [trial for trial in trials if trial.task in self.taught]
+        shards = [_prepared(selected, "recorded trials", model) for model in range(models + 1)]
+        return replace(shards[0], selected=tuple(shard for one in shards for shard in one.selected))
 
     def virtual(self) -> Shards | None:
         """Make the virtual people that teach and prepare their trials, or find that done."""
@@ -198,7 +198,7 @@ class Experiment(BaseModel):
         share = 1.0 - self.cohort.share if virtual is not None and self.cohort else 1.0
         parts = []
         for tasks, weight in ((self.tasks, 1.0 - ALSO if self.also else 1.0), (self.also, ALSO)):
-            if (some := _of(recorded, tasks)).chosen:
+            if (some := _of(recorded, tasks)).selected:
                 parts.append(Part(some, self.blocks.fit, share * weight))
         if virtual is not None:
             parts.append(Part(virtual, weight=1.0 - share))
@@ -217,20 +217,20 @@ def _people(
         return None
     last = cohort.subjects - cohort.held_out
     numbers = range(1, cohort.subjects + 1)
-    chosen = {sample_subject(cohort.seed, n).name for n in numbers if among(n, last)}
-    return virtual_people(cohort.subjects, cohort.seed, cohort.strides).where(
-        lambda shard: shard.task in tasks and shard.subject in chosen
+    selected = {sample_subject(cohort.seed, n).name for n in numbers if among(n, last)}
+    return virtual_people(cohort.subjects, cohort.seed, cohort.strides).select(
+        lambda shard: shard.task in tasks and shard.subject in selected
     )
 
 
 def _of(shards: Shards, tasks: Sequence[str]) -> Shards:
-    return shards.where(lambda shard: shard.task in tasks)
+    return shards.select(lambda shard: shard.task in tasks)
 
 
 def virtual_people(subjects: int, seed: int, strides: int = 30) -> Shards:
     """A cohort's walking and running, made and prepared now or found."""
     folder = RUNS / f"cohort-{seed}-{subjects}-{strides}-{_code(cohort)}"
-    with alone_in(check_folder(folder)):
+    with exclusive_lock(check_folder(folder)):
         if not (folder / LIST).exists():
             with progress_bar("making virtual people") as progress:
                 make_cohort(folder, subjects, Recipe(seed, strides=strides), progress=progress)
@@ -240,7 +240,7 @@ def virtual_people(subjects: int, seed: int, strides: int = 30) -> Shards:
 def _prepared(trials: Sequence[Trial], what: str, model: int = 0) -> Shards:
     settings = Settings.standard(model=model)
     folder = check_folder(RUNS / "shards")
-    with alone_in(folder), progress_bar(f"simulating {what}") as progress:
+    with exclusive_lock(folder), progress_bar(f"simulating {what}") as progress:
         prepared = prepare(trials, folder, settings, progress=progress)
     for trial, fault in prepared.failed.items():
         raise InputError(f"{trial}: {fault}")

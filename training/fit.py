@@ -15,9 +15,9 @@ import typer
 
 from nem2e_tf.cli import terminal
 from nem2e_tf.edge import MANIFEST
-from nem2e_tf.files import UNFINISHED, alone_in, check_folder
-from nem2e_tf.pipeline import Scales, maxima, own_maxima
-from nem2e_tf.pipeline.windows import windows
+from nem2e_tf.files import UNFINISHED_PREFIX, check_folder, exclusive_lock
+from nem2e_tf.pipeline import Scales, channel_maxima, maxima_by_person
+from nem2e_tf.pipeline.windows import make_windows
 from nem2e_tf.refiner import CARD, Refiner
 from nem2e_tf.refiner.runtimes import WEIGHTS, write_keras_model
 from nem2e_tf.signals import RATE
@@ -86,11 +86,13 @@ def fit(
     keras.utils.set_random_seed(experiment.seed)
     pairs = [part.pairs() for part in teaching]
     inputs = experiment.inputs or list(pairs[0][0].simulated.columns)
-    input_maximum = median([maxima([p.inputs(inputs).abs()]) for part in pairs for p in part])
-    scales = own_maxima(p for part in pairs for p in part)
+    input_maximum = median(
+        [channel_maxima([p.inputs(inputs).abs()]) for part in pairs for p in part]
+    )
+    scales = maxima_by_person(p for part in pairs for p in part)
 
     def cut(part: Part, scales: Scales, **options: Any) -> Any:
-        dataset = windows(
+        dataset = make_windows(
             part.shards, input_maximum, scales, block=part.block,
             frames=round(experiment.window * RATE), hop=round(experiment.hop * RATE),
             **options,
@@ -112,7 +114,7 @@ def fit(
     taught = taught.batch(experiment.batch, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
     judged = None
     if judging is not None:
-        judged = cut(judging, scales | own_maxima(judging.pairs()), batch=experiment.batch)
+        judged = cut(judging, scales | maxima_by_person(judging.pairs()), batch=experiment.batch)
     build = network or partial(stdr_net, **experiment.network)
     with strategy.scope():
         model = build(len(input_maximum), len(next(iter(scales.values()))))
@@ -137,7 +139,7 @@ def fit(
         )
     if network is None:
         round_weights(model)
-    output_maximum = unit(list(own_maxima(pairs[0]).values()))
+    output_maximum = unit(list(maxima_by_person(pairs[0]).values()))
     return Refiner(card_of(experiment, teaching, input_maximum, output_maximum), model)
 
 
@@ -161,12 +163,12 @@ def _with_teacher(model: Any, free_running_from: int) -> tuple[Any, list[Any]]:
     """The graph to fit and its callbacks; a network without a decoder has no use for a teacher."""
     import keras
 
-    from nem2e_tf.network.stdr_net import ScheduledSampling, with_teacher
+    from nem2e_tf.network.stdr_net import ScheduledSampling, build_training_model
 
     if all(layer.name != "decoder" for layer in model.layers):
         unused = keras.Input((None, model.output_shape[-1]), name="measured")
         return keras.Model({"simulated": model.input, "measured": unused}, model.output), []
-    return with_teacher(model), [ScheduledSampling(free_running_from)]
+    return build_training_model(model), [ScheduledSampling(free_running_from)]
 
 
 def judged(
@@ -186,7 +188,7 @@ def judged(
         config: path. The experiment's file.
     """
     held_out = experiment.held_out()
-    if held_out is None or not held_out.chosen:
+    if held_out is None or not held_out.selected:
         return refiner
     every = (pair for part in teaching for pair in part.pairs())
     taught = [pair for pair in every if pair.task in experiment.tasks]
@@ -198,7 +200,7 @@ def judged(
     found = card_scores(
         refiner,
         [pair for pair in later if pair.task in experiment.tasks],
-        list(strangers.where(lambda shard: shard.task in experiment.tasks).pairs()),
+        list(strangers.select(lambda shard: shard.task in experiment.tasks).pairs()),
         other,
     )
     return Refiner(refiner.card.model_copy(update={"scores": found}), refiner.network)
@@ -211,7 +213,7 @@ def save(refiner: Refiner, folder: Path) -> None:
     room, the former stays.
     """
     check_folder(folder)
-    with TemporaryDirectory(prefix=UNFINISHED, dir=folder) as beside:
+    with TemporaryDirectory(prefix=UNFINISHED_PREFIX, dir=folder) as beside:
         whole = Path(beside)
         write_keras_model(refiner.model, whole / WEIGHTS)
         refiner.card.write(whole / CARD)
@@ -267,7 +269,7 @@ def main(
     chief = is_chief(spread)
     with ExitStack() as held:
         for place in (folder, work) if chief else ():
-            held.enter_context(alone_in(check_folder(place)))
+            held.enter_context(exclusive_lock(check_folder(place)))
         refiner = fit(experiment, teaching, work, strategy=spread)
         if chief:
             save(judged(refiner, experiment, teaching, data, config), folder)
@@ -277,7 +279,7 @@ def main(
 
 def _key(experiment: Experiment, teaching: Sequence[Part]) -> str:
     """A few letters that change with what is fitted on what: a fit goes on with its own weights."""
-    parts = [(part.block, part.weight, [s.file for s in part.shards.chosen]) for part in teaching]
+    parts = [(part.block, part.weight, [s.file for s in part.shards.selected]) for part in teaching]
     content = json.dumps([experiment.model_dump(mode="json"), parts])
     return hashlib.sha256(content.encode()).hexdigest()[:8]
 

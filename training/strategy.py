@@ -21,7 +21,7 @@ import keras
 import tensorflow as tf
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import replacing
+from nem2e_tf.files import replace_file
 
 Made = TypeVar("Made")
 
@@ -134,7 +134,7 @@ class Backup(keras.callbacks.Callback):
                 self.model.save_weights(Path(unused) / "unused.weights.h5")
             return
         before = self._kept()
-        with replacing(self.folder / f"{epoch + 1}{SUFFIX}") as temporary:
+        with replace_file(self.folder / f"{epoch + 1}{SUFFIX}") as temporary:
             self.model.save_weights(temporary, overwrite=True)
         for file in before.values():
             file.unlink()

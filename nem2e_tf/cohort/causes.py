@@ -14,7 +14,7 @@ import numpy as np
 import yaml
 
 from nem2e_tf.cohort.subject import Subject
-from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.errors import InputError, suggest_name
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def switched_on(only: Iterable[str] | None = None, without: Iterable[str] = ()) 
     left_out = list(without)
     for name in (*chosen, *left_out):
         if name not in known:
-            raise InputError(f"there is no cause '{name}'; {nearest(name, known)}")
+            raise InputError(f"there is no cause '{name}'; {suggest_name(name, known)}")
     return frozenset(chosen) - frozenset(left_out)
 
 

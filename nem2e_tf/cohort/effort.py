@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nem2e_tf.simulation import MOST_ACTIVATION, RESERVE
+from nem2e_tf.simulation import MAX_ACTIVATION, RESERVE
 
 _MOST_STEPS = 200
 _TOLERANCE = 1e-6
@@ -79,8 +79,8 @@ def _response(
     """Activations `(frames, muscles)` at the multipliers, and their slope by `Eᵀ λ`."""
     drive = np.maximum(np.einsum("fcm,fc->fm", act, at) / weights, 1e-300)
     free = drive ** (1.0 / (exponent - 1.0))
-    given = np.clip(free, floor, MOST_ACTIVATION)
-    inside = (free > floor) & (free < MOST_ACTIVATION)
+    given = np.clip(free, floor, MAX_ACTIVATION)
+    inside = (free > floor) & (free < MAX_ACTIVATION)
     return given, np.where(inside, free / ((exponent - 1.0) * drive * weights), 0.0)
 
 

@@ -13,9 +13,9 @@ from nem2e_tf.cohort.causes import switched_on
 from nem2e_tf.cohort.cycles import SPEEDS
 from nem2e_tf.cohort.session import VirtualSession, session, write_leg
 from nem2e_tf.cohort.subject import sample_subject
-from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.files import COLUMNS, check_folder, replacing, write_storage
-from nem2e_tf.processes import in_processes
+from nem2e_tf.errors import InputError, suggest_name
+from nem2e_tf.files import COLUMNS, check_folder, replace_file, write_storage
+from nem2e_tf.processes import map_in_processes
 from nem2e_tf.simulation import Progress
 
 LIST = "trials.csv"
@@ -48,7 +48,7 @@ class Recipe:
             raise InputError(f"no task; there is {' and '.join(SPEEDS)}")
         for task in self.tasks:
             if task not in SPEEDS:
-                raise InputError(f"there is no task '{task}'; {nearest(task, SPEEDS)}")
+                raise InputError(f"there is no task '{task}'; {suggest_name(task, SPEEDS)}")
 
 
 def make_cohort(
@@ -96,7 +96,7 @@ def make_cohort(
     rows: dict[int, list[list[str]]] = {}
     numbers = range(1, subjects + 1)
     make = partial(_make_subject, folder=folder, recipe=recipe)
-    for number, made in in_processes(make, {n: n for n in numbers}, jobs):
+    for number, made in map_in_processes(make, {n: n for n in numbers}, jobs):
         rows[number] = made
         if progress is not None:
             progress(len(rows), subjects)
@@ -111,7 +111,7 @@ def make_cohort(
             "causes": sorted(recipe.acting),
         },
     )
-    with replacing(folder / LIST) as temporary, open(temporary, "w", newline="") as file:
+    with replace_file(folder / LIST) as temporary, open(temporary, "w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(COLUMNS)
         table.writerows(row for number in numbers for row in rows[number])
@@ -173,5 +173,5 @@ def write_hidden(done: VirtualSession, path: Path) -> None:
 
 
 def _write_json(path: Path, value: object) -> None:
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

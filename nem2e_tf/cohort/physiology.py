@@ -17,7 +17,7 @@ from nem2e_tf.cohort.subject import Subject
 from nem2e_tf.signals import RATE, low_pass
 from nem2e_tf.simulation import (
     CUTOFF,
-    LEAST_ACTIVATION,
+    MIN_ACTIVATION,
     ForceCurves,
     LegModel,
     MuscleGeometry,
@@ -214,11 +214,16 @@ def _floor(leg: LegModel, torques: np.ndarray, physiology: Physiology, speed: fl
     }
     floors = [
         np.mean(
-            [by_joint[j] for j, c in JOINTS.items() if set(c) & set(leg.crossed[muscle])], axis=0
+            [
+                by_joint[j]
+                for j, c in JOINTS.items()
+                if set(c) & set(leg.crossed_coordinates[muscle])
+            ],
+            axis=0,
         )
         for muscle in leg.muscles
     ]
-    return np.clip(np.stack(floors, axis=1) * quicker, LEAST_ACTIVATION, _HIGHEST_FLOOR)
+    return np.clip(np.stack(floors, axis=1) * quicker, MIN_ACTIVATION, _HIGHEST_FLOOR)
 
 
 def _habits(leg: LegModel, strides: Strides, physiology: Physiology, task: str) -> np.ndarray:

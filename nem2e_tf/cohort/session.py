@@ -15,7 +15,7 @@ from nem2e_tf.cohort.physiology import Physiology, sample_physiology, true_activ
 from nem2e_tf.cohort.strides import Strides, walk_or_run
 from nem2e_tf.cohort.subject import Subject
 from nem2e_tf.cohort.surface import record
-from nem2e_tf.signals import normalised
+from nem2e_tf.signals import normalise_envelopes
 from nem2e_tf.simulation import LegModel, load_leg
 
 STRENGTH = 1.8
@@ -109,7 +109,7 @@ def session(
     trials = {
         task: VirtualTrial(task, moved, activation, drive, emg, raw)
         for (task, (moved, activation, drive, raw)), emg in zip(
-            done.items(), normalised(envelopes), strict=True
+            done.items(), normalise_envelopes(envelopes), strict=True
         )
     }
     return VirtualSession(subject, physiology, trials)

@@ -13,10 +13,10 @@ from nem2e_tf.files import (
     check_folder,
     read_motion,
     read_storage,
-    replacing,
+    replace_file,
     write_storage,
 )
-from nem2e_tf.signals import common_times, session
+from nem2e_tf.signals import common_time_range, process_session
 from nem2e_tf.simulation import Stages, inverse_dynamics, load_leg
 
 LIST = "trials.csv"
@@ -138,7 +138,7 @@ def _envelopes(dataset: Dataset, folder: Path, whole: list[tuple[Recorded, Files
     """The envelopes of a person's trials: as the set has them, or made."""
     columns = list(dataset.channels.values()) or None
     if dataset.raw:
-        worked_up = session([files["emg"] for _, files in whole], channels=columns)
+        worked_up = process_session([files["emg"] for _, files in whole], channels=columns)
         frames = worked_up.trials
         for sentence in worked_up.faults:
             log.info("%s", sentence)
@@ -171,7 +171,7 @@ def _row(dataset: Dataset, folder: Path, recorded: Recorded, files: Files) -> di
         files["moments"] = place
     frames = {str(files["motion"]): motion}
     frames |= {str(files[c]): read_storage(files[c]) for c in ("moments", "emg")}
-    start, end = common_times(frames, recorded.start, recorded.end)
+    start, end = common_time_range(frames, recorded.start, recorded.end)
     root = folder.resolve()
     named = {c: path.resolve().relative_to(root).as_posix() for c, path in files.items()}
     row = {"subject": recorded.subject, "task": recorded.task, "loads": "", **named}
@@ -196,7 +196,7 @@ def _loads(dataset: Dataset, folder: Path, recorded: Recorded, files: Files) -> 
         external.cloneAndAppend(force)
     data = files["loads"].relative_to(folder.resolve())
     external.setDataFileName((Path("..") / data).as_posix())
-    with replacing(place) as temporary:
+    with replace_file(place) as temporary:
         external.printToXML(str(temporary))
     return place
 
@@ -215,6 +215,6 @@ def _write(path: Path, rows: list[dict[str, str]]) -> bool:
     table.writerows(rows)
     if path.exists() and path.read_text(encoding="utf-8") != text.getvalue():
         return True
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         temporary.write_text(text.getvalue(), encoding="utf-8")
     return False

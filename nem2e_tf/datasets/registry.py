@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.errors import InputError, suggest_name
 from nem2e_tf.files import TASKS, parse_yaml
 
 
@@ -20,7 +20,7 @@ def _inside(path: str) -> str:
 
 def _task(task: str) -> str:
     if task not in TASKS:
-        raise ValueError(f"'{task}' is not a task; {nearest(task, TASKS)}")
+        raise ValueError(f"'{task}' is not a task; {suggest_name(task, TASKS)}")
     return task
 
 
@@ -196,5 +196,5 @@ def find(name: str) -> Dataset:
     """The set of that name; `InputError` names the nearest one."""
     known = registry()
     if name not in known:
-        raise InputError(f"there is no set '{name}'; {nearest(name, known)}")
+        raise InputError(f"there is no set '{name}'; {suggest_name(name, known)}")
     return known[name]

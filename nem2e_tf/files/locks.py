@@ -9,55 +9,59 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-UNFINISHED, LOCK = ".unfinished-", ".lock-"
+UNFINISHED_PREFIX, LOCK_PREFIX = ".unfinished-", ".lock-"
 """How the names begin of what is being written, and of its lock."""
-WHOLE = "folder"
+FOLDER_LOCK = "folder"
 """The lock of a folder is of this name in it."""
 
 log = logging.getLogger(__name__)
 
 
-def unfinished(path: Path) -> Path:
+def unfinished_path(path: Path) -> Path:
     """Where a file or folder is until it is whole."""
-    return path.with_name(UNFINISHED + path.name)
+    return path.with_name(UNFINISHED_PREFIX + path.name)
 
 
-def lock_of(path: Path) -> Path:
+def lock_path(path: Path) -> Path:
     """What is held while a file or folder is written."""
-    return path.with_name(LOCK + path.name)
+    return path.with_name(LOCK_PREFIX + path.name)
 
 
 @contextmanager
-def alone_in(folder: str | os.PathLike[str]) -> Iterator[None]:
+def exclusive_lock(folder: str | os.PathLike[str]) -> Iterator[None]:
     """Let one run at a time write into a folder; another says for whom it waits, and waits.
 
     What killed runs left unfinished there is removed.
     """
     folder = Path(folder)
-    with alone_with(folder / WHOLE):
-        clear(folder)
+    with write_lock(folder / FOLDER_LOCK):
+        remove_unfinished(folder)
         yield
 
 
-def clear(folder: Path) -> None:
+def remove_unfinished(folder: Path) -> None:
     """Remove from a folder what killed runs left unfinished."""
-    left = {file.name.removeprefix(UNFINISHED) for file in folder.glob(f"{UNFINISHED}*")}
-    left |= {file.name.removeprefix(LOCK) for file in folder.glob(f"{LOCK}*")} - {WHOLE}
+    left = {
+        file.name.removeprefix(UNFINISHED_PREFIX) for file in folder.glob(f"{UNFINISHED_PREFIX}*")
+    }
+    left |= {file.name.removeprefix(LOCK_PREFIX) for file in folder.glob(f"{LOCK_PREFIX}*")} - {
+        FOLDER_LOCK
+    }
     for name in left:
         # A writer that is alive keeps what is its own.
-        with suppress(BlockingIOError), alone_with(folder / name, wait=False):
-            remove(unfinished(folder / name))
+        with suppress(BlockingIOError), write_lock(folder / name, wait=False):
+            remove_path(unfinished_path(folder / name))
 
 
 @contextmanager
-def alone_with(path: Path, wait: bool = True) -> Iterator[None]:
+def write_lock(path: Path, wait: bool = True) -> Iterator[None]:
     """Let one process at a time write a file or folder; another says for whom it waits, and waits.
 
     Raises:
         BlockingIOError: another process has it, and there is to be no waiting.
     """
-    lock = lock_of(path)
-    with _held(lock, wait) as file:
+    lock = lock_path(path)
+    with _hold_lock(lock, wait) as file:
         try:
             with suppress(OSError):  # a full disk has no room for this
                 file.truncate(0)
@@ -67,7 +71,7 @@ def alone_with(path: Path, wait: bool = True) -> Iterator[None]:
             lock.unlink(missing_ok=True)
 
 
-def remove(path: Path) -> None:
+def remove_path(path: Path) -> None:
     """Remove a file or a folder, if it is there."""
     if path.is_dir():
         shutil.rmtree(path)
@@ -76,7 +80,7 @@ def remove(path: Path) -> None:
 
 
 @contextmanager
-def _held(lock: Path, wait: bool) -> Iterator[IO[bytes]]:
+def _hold_lock(lock: Path, wait: bool) -> Iterator[IO[bytes]]:
     while True:
         with lock.open("a+b", buffering=0) as file:
             try:
@@ -88,12 +92,12 @@ def _held(lock: Path, wait: bool) -> Iterator[IO[bytes]]:
                 holder = file.read().decode(errors="replace") or "another process"
                 log.info("%s: held by %s; waiting for it", lock, holder)
                 fcntl.flock(file, fcntl.LOCK_EX)
-            if _is(file, lock):
+            if _is_same_file(file, lock):
                 yield file
                 return
 
 
-def _is(file: IO[bytes], path: Path) -> bool:
+def _is_same_file(file: IO[bytes], path: Path) -> bool:
     """Whether the open file is still there: who held it before has removed it."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())

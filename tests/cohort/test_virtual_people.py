@@ -28,7 +28,7 @@ from nem2e_tf.cohort.subject import Subject, sample_subject
 from nem2e_tf.cohort.surface import ELECTRODES, RAW_RATE, record
 from nem2e_tf.files import read_storage, read_trials
 from nem2e_tf.signals import metrics
-from nem2e_tf.signals.emg import envelopes, normalised, read_raw
+from nem2e_tf.signals.emg import envelopes, normalise_envelopes, read_raw
 from nem2e_tf.simulation import LegModel, MuscleGeometry, simulate, simulate_files
 from nem2e_tf.simulation.static import static_optimisation
 
@@ -59,7 +59,9 @@ def estimates(subject: Subject, leg: LegModel) -> dict[str, pd.DataFrame]:
 
 def scores(done: VirtualSession, task: str, estimates: dict[str, pd.DataFrame]) -> pd.DataFrame:
     estimate, measured = estimates[task], done.trials[task].emg
-    return metrics.table(measured.set_axis(estimate.index), estimate[list(measured.columns)], 100.0)
+    return metrics.score_table(
+        measured.set_axis(estimate.index), estimate[list(measured.columns)], 100.0
+    )
 
 
 # Gait
@@ -463,7 +465,7 @@ def test_the_measured_envelopes_come_from_the_raw_emg_as_peoples_do(
         assert trial.emg is not None
         raw = read_raw(trial.emg.with_name("raw_emg.sto"))
         smooth.append(envelopes(raw).loc[trial.start - 1e-6 : trial.end + 1e-6])
-    for trial, expected in zip(trials, normalised(smooth), strict=True):
+    for trial, expected in zip(trials, normalise_envelopes(smooth), strict=True):
         assert trial.emg is not None
         np.testing.assert_allclose(read_storage(trial.emg), expected, atol=1e-3)
 

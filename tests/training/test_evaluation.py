@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nem2e_tf.edge import shipped
-from nem2e_tf.pipeline.shards import SERIES, Manifest, Pair, Shards, describe, write_shard
+from nem2e_tf.edge import shipped_refiners
+from nem2e_tf.pipeline.shards import SERIES, Manifest, Pair, Shards, read_shard_info, write_shard
 from nem2e_tf.refiner import CARD, Card
 from nem2e_tf.signals import MuscleMap
 from nem2e_tf.simulation import COORDINATES
@@ -68,7 +68,7 @@ def shards_of(pairs: list[Pair], folder: Path) -> Shards:
     found = []
     for i, pair in enumerate(pairs):
         write_shard(pair, folder / f"{i}.tfrecord")
-        found.append(describe(folder / f"{i}.tfrecord"))
+        found.append(read_shard_info(folder / f"{i}.tfrecord"))
     names = {series: list(getattr(pairs[0], series).columns) for series in SERIES}
     shards = [shard for shard in found if shard is not None]
     Manifest(rate=100.0, **names, shards=shards).write(folder)
@@ -147,9 +147,9 @@ def test_of_people_taught_by_virtual_ones_alone_none_has_taught(
 
 def test_people_are_halved_at_the_median_speed(material: Material, experiment: Experiment) -> None:
     speeds = {person: of["walking"] for person, of in speeds_of(experiment).items()}
-    walking = material.cohort.where(lambda shard: shard.task == "walking")
+    walking = material.cohort.select(lambda shard: shard.task == "walking")
     slow, fast = (
-        [speeds[shard.subject] for shard in half.chosen] for half in halves(walking, speeds)
+        [speeds[shard.subject] for shard in half.selected] for half in halves(walking, speeds)
     )
     assert max(slow) < min(fast) and len(slow) == len(fast) == 3
 
@@ -277,7 +277,7 @@ def test_the_page_tells_real_from_synthetic(
     found = told(evaluated, tmp_path / "results")
     names = figures_of(found)
     assert len(names) >= 2 and all((tmp_path / n).stat().st_size < 150_000 for n in names)
-    cards = {name: Card.read(folder / CARD) for name, folder in shipped().items()}
+    cards = {name: Card.read(folder / CARD) for name, folder in shipped_refiners().items()}
     text = page(found, experiment, cards)
     assert all(f"| `{name}` |" in text for name in ("walking", "running", "gait"))
     assert "```bash\npython -m training.evaluate\n```" in text

@@ -11,10 +11,9 @@ import pandas as pd
 import pytest
 
 from nem2e_tf.files import read_storage
-from nem2e_tf.pipeline.shards import Manifest, Pair, Shards, describe, write_shard
+from nem2e_tf.pipeline.shards import Manifest, Pair, Shards, read_shard_info, write_shard
 from nem2e_tf.refiner import load
-from nem2e_tf.signals import MuscleMap
-from nem2e_tf.signals.agreement import agreement
+from nem2e_tf.signals import MuscleMap, score_agreement
 from nem2e_tf.simulation import simulate_files
 from tests.repository import ROOT
 from training.experiment import CONFIGS, Experiment, Part, read_experiment
@@ -56,7 +55,7 @@ def shards_of(recording: Pair, folder: Path) -> Shards:
     """The recording as if it had been prepared."""
     folder.mkdir(parents=True)
     write_shard(recording, folder / "0.tfrecord")
-    shard = describe(folder / "0.tfrecord")
+    shard = read_shard_info(folder / "0.tfrecord")
     assert shard is not None
     names = {s: list(getattr(recording, s).columns) for s in ("simulated", "measured", "angles")}
     Manifest(rate=100.0, **names, shards=[shard]).write(folder)
@@ -74,7 +73,7 @@ def test_a_fit_makes_a_refiner_that_beats_the_simulation_on_unseen_time(
     teaching = taught(recording, experiment, tmp_path / "shards")
     refiner = fit(experiment, teaching, tmp_path / "work")
     unseen = recording.block(*experiment.blocks.test)
-    result = agreement(unseen.measured, refiner.refine(unseen.simulated), unseen.simulated)
+    result = score_agreement(unseen.measured, refiner.refine(unseen.simulated), unseen.simulated)
     assert result.improved == list(recording.measured.columns)
     save(refiner, tmp_path / "tiny")
     again = load(tmp_path / "tiny")
@@ -184,7 +183,7 @@ def unseen(lower_limb: Path, trial: str, refiner: str, start: float, end: float)
         lower_limb / "gait2392.osim", folder / "ik.sto", folder / "id.sto", start=start, end=end
     )
     refined = load(refiner).refine(simulated)
-    result = agreement(read_storage(folder / "emgFilt.sto"), refined, simulated)
+    result = score_agreement(read_storage(folder / "emgFilt.sto"), refined, simulated)
     assert len(result.estimate) == 9
     assert result.improved == list(result.estimate.index)
     assert result.estimate["r"].mean() >= (0.85 if refiner == "walking" else 0.90)

@@ -22,7 +22,7 @@ from nem2e_tf.cli import terminal
 from nem2e_tf.cohort import ELECTRODES, SPEEDS, sample_subject, switched_on, write_leg
 from nem2e_tf.cohort.causes import causes
 from nem2e_tf.cohort.session import session
-from nem2e_tf.files import check_folder, read_motion, read_storage, replacing
+from nem2e_tf.files import check_folder, read_motion, read_storage, replace_file
 from nem2e_tf.signals import RATE, metrics, resample
 from nem2e_tf.simulation import load_leg, simulate
 
@@ -93,7 +93,7 @@ def virtual(seed: int, strides: int, number: int) -> Person:
                     estimates[task] = simulate(
                         leg, did.motion, did.moments, start=did.start, end=did.end
                     )[list(ELECTRODES)]
-                effects[task, cause] = metrics.table(
+                effects[task, cause] = metrics.score_table(
                     (trial.emg / trial.emg.max()).set_axis(estimates[task].index),
                     estimates[task] / estimates[task].max(),
                     RATE,
@@ -126,7 +126,7 @@ def page(
         draw_figure(
             real[task], [p.alike[task] for p in people], output / f"cohort-{task}.png", task.title()
         )
-    with replacing(output / "cohort.md") as temporary:
+    with replace_file(output / "cohort.md") as temporary:
         temporary.write_text(_page(real, people, seed, strides), encoding="utf-8")
     terminal.screen.print(f"wrote {output / 'cohort.md'}", soft_wrap=True, highlight=False)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from nem2e_tf.signals import PHASES, RATE, cycles, low_pass, metrics, strides
+from nem2e_tf.signals import PHASES, RATE, gait_cycles, low_pass, metrics, stride_times
 
 JOINTS = ("hip_flexion_r", "hip_adduction_r", "hip_rotation_r", "knee_angle_r", "ankle_angle_r")
 CURVES = (*JOINTS, *(f"{joint}_moment" for joint in JOINTS))
@@ -56,17 +56,23 @@ def likeness(
     joined = pd.concat([angles, torques], axis=1).reindex(
         simulated.index, method="nearest", tolerance=0.5 / RATE
     )
-    starts = strides(-joined["knee_angle_r"])
+    starts = stride_times(-joined["knee_angle_r"])
     muscles = list(measured.columns)
-    envelope, activity = cycles(measured, starts), cycles(simulated[muscles], starts)
-    scores = metrics.table(measured, simulated[muscles], RATE)
+    envelope, activity = gait_cycles(measured, starts), gait_cycles(simulated[muscles], starts)
+    scores = metrics.score_table(measured, simulated[muscles], RATE)
     times = np.diff(starts)
     numbers: dict[tuple[str, str], float] = {
         ("stride time (s)", ""): float(times.mean()),
         ("stride time variation (%)", ""): float(100.0 * times.std(ddof=1) / times.mean()),
-        ("hip flexion variation (deg)", ""): _variation(cycles(joined[["hip_flexion_r"]], starts)),
-        ("knee angle variation (deg)", ""): _variation(cycles(joined[["knee_angle_r"]], starts)),
-        ("ankle angle variation (deg)", ""): _variation(cycles(joined[["ankle_angle_r"]], starts)),
+        ("hip flexion variation (deg)", ""): _variation(
+            gait_cycles(joined[["hip_flexion_r"]], starts)
+        ),
+        ("knee angle variation (deg)", ""): _variation(
+            gait_cycles(joined[["knee_angle_r"]], starts)
+        ),
+        ("ankle angle variation (deg)", ""): _variation(
+            gait_cycles(joined[["ankle_angle_r"]], starts)
+        ),
     }
     for i, muscle in enumerate(muscles):
         mean = envelope[:, :, i].mean(axis=0)
@@ -82,7 +88,7 @@ def likeness(
         numbers["RMSE of the simulation", muscle] = float(scores["rmse"].iloc[i])
     index = pd.Index(100.0 * PHASES, name="cycle")
     return Likeness(
-        pd.DataFrame(cycles(joined, starts).mean(axis=0), index=index, columns=joined.columns),
+        pd.DataFrame(gait_cycles(joined, starts).mean(axis=0), index=index, columns=joined.columns),
         pd.DataFrame(envelope.mean(axis=0), index=index, columns=muscles),
         pd.DataFrame(activity.mean(axis=0), index=index, columns=muscles),
         pd.Series(numbers),

@@ -16,7 +16,7 @@ import pandas as pd
 from nem2e_tf.edge import windows
 from nem2e_tf.network import decoder, decoding, stdr_net
 from nem2e_tf.network.baselines import GainAndLag, Ridge, gain
-from nem2e_tf.pipeline import Pair, maxima, own_maxima
+from nem2e_tf.pipeline import Pair, channel_maxima, maxima_by_person
 from nem2e_tf.pipeline import windows as pipeline_windows
 from nem2e_tf.refiner import CARD, Refiner, load
 from nem2e_tf.signals import LONGEST_LAG, RATE
@@ -55,9 +55,9 @@ def simple(method: str, teaching: Sequence[Part]) -> Method:
         return Method(lambda pair: pair.simulated)
     parts = [part.pairs() for part in teaching]
     pairs = [pair for part in parts for pair in part]
-    highest = maxima([pair.simulated for pair in pairs])
-    own = own_maxima(pairs)
-    medians = pd.DataFrame(list(own_maxima(parts[0]).values())).median()
+    highest = channel_maxima([pair.simulated for pair in pairs])
+    own = maxima_by_person(pairs)
+    medians = pd.DataFrame(list(maxima_by_person(parts[0]).values())).median()
     unit = {str(channel): float(maximum) for channel, maximum in medians.items()}
 
     def scaled(pair: Pair) -> Pair:
@@ -124,7 +124,7 @@ def _estimate(refiner: Refiner, pair: Pair) -> pd.DataFrame:
     """As `Refiner.refine`, which takes no joint angles."""
     card = refiner.card
     shares = pair.inputs(card.inputs) / pd.Series(card.input_maximum)
-    envelopes = windows.refined(
+    envelopes = windows.refine_recording(
         refiner.network, shares.to_numpy(), round(card.window * card.rate)
     ) * np.array([card.output_maximum[channel] for channel in card.outputs])
     return pd.DataFrame(envelopes, index=pair.simulated.index, columns=card.outputs)
@@ -159,7 +159,7 @@ def key(method: str, experiment: Experiment, teaching: Sequence[Part]) -> str:
         [
             part.block,
             part.weight,
-            [_digest(part.shards.folder / s.file) for s in part.shards.chosen],
+            [_digest(part.shards.folder / s.file) for s in part.shards.selected],
         ]
         for part in teaching
     ]

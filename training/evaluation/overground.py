@@ -5,7 +5,7 @@ from pathlib import Path
 from nem2e_tf.datasets import find
 from nem2e_tf.files import check_input, read_storage
 from nem2e_tf.pipeline import Pair
-from nem2e_tf.signals import MuscleMap, combine, grid, resample
+from nem2e_tf.signals import MuscleMap, combine, resample, time_grid
 from nem2e_tf.simulation import COORDINATES, Recording, load_leg, simulate_recording
 
 SET = "opensim-3d-walking"
@@ -37,15 +37,15 @@ def overground(data: Path) -> Pair:
         loads=folder / "grf_walk.xml",
     )
     made = simulate_recording(leg, files, start=STRIDE.start, end=STRIDE.end)
-    times = grid(made.activity.index[0], made.activity.index[-1])
+    times = time_grid(made.activity.index[0], made.activity.index[-1])
     muscles = MuscleMap.load()
-    columns = muscles.require(muscles.channels, made.activity.columns, "r", str(folder))
+    columns = muscles.require_columns(muscles.channels, made.activity.columns, "r", str(folder))
     angles = resample(made.motion[list(leg.coordinates)], times)
     measured = resample(read_storage(folder / "electromyography.sto"), times)
     return Pair(
         STRIDE.subject,
         STRIDE.task,
         combine(resample(made.activity, times), columns),
-        combine(measured, EMG.require(EMG.channels, measured.columns, "r", str(folder))),
+        combine(measured, EMG.require_columns(EMG.channels, measured.columns, "r", str(folder))),
         angles.set_axis(list(COORDINATES), axis=1),
     )

@@ -151,10 +151,10 @@ def halves(people: Shards, speeds: Mapping[str, float]) -> tuple[Shards, Shards]
         people: Shards of one task.
         speeds: by subject.
     """
-    median = float(np.median([speeds[shard.subject] for shard in people.chosen]))
+    median = float(np.median([speeds[shard.subject] for shard in people.selected]))
     return (
-        people.where(lambda shard: speeds[shard.subject] < median),
-        people.where(lambda shard: speeds[shard.subject] >= median),
+        people.select(lambda shard: speeds[shard.subject] < median),
+        people.select(lambda shard: speeds[shard.subject] >= median),
     )
 
 
@@ -162,21 +162,21 @@ def _subject(material: Material, groups: int) -> Iterator[Fold]:
     """A group of virtual people is tested, all others teach, until each has been tested."""
     for task in material.experiment.tasks:
         people = _of(material.cohort, task)
-        for i, group in enumerate(grouped([s.subject for s in people.chosen], groups), start=1):
+        for i, group in enumerate(grouped([s.subject for s in people.selected], groups), start=1):
             teaching, tested = without(people, group)
             name = f"{task}, {group[0] if len(group) == 1 else f'group {i}'}"
             yield Fold(task, name, VIRTUAL, [Part(teaching)], list(tested.pairs()))
 
 
 def _of(shards: Shards, task: str) -> Shards:
-    return shards.where(lambda shard: shard.task == task)
+    return shards.select(lambda shard: shard.task == task)
 
 
 def without(people: Shards, group: Sequence[str]) -> tuple[Shards, Shards]:
     """Everybody but a group, and the group."""
     return (
-        people.where(lambda shard: shard.subject not in group),
-        people.where(lambda shard: shard.subject in group),
+        people.select(lambda shard: shard.subject not in group),
+        people.select(lambda shard: shard.subject in group),
     )
 
 
@@ -198,7 +198,7 @@ def _virtual(material: Material, stranger: Pair) -> Iterator[Fold]:
         raise InputError(f"{material.experiment.name}: has no others; virtual needs them")
     for task in material.experiment.tasks:
         teaching = _of(material.others, task)
-        people = len({shard.subject for shard in teaching.chosen})
+        people = len({shard.subject for shard in teaching.selected})
         for name, data, pairs in (
             ("the cohort", VIRTUAL, _of(material.cohort, task).pairs()),
             ("on a treadmill", REAL, _of(material.recorded, task).pairs()),

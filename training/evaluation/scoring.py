@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from nem2e_tf.pipeline import Pair
-from nem2e_tf.signals import RATE, cycles, metrics
+from nem2e_tf.signals import RATE, gait_cycles, metrics
 
 from .warping import starts_of
 
@@ -142,7 +142,7 @@ def scores(section: Section) -> pd.DataFrame:
 
     Returns:
         A row each `(method, subject, muscle)`. Columns `SCORES` over the whole recording, as
-        `metrics.table` gives them; `cycle_<score>`, taken in each gait cycle and averaged
+        `metrics.score_table` gives them; `cycle_<score>`, taken in each gait cycle and averaged
         over a person's; and `cycle_<score>_sd`, their standard deviation over the cycles.
     """
     tables = []
@@ -169,8 +169,8 @@ def _tables(tested: Estimated, method: str) -> tuple[pd.DataFrame, list[pd.DataF
     each = []
     for first, last in zip(tested.starts[:-1], tested.starts[1:], strict=True):
         inside = (time >= first) & (time < last)
-        each.append(metrics.table(tested.measured[inside], estimate[inside], RATE))
-    return metrics.table(tested.measured, estimate, RATE), each
+        each.append(metrics.score_table(tested.measured[inside], estimate[inside], RATE))
+    return metrics.score_table(tested.measured, estimate, RATE), each
 
 
 def absolute_errors(section: Section, method: str) -> np.ndarray:
@@ -183,7 +183,7 @@ def absolute_errors(section: Section, method: str) -> np.ndarray:
     for tested in section.tested:
         if len(tested.starts) > 1:
             error = (tested.estimates[method] - tested.measured).abs()
-            by.setdefault(tested.subject, []).append(cycles(error, tested.starts))
+            by.setdefault(tested.subject, []).append(gait_cycles(error, tested.starts))
     found = [np.concatenate(by[subject]).mean(axis=0) for subject in sorted(by)]
     return np.stack(found) if found else np.empty((0, 101, len(section.muscles)))
 

@@ -85,7 +85,9 @@ def _coverage(refiner: Refiner, pairs: Sequence[Pair]) -> "pd.Series[float]":
 
 def _task(tested: Sequence[Estimated], covered: "pd.Series[float]") -> dict[str, Any]:
     whole = {
-        method: pd.concat([metrics.table(t.measured, t.estimates[method], RATE) for t in tested])
+        method: pd.concat(
+            [metrics.score_table(t.measured, t.estimates[method], RATE) for t in tested]
+        )
         .groupby(level=0, sort=False)
         .mean()
         for method in ("raw", "refined")
@@ -119,7 +121,7 @@ _SHOWN = ("rmse", "r")
 def _units(tested: Sequence[Estimated]) -> list[pd.DataFrame]:
     """Tables of each person, or of each gait cycle where there is one person."""
     if len(tested) > 1:
-        return [metrics.table(t.measured, t.estimates["refined"], RATE) for t in tested]
+        return [metrics.score_table(t.measured, t.estimates["refined"], RATE) for t in tested]
     (one,) = tested
     time = one.measured.index.to_numpy()
     inside = [
@@ -127,7 +129,8 @@ def _units(tested: Sequence[Estimated]) -> list[pd.DataFrame]:
         for first, last in zip(one.starts[:-1], one.starts[1:], strict=True)
     ]
     return [
-        metrics.table(one.measured[part], one.estimates["refined"][part], RATE) for part in inside
+        metrics.score_table(one.measured[part], one.estimates["refined"][part], RATE)
+        for part in inside
     ]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from nem2e_tf.network.baselines import gain
 from nem2e_tf.pipeline import Pair
-from nem2e_tf.signals import PHASES, cycles, flexion, strides
+from nem2e_tf.signals import PHASES, gait_cycles, knee_flexion, stride_times
 
 REACH = 15
 """Per cent of the cycle by which an event may be moved (Sakoe and Chiba 1978)."""
@@ -22,7 +22,7 @@ class TimeWarping:
 
     def fit(self, pairs: Sequence[Pair]) -> "TimeWarping":
         """Learn the mean measured cycle and the factors."""
-        found = [cycles(pair.measured, starts_of(pair)) for pair in pairs]
+        found = [gait_cycles(pair.measured, starts_of(pair)) for pair in pairs]
         self.template = np.concatenate(found).mean(axis=0)
         self.factors = np.ones(self.template.shape[1])
         warped = np.concatenate([self.predict(pair) for pair in pairs])
@@ -34,7 +34,7 @@ class TimeWarping:
         values, time = pair.simulated.to_numpy().copy(), pair.simulated.index.to_numpy()
         starts = starts_of(pair)
         if len(starts) > 1:
-            every = cycles(pair.simulated, starts)
+            every = gait_cycles(pair.simulated, starts)
             for k, cycle in enumerate(every):
                 inside = (time >= starts[k]) & (time < starts[k + 1])
                 phase = (time[inside] - starts[k]) / (starts[k + 1] - starts[k])
@@ -58,5 +58,5 @@ def aligned(cycle: np.ndarray, template: np.ndarray) -> np.ndarray:
 
 def starts_of(pair: Pair) -> np.ndarray:
     """Times at which the cycles of a recording part; empty where it has no whole one."""
-    found = strides(flexion(pair.angles["knee_angle"]))
+    found = stride_times(knee_flexion(pair.angles["knee_angle"]))
     return found if len(found) > 1 else found[:0]
