@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from nem2e_tf.cohort import demo_walk
+from nem2e_tf.cohort import write_demo_walk
 from nem2e_tf.edge import Manifest, shipped_refiners
 from nem2e_tf.files import write_storage
 from nem2e_tf.refiner import CARD, Card
@@ -65,7 +65,7 @@ def with_blocks(slow: bool) -> list[str]:
 @pytest.fixture(scope="module")
 def virtual_walk(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     """Simulated activity of a virtual person's walk (synthetic)."""
-    return demo_walk(tmp_path_factory.mktemp("demo"))[0]
+    return write_demo_walk(tmp_path_factory.mktemp("demo"))[0]
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from nem2e_tf.network.stdr_net import Fold, PaddingMask, Unfold, build_training_
 from nem2e_tf.pipeline.windows import disable_autotuning
 from nem2e_tf.signals import RATE
 from training.experiment import CONFIGS, REPOSITORY, read_experiment
-from training.fit import begin, optimizer
+from training.fit import configure_tensorflow, make_optimizer
 
 CHANNELS, PLAIN_BATCH = 9, 32
 
@@ -189,7 +189,7 @@ def measured(kind: Kind, frames: int, steps: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if kind is Kind.ours:
         fitted, batch = build_training_model(network), experiment.batch
-        fitted.compile(optimizer(experiment), loss="mse")
+        fitted.compile(make_optimizer(experiment), loss="mse")
     else:
         every_frame = {"frames": 1, "reach": None} if kind is Kind.plain_every_frame else {}
         fitted = plain_net(CHANNELS, CHANNELS, **experiment.network | every_frame)
@@ -214,7 +214,7 @@ def main(
 ) -> None:
     """Measure all in one run."""
     if only is not None:
-        (begin if only is Kind.ours else terminal.quiet_tensorflow)()
+        (configure_tensorflow if only is Kind.ours else terminal.quiet_tensorflow)()
         terminal.print_json(measured(only, round(seconds * RATE), steps))
         return
     options = ["--steps", str(steps), "--seconds", str(seconds), "--json"]

@@ -153,7 +153,7 @@ def test_estimate_warns_on_the_screen_and_prints_only_json_on_standard_output(
     assert (report["output"], report["plot"]) == ("emg.sto", "emg.png")
     assert report["refiner"] == "running"
     assert f"warning: {report['verdict']['warnings'][0]}" in result.stderr
-    assert "leans on its reserve" in report["verdict"]["warnings"][0]
+    assert "relies on its reserve actuator" in report["verdict"]["warnings"][0]
 
 
 def test_estimate_leaves_a_folder_and_its_report_and_finds_them_again(
@@ -172,7 +172,7 @@ def test_estimate_leaves_a_folder_and_its_report_and_finds_them_again(
     page = (tmp_path / "walk.html").read_text()
     assert "walk45/ik.sto" in page and page.startswith("<!DOCTYPE html>")
     again = run(*command, "--start", 40, "--report", "again.html", "--json")
-    assert again.returncode == 0 and "is there already" in again.stderr
+    assert again.returncode == 0 and "already exists" in again.stderr
     assert json.loads(again.stdout) == describe | {"report": "again.html"}
     assert (tmp_path / "again.html").read_text() == page
     refused(run(*command, "--start", 41), "walk", "another 'start'")

@@ -248,7 +248,7 @@ def _ablations(folder: Path) -> Reader:
     from training.experiment import EVALUATION, read_experiment
 
     whole = read_experiment(EVALUATION)
-    seeds = [(ROOT / "training/ablations.yaml").read_bytes()]
+    seeds = [(ROOT / "training/evaluation/ablations.yaml").read_bytes()]
     return Reader(folder / "f.yaml", lambda p: read_ablations(p, whole), seeds, YAML_TOKENS)
 
 

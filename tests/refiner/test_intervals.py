@@ -13,7 +13,7 @@ from nem2e_tf.pipeline import Pair
 from nem2e_tf.refiner import Card, Refiner
 from nem2e_tf.refiner.familiarity import feature_names
 from nem2e_tf.refiner.intervals import COVERAGE, Offsets, calibrate, prediction_interval
-from training.calibration import calibrated, coverage
+from training.calibration import calibrate_refiner, coverage
 
 Refused = Callable[..., AbstractContextManager[None]]
 CHANNELS = ["soleus", "tibialis_anterior"]
@@ -118,7 +118,7 @@ def test_a_calibrated_card_is_read_back_and_covers_people_whatever_their_unit(
     refiner: Refiner,
 ) -> None:
     made = [pair(f"virtual-{i}", i) for i in range(12)]
-    known = calibrated(refiner, made[:6], made[:6])
+    known = calibrate_refiner(refiner, made[:6], made[:6])
     assert Card.model_validate_json(known.card.model_dump_json()) == known.card
     table = coverage(known, made[6:])
     assert table.shape == (2, 6)

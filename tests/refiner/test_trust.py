@@ -31,7 +31,7 @@ from nem2e_tf.signals import MuscleMap
 from nem2e_tf.simulation import inverse_kinematics, load_leg
 from nem2e_tf.simulation.dynamics import read_loads
 from nem2e_tf.simulation.model import read_model
-from training.evaluation import rivals
+from training.evaluation import comparison_networks
 
 Refused = Callable[..., AbstractContextManager[None]]
 
@@ -127,7 +127,7 @@ def test_a_network_that_asks_for_anything_but_known_layers_is_refused(
 def test_every_network_of_the_repository_may_be_loaded(tmp_path: Path) -> None:
     made = [
         stdr_net(9, 5), stdr_net(9, 9, reach=2, ahead=1),
-        rivals.encoder_only(9, 9), rivals.temporal_convolution(9, 9), rivals.transformer(9, 9),
+        *(build(9, 9) for build in comparison_networks.COMPARISON_NETWORKS.values()),
     ]  # fmt: skip
     for number, network in enumerate(made):
         network.compile("adam", "mse")

@@ -10,10 +10,12 @@ from matplotlib.figure import Figure
 from nem2e_tf.files import replace_file
 from nem2e_tf.report import palette
 
-from .likeness import CURVES, PHASES, Likeness
+from .cohort_comparison import CURVES, PHASES, ComparisonMeasures
 
 
-def draw_figure(real: Likeness, people: Sequence[Likeness], path: Path, title: str) -> None:
+def draw_figure(
+    real: ComparisonMeasures, people: Sequence[ComparisonMeasures], path: Path, title: str
+) -> None:
     """Draw angles, moments, envelopes and simulated activity over the cycle.
 
     Bands go from the least to the largest of the virtual people; envelopes and activities are

@@ -29,10 +29,10 @@ from ..experiment import (
     RUNS,
     Experiment,
     Part,
+    prepare_virtual_people,
     read_experiment,
-    virtual_people,
 )
-from ..fit import begin, fit
+from ..fit import configure_tensorflow, fit
 
 TASKS = ("walking", "running")
 CYCLES = (0, 1, 2, 5, 10, 20)
@@ -207,7 +207,7 @@ def population(experiment: Experiment) -> Refiner:
     """A refiner of one experiment's virtual people alone, fitted now or found in `RUNS`."""
     folder = RUNS / f"{experiment.name}-virtual"
     if not (folder / CARD).exists():
-        people = experiment.virtual()
+        people = experiment.prepare_virtual()
         assert people is not None
         alone = experiment.model_copy(update={"name": f"{experiment.name}-virtual"})
         save(fit(alone, [Part(people)], RUNS / f"{experiment.name}-virtual-work"), folder)
@@ -225,16 +225,16 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Adapt refiners to virtual people and to the recorded one, and score them."""
-    begin()
+    configure_tensorflow()
     experiments = {path: read_experiment(path) for path in (CONFIGS / f"{t}.yaml" for t in TASKS)}
     refiners = {task: population(e) for task, e in zip(TASKS, experiments.values(), strict=True)}
     recorded = [
         pair
         for path, experiment in experiments.items()
-        for pair in experiment.recorded(data, path).pairs()
+        for pair in experiment.prepare_recorded(data, path).pairs()
         if pair.task in experiment.tasks
     ]
-    virtual = [p for p in virtual_people(**PEOPLE).pairs() if p.task in refiners]
+    virtual = [p for p in prepare_virtual_people(**PEOPLE).pairs() if p.task in refiners]
     tables = {
         "Recorded person": curve(refiners, recorded),
         "Virtual people (synthetic)": curve(refiners, virtual),

@@ -43,7 +43,7 @@ def draw(
     for i, result in enumerate(results, start=1):
         section, own = result.section, []
         if REFINED in section.methods and section.cycles:
-            if section.measured_unit and section.data == REAL:
+            if section.has_measured_unit and section.data == REAL:
                 own.append(keep(_mean_cycles(section), f"{protocol}-{i}-cycle"))
             if any(result.smaller.values()) or any(result.larger.values()):
                 own.append(keep(_intervals(result), f"{protocol}-{i}-spm"))
