@@ -86,8 +86,8 @@ def recording(refiner: Refiner) -> dict[str, Any]:
         `(frames, outputs)`, shares of the person's maximum, both at the card's rate and in its
         order.
     """
-    from nem2e_tf.cohort import SEED, sample_subject, switched_on, write_leg, write_trial
-    from nem2e_tf.cohort.session import session
+    from nem2e_tf.cohort import SEED, sample_subject, select_causes, write_leg, write_trial
+    from nem2e_tf.cohort.session import record_session
     from nem2e_tf.simulation import simulate_files
 
     card = refiner.card
@@ -96,7 +96,7 @@ def recording(refiner: Refiner) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         leg = write_leg(subject, folder / "leg.osim")
-        done = session(subject, (task,), STRIDES, switched_on(), leg)
+        done = record_session(subject, (task,), STRIDES, select_causes(), leg)
         start, end = write_trial(done, task, folder, raw=False)
         files = folder / "motion.mot", folder / "moments.sto"
         activity = simulate_files(leg, *files, start=start, end=end)

@@ -103,7 +103,7 @@ def estimate_study(
                 listed, output, same, jobs=jobs, begin=terminal.quiet_tensorflow, progress=progress
             )
         rows = [*made, *refused]
-        summary.write(rows, output, trials.stem, card.name)
+        summary.write_summary(rows, output, trials.stem, card.name)
     failed = [row for row in rows if row.fault]
     for row in failed:
         line = f"failed: {row.subject} {row.trial}: {row.fault}"
@@ -139,7 +139,7 @@ def personalise(
     with create_folder(output) as whole:
         trained = load_refiner(refiner)
         with terminal.progress_bar("preparing trials") as progress:
-            pairs = personal.record(listed, trained, jobs=jobs, progress=progress)
+            pairs = personal.prepare_pairs(listed, trained, jobs=jobs, progress=progress)
         with terminal.progress_bar("adapting") as progress:
             adapted = personal.personalise(trained, pairs, seed=seed, progress=progress)
         save(adapted, whole)
@@ -160,10 +160,10 @@ def cohort(
     jobs: Jobs = -1,
 ) -> None:
     """Make virtual people who walk and run, with an EMG that has people's causes to differ."""
-    from nem2e_tf.cohort import Recipe, make_cohort, switched_on
+    from nem2e_tf.cohort import Recipe, make_cohort, select_causes
 
-    acting = switched_on(None if only is None else _names(only), _names(without))
-    recipe = Recipe(seed, tuple(_names(tasks)), strides, acting, raw)
+    active_causes = select_causes(None if only is None else _names(only), _names(without))
+    recipe = Recipe(seed, tuple(_names(tasks)), strides, active_causes, raw)
     with (
         exclusive_lock(check_folder(output)),
         terminal.progress_bar("making virtual people") as progress,
@@ -179,7 +179,7 @@ def demo(
     refiner: RefinerName = "gait",
 ) -> None:
     """Refine the walk of a virtual person that no refiner has seen. Needs no data."""
-    from nem2e_tf.cohort import demo_walk
+    from nem2e_tf.cohort import write_demo_walk
     from nem2e_tf.signals import score_agreement
 
     check_folder(output)
@@ -188,7 +188,7 @@ def demo(
         " which the simulation does not know."
     )
     with terminal.progress_bar("simulating") as progress:
-        simulated, measured, written = demo_walk(output, progress)
+        simulated, measured, written = write_demo_walk(output, progress)
     trained = load_refiner(refiner)
     refined = trained.refine(simulated)
     what = f"synthetic walk, refined by {trained.card.name}"

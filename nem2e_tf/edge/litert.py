@@ -9,30 +9,31 @@ import numpy as np
 from nem2e_tf.errors import InputError
 
 
-class Border:
-    """A tensor at a graph's border: where it is, and how its numbers stand for real ones.
+class TensorPort:
+    """An input or output tensor of a graph, with its quantization.
 
     Args:
-        place: what the runtime calls it by.
-        dtype: of its numbers.
-        scale: 0 where they are real numbers themselves, else a real number is
-            `scale * (number - zero_point)`.
+        place: index of the tensor in the runtime.
+        dtype: of the tensor.
+        scale: 0 for a float tensor; else a real number is `scale * (number - zero_point)`.
         zero_point: see `scale`.
     """
 
-    def __init__(self, place: int, dtype: Any, scale: float, zero_point: int) -> None:
-        self.place = place
+    def __init__(self, index: int, dtype: Any, scale: float, zero_point: int) -> None:
+        self.index = index
         self._dtype = np.dtype(dtype)
-        self._integer = scale != 0.0
-        # Tensors are small, so that calls are what costs: arrays here are the quickest operands.
+        self._is_integer = scale != 0.0
+        # Tensors are small, so the overhead of calls dominates: array operands are the fastest.
         self._scale, self._zero_point = (np.array(x, np.float32) for x in (scale, zero_point))
-        if self._integer:
-            held = np.iinfo(self._dtype)
-            self._lowest, self._highest = (np.array(x, np.float32) for x in (held.min, held.max))
+        if self._is_integer:
+            limits = np.iinfo(self._dtype)
+            self._lowest, self._highest = (
+                np.array(x, np.float32) for x in (limits.min, limits.max)
+            )
 
-    def inwards(self, values: np.ndarray) -> np.ndarray:
-        """Real numbers as the graph takes them; what it cannot hold becomes its nearest number."""
-        if not self._integer:
+    def quantize(self, values: np.ndarray) -> np.ndarray:
+        """Real numbers in the dtype of the tensor, clipped to its range."""
+        if not self._is_integer:
             return values.astype(self._dtype, copy=False)
         numbers = values / self._scale
         np.rint(numbers, out=numbers)
@@ -41,9 +42,9 @@ class Border:
         np.minimum(numbers, self._highest, out=numbers)
         return numbers.astype(self._dtype)
 
-    def outwards(self, numbers: np.ndarray) -> np.ndarray:
-        """Real numbers, float32."""
-        if not self._integer:
+    def dequantize(self, numbers: np.ndarray) -> np.ndarray:
+        """Numbers of the tensor as real numbers, float32."""
+        if not self._is_integer:
             return numbers
         values = numbers.astype(np.float32)
         np.subtract(values, self._zero_point, out=values)
@@ -54,12 +55,12 @@ class LiteRT:
     """Graphs in LiteRT, called by name; see `nem2e_tf.edge.steps.Graphs`.
 
     Args:
-        files: a .tflite file by graph, each with one signature.
-        threads: processor threads.
-        xnnpack: whether XNNPACK may take what it can, as LiteRT has it by itself.
+        files: .tflite file of each graph, with one signature.
+        threads: number of threads.
+        xnnpack: use the XNNPACK delegate, as LiteRT does by default.
 
     Raises:
-        InputError: LiteRT is not installed, or refuses a file.
+        InputError: LiteRT is not installed, or cannot load a file.
     """
 
     def __init__(self, files: Mapping[str, Path], threads: int = 1, xnnpack: bool = True) -> None:
@@ -72,7 +73,7 @@ class LiteRT:
         resolver = (
             OpResolverType.AUTO if xnnpack else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         )
-        self._graphs: dict[str, tuple[Any, dict[str, Border], dict[str, Border]]] = {}
+        self._graphs: dict[str, tuple[Any, dict[str, TensorPort], dict[str, TensorPort]]] = {}
         for graph, file in files.items():
             try:
                 interpreter = Interpreter(
@@ -85,23 +86,23 @@ class LiteRT:
             except (ValueError, RuntimeError) as error:
                 detail = " ".join(str(error).split())[:200]
                 raise InputError(f"{file}: LiteRT refuses this file: {detail}") from None
-            borders = [
+            ports = [
                 {
-                    name: Border(details["index"], details["dtype"], *details["quantization"])
+                    name: TensorPort(details["index"], details["dtype"], *details["quantization"])
                     for name, details in side.items()
                 }
                 for side in (runner.get_input_details(), runner.get_output_details())
             ]
-            self._graphs[graph] = (interpreter, *borders)
+            self._graphs[graph] = (interpreter, *ports)
 
     def __call__(self, graph: str, **tensors: np.ndarray) -> dict[str, np.ndarray]:
         """Run a graph."""
         interpreter, inputs, outputs = self._graphs[graph]
         for name, values in tensors.items():
-            border = inputs[name]
-            interpreter.set_tensor(border.place, border.inwards(values))
+            port = inputs[name]
+            interpreter.set_tensor(port.index, port.quantize(values))
         interpreter.invoke()
         return {
-            name: border.outwards(interpreter.get_tensor(border.place))
-            for name, border in outputs.items()
+            name: port.dequantize(interpreter.get_tensor(port.index))
+            for name, port in outputs.items()
         }

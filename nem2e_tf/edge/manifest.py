@@ -1,4 +1,4 @@
-"""A refiner's folder: where it is, and which forms of its network lie in it."""
+"""A refiner's folder, and the manifest of the exported forms of its network."""
 
 import hashlib
 import json
@@ -17,10 +17,10 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Manifest:
-    """What was exported into a refiner's folder.
+    """The exported forms of a refiner.
 
     Args:
-        folder: the refiner's.
+        folder: of the refiner.
         layout: of the network.
         forms: by name, as `tflite/int8`, plain tables: `recipe`, `files` (by path within the
             folder: `bytes`, `sha256` and what its tensors are), `parity` with Keras, `versions`.
@@ -32,7 +32,7 @@ class Manifest:
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
-        """Read exports.json; `InputError` where it is missing or wrong."""
+        """Read exports.json; `InputError` if it is missing or wrong."""
         path = folder / MANIFEST
         if not path.is_file():
             raise InputError(
@@ -40,14 +40,14 @@ class Manifest:
                 f" python -m export.all {folder}"
             )
         try:
-            found = json.loads(path.read_bytes())
-            if found["format"] != FORMAT:
+            manifest = json.loads(path.read_bytes())
+            if manifest["format"] != FORMAT:
                 raise InputError(
-                    f"{path}: format {found['format']}, known is {FORMAT}; export again:"
+                    f"{path}: format {manifest['format']}, known is {FORMAT}; export again:"
                     f" python -m export.all {folder}"
                 )
-            forms = {str(name): dict(form) for name, form in found["forms"].items()}
-            return cls(folder, Layout.of(found["network"]), forms)
+            forms = {str(name): dict(form) for name, form in manifest["forms"].items()}
+            return cls(folder, Layout.from_table(manifest["network"]), forms)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             if isinstance(error, InputError):
                 raise
@@ -58,59 +58,59 @@ class Manifest:
             ) from None
 
     def files(self, form: str) -> dict[str, Path]:
-        """The files of a form, by their names without suffix.
+        """Files of a form, by their names without suffix, checked against the manifest.
 
         Raises:
             InputError: there is no such form; a file lies outside the folder, is missing, or is
-                not the one that was exported.
+                not the exported one.
         """
-        again = f"python -m export.all {self.folder}"
+        command = f"python -m export.all {self.folder}"
         if form not in self.forms:
             raise InputError(
-                f"{self.folder}: no form '{form}'; {suggest_name(form, self.forms)};"
-                f" export it: {again}"
+                f"{self.folder}: no form '{form}'; {suggest_name(form, self.forms)}; export it:"
+                f" {command}"
             )
         try:
             listed = {
-                str(name): (int(of["bytes"]), str(of["sha256"]))
-                for name, of in self.forms[form]["files"].items()
+                str(name): (int(entry["bytes"]), str(entry["sha256"]))
+                for name, entry in self.forms[form]["files"].items()
             }
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             raise InputError(f"{self.folder / MANIFEST}: {form}: no list of files") from None
-        found = {}
+        paths = {}
         for name, (size, digest) in listed.items():
             path = self.folder / name
-            told = " ".join(str(path).split())
+            shown_path = " ".join(str(path).split())
             try:
-                inside = path.resolve().is_relative_to(self.folder.resolve())
-                there = path.is_file()
+                is_inside = path.resolve().is_relative_to(self.folder.resolve())
+                is_present = path.is_file()
             except (OSError, ValueError, RuntimeError):  # a loop of links; no name of a file
-                inside = there = False
-            if not inside:
+                is_inside = is_present = False
+            if not is_inside:
                 raise InputError(
                     f"{self.folder / MANIFEST}: {name!r}: outside the refiner's folder"
                 )
-            if not there:
-                raise InputError(f"{told}: missing; export again: {again}")
+            if not is_present:
+                raise InputError(f"{shown_path}: missing; export again: {command}")
             if path.stat().st_size != size or sha256(path) != digest:
                 raise InputError(
-                    f"{told}: not the file that {MANIFEST} names; export again: {again}"
+                    f"{shown_path}: not the file that {MANIFEST} names; export again: {command}"
                 )
-            found[path.stem] = path
-        return found
+            paths[path.stem] = path
+        return paths
 
     def as_json(self) -> dict[str, Any]:
-        """As it is written."""
+        """Content of exports.json."""
         return {"format": FORMAT, "network": asdict(self.layout), "forms": dict(self.forms)}
 
 
 def sha256(path: Path) -> str:
-    """Of a file's content, in hexadecimal."""
+    """SHA-256 of a file's content, in hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def shipped() -> dict[str, Path]:
-    """The refiners that come with the package: name to folder."""
+def shipped_refiners() -> dict[str, Path]:
+    """Folders of the refiners that are part of the package, by name."""
     package = Path(__file__).resolve().parents[1]
     # Inside the package once it is built; at the top of the repository in a checkout.
     roots = (package / "saved_models", package.parent / "saved_models")
@@ -119,10 +119,9 @@ def shipped() -> dict[str, Path]:
 
 
 def refiner_folder(refiner: str | os.PathLike[str]) -> Path:
-    """A refiner's folder by its name or path; `InputError` where there is none."""
-    folder = shipped().get(str(refiner)) or Path(refiner)
+    """A refiner's folder by its name or path; `InputError` if there is none."""
+    folder = shipped_refiners().get(str(refiner)) or Path(refiner)
     if not folder.is_dir():
-        raise InputError(
-            f"{refiner}: no such refiner or folder; {suggest_name(str(refiner), shipped())}"
-        )
+        suggestion = suggest_name(str(refiner), shipped_refiners())
+        raise InputError(f"{refiner}: no such refiner or folder; {suggestion}")
     return folder

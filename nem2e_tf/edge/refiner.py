@@ -10,15 +10,15 @@ from nem2e_tf.edge.layout import Signals
 from nem2e_tf.edge.litert import LiteRT
 from nem2e_tf.edge.manifest import Manifest, refiner_folder
 from nem2e_tf.edge.steps import GRAPHS, StepNetwork
-from nem2e_tf.edge.windows import refined
+from nem2e_tf.edge.windows import refine_recording
 from nem2e_tf.errors import InputError, suggest_name
 
 RUNTIMES = {"tflite": "tflite/float32", "tflite-int8": "tflite/int8"}
-"""Forms of a network by what they are called where a runtime is chosen."""
+"""Exported forms by the name of their runtime."""
 
 
 class EdgeRefiner:
-    """A trained refiner.
+    """A trained refiner for NumPy arrays.
 
     Args:
         signals: Signals.
@@ -50,12 +50,12 @@ class EdgeRefiner:
             )
         check_activity(activity, signals.inputs)
         window = round(signals.window * signals.rate)
-        return refined(self.network, activity / signals.input_maximum, window) * (
+        return refine_recording(self.network, activity / signals.input_maximum, window) * (
             signals.output_maximum
         )
 
-    def stepwise(self) -> StepNetwork:
-        """The network, for a stream."""
+    def step_network(self) -> StepNetwork:
+        """The network step by step, for a stream."""
         return self.network
 
 
@@ -65,7 +65,7 @@ def load(refiner: str | os.PathLike[str], runtime: str = "tflite", threads: int 
     Args:
         refiner: str or path. The name of a shipped refiner, or a refiner's folder.
         runtime: str. `tflite` or `tflite-int8`.
-        threads: int. Processor threads.
+        threads: int. Number of threads.
 
     Raises:
         InputError: there is no such refiner, it was not exported, or LiteRT is not installed.
@@ -73,7 +73,7 @@ def load(refiner: str | os.PathLike[str], runtime: str = "tflite", threads: int 
     if runtime not in RUNTIMES:
         raise InputError(f"there is no runtime '{runtime}'; {suggest_name(runtime, RUNTIMES)}")
     folder = refiner_folder(refiner)
-    signals, network = read_signals(folder), step_network(folder, runtime, threads)
+    signals, network = read_signals(folder), load_step_network(folder, runtime, threads)
     layout = network.layout
     if (layout.inputs, layout.outputs) != (len(signals.inputs), len(signals.outputs)):
         raise InputError(
@@ -83,24 +83,24 @@ def load(refiner: str | os.PathLike[str], runtime: str = "tflite", threads: int 
     return EdgeRefiner(signals, network)
 
 
-def step_network(folder: Path, runtime: str, threads: int = 1) -> StepNetwork:
-    """The network of a refiner's folder in LiteRT."""
+def load_step_network(folder: Path, runtime: str, threads: int = 1) -> StepNetwork:
+    """Load the network of a refiner's folder in LiteRT."""
     manifest = Manifest.read(folder)
     files = manifest.files(RUNTIMES[runtime])
-    wanted = set(GRAPHS) - ({"backward_step"} if manifest.layout.causal else set())
-    if wanted != set(files):
+    expected = set(GRAPHS) - ({"backward_step"} if manifest.layout.causal else set())
+    if expected != set(files):
         raise InputError(
             f"{folder}: {RUNTIMES[runtime]} has the graphs {', '.join(sorted(files)) or 'none'};"
-            f" wanted {', '.join(sorted(wanted))}"
+            f" wanted {', '.join(sorted(expected))}"
         )
     return StepNetwork(manifest.layout, LiteRT(files, threads))
 
 
 def read_signals(folder: Path) -> Signals:
-    """What a refiner's card says of its signals; `InputError` where it is missing or wrong."""
+    """Read the signals from a refiner's card; `InputError` if it is missing or wrong."""
     path = folder / "card.json"
     try:
-        return Signals.of(json.loads(path.read_bytes()))
+        return Signals.from_card(json.loads(path.read_bytes()))
     except FileNotFoundError:
         raise InputError(f"{folder}: no card.json in this folder; it is not a refiner") from None
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
@@ -111,24 +111,24 @@ def read_signals(folder: Path) -> Signals:
 def check_activity(
     activity: np.ndarray,
     names: "tuple[str, ...] | list[str]",
-    what: str = "activity",
+    source: str = "activity",
     start: int = 0,
 ) -> None:
-    """`InputError` for the first value, `(frames, channels)`, that is not 0-1."""
-    found = outside(activity)
-    if found is not None:
-        row, column = found
+    """Raise `InputError` for the first value of `(frames, channels)` that is not 0-1."""
+    position = find_invalid_activity(activity)
+    if position is not None:
+        row, column = position
         raise InputError(
-            f"{what}: '{names[column]}' is {activity[row, column]:g} in frame {start + row};"
+            f"{source}: '{names[column]}' is {activity[row, column]:g} in frame {start + row};"
             " simulated activity is 0-1"
         )
 
 
-def outside(activity: np.ndarray) -> tuple[int, int] | None:
-    """Row and column of the first value that is not 0-1, or None."""
-    # A QP may miss its bound by rounding; per cent or joint moments miss by more.
-    wrong = ~((activity >= -1e-6) & (activity <= 1.001))
-    if not wrong.any():
+def find_invalid_activity(activity: np.ndarray) -> tuple[int, int] | None:
+    """Row and column of the first value that is not 0-1; None if all are."""
+    # Solvers may exceed their bounds by rounding; per cent or joint moments exceed them by more.
+    is_invalid = ~((activity >= -1e-6) & (activity <= 1.001))
+    if not is_invalid.any():
         return None
-    row, column = (int(i) for i in np.argwhere(wrong)[0])
+    row, column = (int(i) for i in np.argwhere(is_invalid)[0])
     return row, column

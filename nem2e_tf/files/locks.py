@@ -1,13 +1,15 @@
 """Locks for one writer at a time; the system releases those of a process that dies."""
 
-import fcntl
+import errno
 import logging
 import os
+import platform
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+
+from filelock import FileLock, Timeout
 
 UNFINISHED_PREFIX, LOCK_PREFIX = ".unfinished-", ".lock-"
 """Beginnings of the names of an unfinished file or folder, and of its lock."""
@@ -60,15 +62,24 @@ def write_lock(path: Path, wait: bool = True) -> Iterator[None]:
     Raises:
         BlockingIOError: another process holds the lock, and `wait` is false.
     """
-    lock = lock_path(path)
-    with _hold_lock(lock, wait) as file:
-        try:
-            with suppress(OSError):  # a full disk has no room for this
-                file.truncate(0)
-                file.write(f"process {os.getpid()} on {os.uname().nodename}".encode())
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
+    file = lock_path(path)
+    lock = FileLock(file)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if not wait:
+            raise BlockingIOError(errno.EAGAIN, "held by another process", str(file)) from None
+        log.info("%s: held by %s; waiting for it", file, _read_holder(file))
+        lock.acquire()
+    try:
+        _write_holder(file)
+        yield
+    finally:
+        # Before the release, or it could be another's. Windows removes no open file; filelock
+        # does that there, after the release.
+        with suppress(OSError):
+            file.unlink()
+        lock.release()
 
 
 def remove_path(path: Path) -> None:
@@ -79,27 +90,16 @@ def remove_path(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-@contextmanager
-def _hold_lock(lock: Path, wait: bool) -> Iterator[IO[bytes]]:
-    while True:
-        with lock.open("a+b", buffering=0) as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if not wait:
-                    raise
-                file.seek(0)
-                holder = file.read().decode(errors="replace") or "another process"
-                log.info("%s: held by %s; waiting for it", lock, holder)
-                fcntl.flock(file, fcntl.LOCK_EX)
-            if _is_same_file(file, lock):
-                yield file
-                return
+def _write_holder(lock: Path) -> None:
+    """Say in a lock who has it, behind its first byte, which is what Windows locks."""
+    with suppress(OSError), lock.open("r+b") as file:  # a full disk has no room for this
+        file.seek(1)
+        file.write(f"process {os.getpid()} on {platform.node()}".encode())
+        file.truncate()
 
 
-def _is_same_file(file: IO[bytes], path: Path) -> bool:
-    """Whether the open file still has this path; the previous holder may have removed it."""
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
+def _read_holder(lock: Path) -> str:
+    with suppress(OSError), lock.open("rb") as file:
+        file.seek(1)
+        return file.read().decode(errors="replace") or "another process"
+    return "another process"

@@ -41,11 +41,11 @@ class Pair:
 
     @property
     def name(self) -> str:
-        """How messages and tables call it."""
+        """Name in messages and tables."""
         return f"{self.subject} {self.task}"
 
     def inputs(self, names: Sequence[str]) -> pd.DataFrame:
-        """Some simulated channels and joint angles, by name."""
+        """Simulated channels and joint angles by name."""
         return pd.concat([self.simulated, self.angles], axis=1)[list(names)]
 
     def block(self, first: float, last: float) -> "Pair":
@@ -56,7 +56,7 @@ class Pair:
 
 
 class Shard(BaseModel):
-    """A file of the manifest, and the pair in it."""
+    """A file in the manifest, with subject, task and length of its pair."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -68,21 +68,21 @@ class Shard(BaseModel):
 
     @field_validator("file")
     @classmethod
-    def _inside(cls, file: str) -> str:
+    def _check_file_name(cls, file: str) -> str:
         if Path(file).name != file or not file.endswith(".tfrecord"):
             raise ValueError("must be a .tfrecord beside the manifest")
         return file
 
 
 class Manifest(BaseModel):
-    """What a folder of shards holds.
+    """The content of a folder of shards.
 
     Args:
         rate: Hz.
         simulated: channels of simulated activity, in order.
         measured: channels of measured EMG, in order.
         angles: coordinates, in order.
-        shards: one a pair.
+        shards: one for each pair.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -96,7 +96,7 @@ class Manifest(BaseModel):
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
-        """Read a folder's manifest; `InputError` where it is missing or wrong."""
+        """Read a folder's manifest; `InputError` if it is missing or wrong."""
         path = folder / MANIFEST
         if not path.is_file():
             raise InputError(f"{folder}: no {MANIFEST} in this folder; run nem2e prepare first")
@@ -106,9 +106,9 @@ class Manifest(BaseModel):
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"]) or "the whole"
             raise InputError(f"{path}: {place}: {first['msg']}") from None
-        there = {file.name for file in folder.iterdir()}
+        existing = {file.name for file in folder.iterdir()}
         for shard in manifest.shards:
-            if shard.file not in there:
+            if shard.file not in existing:
                 raise InputError(f"{folder}: {shard.file} is missing; run nem2e prepare again")
         return manifest
 
@@ -122,26 +122,26 @@ def write_shard(pair: Pair, path: Path) -> None:
     """Write a pair as one TFRecord, whole or not at all."""
     import tensorflow as tf
 
-    def of_number(value: float) -> Any:
+    def float_feature(value: float) -> Any:
         return tf.train.Feature(float_list=tf.train.FloatList(value=[value]))
 
-    def of_bytes(value: bytes) -> Any:
+    def bytes_feature(value: bytes) -> Any:
         return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
 
     features = {
-        series: of_bytes(getattr(pair, series).to_numpy("<f4").tobytes()) for series in SERIES
+        series: bytes_feature(getattr(pair, series).to_numpy("<f4").tobytes()) for series in SERIES
     }
-    features["subject"] = of_bytes(pair.subject.encode())
-    features["task"] = of_bytes(pair.task.encode())
-    features["start"] = of_number(pair.simulated.index[0])
-    features["frames"] = of_number(len(pair.simulated))
+    features["subject"] = bytes_feature(pair.subject.encode())
+    features["task"] = bytes_feature(pair.task.encode())
+    features["start"] = float_feature(pair.simulated.index[0])
+    features["frames"] = float_feature(len(pair.simulated))
     example = tf.train.Example(features=tf.train.Features(feature=features))
     with replace_file(path) as temporary:
         try:
             with tf.io.TFRecordWriter(str(temporary)) as writer:
                 writer.write(example.SerializeToString(deterministic=True))
         except tf.errors.OpError as error:
-            fault = error.message.rpartition("; ")[2]  # what is before names the temporary file
+            fault = error.message.rpartition("; ")[2]  # without the name of the temporary file
             raise OSError(errno.EIO, fault, str(path)) from None
 
 
@@ -152,7 +152,7 @@ def write_pairs(pairs: Sequence[Pair], folder: Path) -> "Shards":
     for i, pair in enumerate(pairs):
         path = folder / f"{i}.tfrecord"
         write_shard(pair, path)
-        shard = describe(path)
+        shard = read_shard_info(path)
         assert shard is not None
         shards.append(shard)
     manifest = Manifest(
@@ -162,8 +162,8 @@ def write_pairs(pairs: Sequence[Pair], folder: Path) -> "Shards":
     return Shards.open(folder)
 
 
-def describe(path: Path) -> Shard | None:
-    """What is in a shard; None where it is missing or damaged."""
+def read_shard_info(path: Path) -> Shard | None:
+    """Subject, task and length of a shard; None if it is missing or damaged."""
     import tensorflow as tf
 
     if not path.is_file():
@@ -175,7 +175,7 @@ def describe(path: Path) -> Shard | None:
         start, frames = (features[key].float_list.value[0] for key in ("start", "frames"))
     except (tf.errors.DataLossError, ValueError, IndexError):
         return None
-    # Single precision keeps a time of hours to the nearest frame.
+    # Single precision resolves frames over hours.
     return Shard(
         file=path.name, subject=subject, task=task, start=round(start, 3), frames=int(frames)
     )
@@ -187,13 +187,13 @@ class Shards:
 
     Args:
         folder: path.
-        manifest: what the folder holds.
-        chosen: the pairs that are meant.
+        manifest: content of the folder.
+        chosen: the shards in use.
     """
 
     folder: Path
     manifest: Manifest
-    chosen: tuple[Shard, ...]
+    selected: tuple[Shard, ...]
 
     @classmethod
     def open(cls, folder: Path) -> "Shards":
@@ -201,9 +201,11 @@ class Shards:
         manifest = Manifest.read(folder)
         return cls(folder, manifest, tuple(manifest.shards))
 
-    def where(self, keep: Callable[[Shard], bool]) -> "Shards":
-        """Those for which `keep` holds, such as `lambda shard: shard.task == "walking"`."""
-        return replace(self, chosen=tuple(shard for shard in self.chosen if keep(shard)))
+    def select(self, keep: Callable[[Shard], bool]) -> "Shards":
+        """The pairs for which `keep` is true, such as `lambda shard: shard.task == "walking"`."""
+        return replace(self, selected=tuple(shard for shard in self.selected if keep(shard)))
+
+    where = select  # Former name, kept for one version.
 
     def series(self) -> "tf.data.Dataset":
         """Whole pairs, one element each, in order.
@@ -213,11 +215,11 @@ class Shards:
         """
         import tensorflow as tf
 
-        wanted = {series: tf.io.FixedLenFeature((), tf.string) for series in SERIES}
+        feature_spec = {series: tf.io.FixedLenFeature((), tf.string) for series in SERIES}
         width = {series: len(getattr(self.manifest, series)) for series in SERIES}
 
         def parse(content: Any) -> dict[str, Any]:
-            example = tf.io.parse_single_example(content, wanted)
+            example = tf.io.parse_single_example(content, feature_spec)
             return {
                 series: tf.reshape(
                     tf.io.decode_raw(example[series], tf.float32, little_endian=True),
@@ -226,7 +228,7 @@ class Shards:
                 for series in SERIES
             }
 
-        files = [str(self.folder / shard.file) for shard in self.chosen]
+        files = [str(self.folder / shard.file) for shard in self.selected]
         return tf.data.TFRecordDataset(files).map(parse)
 
     def pairs(self) -> Iterator[Pair]:
@@ -237,10 +239,10 @@ class Shards:
         """
         import tensorflow as tf
 
-        for shard in self.chosen:
+        for shard in self.selected:
             try:
-                one = replace(self, chosen=(shard,))
-                (series,) = one.series().as_numpy_iterator()
+                single = replace(self, selected=(shard,))
+                (series,) = single.series().as_numpy_iterator()
                 if any(len(rows) != shard.frames for rows in series.values()):
                     raise ValueError("as many rows as the manifest says")
             except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, ValueError):

@@ -1,4 +1,4 @@
-"""Prepared recordings as windows for `tf.data`."""
+"""Windows of prepared recordings as a `tf.data.Dataset`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 Scales = dict[tuple[str, str], dict[str, float]]
-"""By subject and task, what each measured channel is divided by."""
-SHUFFLED = 20_000
-"""Windows that are held in memory to be shuffled."""
+"""By subject and task, the value by which each measured channel is divided."""
+SHUFFLE_BUFFER = 20_000
+"""Windows of the shuffle buffer."""
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random changes of training windows, drawn for each window anew in every pass.
+    """Random augmentation of training windows, drawn anew for each window in every epoch.
 
     Args:
-        time_warp: largest local change of speed, as a share: both sides are stretched alike.
+        time_warp: largest local change of speed, as a share, the same for inputs and targets.
         gain: largest change of a simulated channel's amplitude, as a share.
-        strength: the same, of all simulated channels together, as by a stronger or weaker model.
-        noise: standard deviation of what is added to every simulated frame, 1 being the maximum.
-        shift: largest delay or advance of the simulated side against the measured, in frames.
-        dropout: probability that a simulated channel is silent in a window.
+        strength: the same for all simulated channels together, as of a stronger or weaker model.
+        noise: standard deviation of noise on simulated channels, relative to their maximum.
+        shift: largest delay or advance of inputs against targets, in frames.
+        dropout: probability that a simulated channel is zero in a window.
     """
 
     time_warp: float = 0.0
@@ -42,7 +42,7 @@ class Augmentation:
     def __call__(
         self, x: Any, y: Any, mask: Any, seed: Any, simulated: int
     ) -> tuple[Any, Any, Any]:
-        """Change one window.
+        """Augment one window.
 
         Args:
             x: `(frames, inputs)`.
@@ -60,66 +60,66 @@ class Augmentation:
 
         frames, inputs = x.shape
         index = tf.range(frames, dtype=tf.float32)
-        # A slow wave in time: its slope, at most time_warp, is how much faster time goes.
+        # Time is warped by a slow sine wave with a slope of at most time_warp.
         phase = draw((), 1, 0.0, 2 * np.pi)
         slope = draw((), 2, -self.time_warp, self.time_warp)
         length = float(frames) / (2 * np.pi)
         warped = index + slope * length * (tf.sin(index / length + phase) - tf.sin(phase))
-        x = _at(x, warped + draw((), 3, -self.shift, self.shift))
-        y = _at(y, warped)
+        x = _interpolate_rows(x, warped + draw((), 3, -self.shift, self.shift))
+        y = _interpolate_rows(y, warped)
         factor = 1.0 + draw((1, simulated), 4, -self.gain, self.gain)
         factor *= 1.0 + draw((), 6, -self.strength, self.strength)
         factor *= tf.cast(draw((1, simulated), 5, 0.0, 1.0) >= self.dropout, x.dtype)
         x *= tf.concat([factor, tf.ones((1, inputs - simulated))], axis=1)
-        blur = self.noise * tf.random.stateless_normal((frames, simulated), seed + 7)
-        x += tf.pad(blur, [[0, 0], [0, inputs - simulated]])
+        added_noise = self.noise * tf.random.stateless_normal((frames, simulated), seed + 7)
+        x += tf.pad(added_noise, [[0, 0], [0, inputs - simulated]])
         return tf.where(mask[:, None] > 0, x, PADDING), y, mask
 
 
-def _at(series: Any, places: Any) -> Any:
-    """Rows `(frames, columns)` at places between them, the ends held."""
+def _interpolate_rows(series: Any, positions: Any) -> Any:
+    """Rows of `(frames, columns)` at fractional positions, linearly; end rows are repeated."""
     import tensorflow as tf
 
     last = series.shape[0] - 1
-    places = tf.clip_by_value(places, 0.0, float(last))
-    below = tf.cast(tf.floor(places), tf.int32)
-    share = (places - tf.floor(places))[:, None]
+    positions = tf.clip_by_value(positions, 0.0, float(last))
+    below = tf.cast(tf.floor(positions), tf.int32)
+    share = (positions - tf.floor(positions))[:, None]
     above = tf.minimum(below + 1, last)
     return (1.0 - share) * tf.gather(series, below) + share * tf.gather(series, above)
 
 
-def _count(shards: Shards, block: tuple[float, float], frames: int, hop: int) -> int:
-    """Windows that `windows` cuts."""
+def _count_windows(shards: Shards, block: tuple[float, float], frames: int, hop: int) -> int:
+    """Number of windows that `make_windows` cuts."""
     count = 0
-    for shard in shards.chosen:
+    for shard in shards.selected:
         low, high = (round(share * shard.frames) for share in block)
         last = max(0, high - low - frames)
         count += last // hop + 1 + (last % hop > 0)
     return count
 
 
-def maxima(frames: Sequence[pd.DataFrame]) -> dict[str, float]:
-    """The largest value of every column over all frames, by which a network's channels are scaled.
+def channel_maxima(frames: Sequence[pd.DataFrame]) -> dict[str, float]:
+    """The largest value of every column over all frames, for scaling a network's channels.
 
-    Without it, weak channels hardly count in the loss and are not learnt.
+    Without scaling, weak channels hardly contribute to the loss and are not learnt.
     """
     highest = pd.concat([frame.max() for frame in frames], axis=1).max(axis=1)
     return {str(channel): float(value) for channel, value in highest.items()}
 
 
-def own_maxima(pairs: Iterable[Pair]) -> Scales:
-    """The largest measured value of every channel, by subject and task: what each calls 1.
+def maxima_by_person(pairs: Iterable[Pair]) -> Scales:
+    """The largest measured value of every channel, by subject and task.
 
-    Amplitudes of EMG do not compare between people or laboratories, and a faint task would hardly
-    count beside a strong one; shares of a person's own maximum in a task compare.
+    EMG amplitudes are not comparable between people or laboratories, and a task of low activity
+    would hardly contribute to the loss; values relative to a person's own maximum in a task do.
     """
-    of: dict[tuple[str, str], list[pd.DataFrame]] = {}
+    frames_by_key: dict[tuple[str, str], list[pd.DataFrame]] = {}
     for pair in pairs:
-        of.setdefault((pair.subject, pair.task), []).append(pair.measured)
-    return {key: maxima(frames) for key, frames in of.items()}
+        frames_by_key.setdefault((pair.subject, pair.task), []).append(pair.measured)
+    return {key: channel_maxima(frames) for key, frames in frames_by_key.items()}
 
 
-def windows(
+def make_windows(
     shards: Shards,
     input_maximum: Mapping[str, float],
     output_maximum: Scales,
@@ -133,19 +133,19 @@ def windows(
 ) -> "tf.data.Dataset":
     """Cut prepared recordings into overlapping windows.
 
-    A last window that a recording does not fill ends with it; one of a recording shorter than a
-    window is padded, and its mask says where.
+    The last window of a recording ends with the recording. A recording shorter than a window is
+    padded; the mask is zero there.
 
     Args:
-        shards: Shards. Split by subject or task with `Shards.where`, by time with `block`.
-        input_maximum: what each input is divided by. The inputs are what it names: simulated
-            channels and, after them, joint angles in radians.
-        output_maximum: by subject and task, what each measured channel is divided by.
-        block: shares of each recording's length to use, (0-1).
+        shards: Shards. Split by subject or task with `Shards.select`, by time with `block`.
+        input_maximum: divisor of each input. Its keys choose the inputs: simulated channels and,
+            after them, joint angles in radians.
+        output_maximum: by subject and task, divisor of each measured channel.
+        block: part of each recording to use, as shares (0-1) of its length.
         frames: int. Frames of a window.
         hop: int. Frames from the start of one window to that of the next.
-        batch: int or None. Windows of a batch; None gives them one by one.
-        seed: int or None. Shuffles the windows anew in every pass; None keeps their order.
+        batch: int or None. Windows of a batch; None: no batches.
+        seed: int or None. Shuffles the windows anew in every epoch; None keeps their order.
         augmentation: Augmentation or None. For training; needs a seed.
 
     Returns:
@@ -165,66 +165,75 @@ def windows(
         if name not in known:
             raise InputError(f"{shards.folder}: no input '{name}'; {suggest_name(name, known)}")
     scale_in = np.array(list(input_maximum.values()), np.float32)
-    places = [known.index(name) for name in input_maximum]
+    columns = [known.index(name) for name in input_maximum]
     activities = sum(name in manifest.simulated for name in input_maximum)
     scale_out = np.array(
-        [[output_maximum[s.subject, s.task][c] for c in manifest.measured] for s in shards.chosen],
+        [
+            [output_maximum[s.subject, s.task][c] for c in manifest.measured]
+            for s in shards.selected
+        ],
         np.float32,
     )
 
-    def cut(series: dict[str, Any], maximum: Any) -> Any:
-        whole = tf.shape(series["simulated"])[0]
+    def cut_windows(series: dict[str, Any], maximum: Any) -> Any:
+        total = tf.shape(series["simulated"])[0]
         low, high = (
-            tf.cast(tf.round(share * tf.cast(whole, tf.float64)), tf.int32) for share in block
+            tf.cast(tf.round(share * tf.cast(total, tf.float64)), tf.int32) for share in block
         )
-        both = tf.concat([series["simulated"], series["angles"]], axis=1)
-        x = tf.gather(both[low:high], places, axis=1) / scale_in
+        inputs = tf.concat([series["simulated"], series["angles"]], axis=1)
+        x = tf.gather(inputs[low:high], columns, axis=1) / scale_in
         y = series["measured"][low:high] / maximum
         length = high - low
-        lacking = tf.maximum(0, frames - length)
-        rows = [[0, lacking], [0, 0]]
+        missing = tf.maximum(0, frames - length)
+        rows = [[0, missing], [0, 0]]
         x = tf.pad(x, rows, constant_values=PADDING)
         y = tf.pad(y, rows)
         last = tf.maximum(0, length - frames)
         starts = tf.range(0, last + 1, hop)
         starts = tf.cond(starts[-1] < last, lambda: tf.concat([starts, [last]], 0), lambda: starts)
-        mask = tf.cast(tf.range(frames) < frames - lacking, tf.float32)
+        mask = tf.cast(tf.range(frames) < frames - missing, tf.float32)
 
         def window(start: Any) -> tuple[Any, Any, Any]:
-            one = tf.ensure_shape(x[start : start + frames], (frames, len(places)))
-            other = tf.ensure_shape(y[start : start + frames], (frames, scale_out.shape[1]))
-            return one, other, mask
+            inputs_window = tf.ensure_shape(x[start : start + frames], (frames, len(columns)))
+            targets_window = tf.ensure_shape(
+                y[start : start + frames], (frames, scale_out.shape[1])
+            )
+            return inputs_window, targets_window, mask
 
         return tf.data.Dataset.from_tensor_slices(starts).map(window)
 
     scales = tf.data.Dataset.from_tensor_slices(scale_out)
-    dataset = tf.data.Dataset.zip(shards.series(), scales).flat_map(cut)
+    dataset = tf.data.Dataset.zip(shards.series(), scales).flat_map(cut_windows)
     dataset = dataset.apply(
-        tf.data.experimental.assert_cardinality(_count(shards, block, frames, hop))
+        tf.data.experimental.assert_cardinality(_count_windows(shards, block, frames, hop))
     )
     if seed is not None:
-        dataset = dataset.shuffle(SHUFFLED, seed=seed, reshuffle_each_iteration=True)
+        dataset = dataset.shuffle(SHUFFLE_BUFFER, seed=seed, reshuffle_each_iteration=True)
     if augmentation is not None:
         seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
-        change = augmentation
+        augment = augmentation
         dataset = tf.data.Dataset.zip(dataset, seeds).map(
-            lambda window, drawn: change(window[0], window[1], window[2], drawn, activities),
+            lambda window, drawn: augment(window[0], window[1], window[2], drawn, activities),
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         )
     if batch is not None:
         dataset = dataset.batch(batch)
-    return untuned(dataset.prefetch(tf.data.AUTOTUNE))
+    return disable_autotuning(dataset.prefetch(tf.data.AUTOTUNE))
 
 
-def untuned(dataset: "tf.data.Dataset") -> "tf.data.Dataset":
-    """The same dataset without autotuning.
+def disable_autotuning(dataset: "tf.data.Dataset") -> "tf.data.Dataset":
+    """The dataset without autotuning.
 
-    Its thread sleeps twice as long from one look to the next, up to a minute, and an iterator ends
-    no sooner than that sleep: short fits would wait longer than they compute.
+    The autotuning thread sleeps for up to a minute, and an iterator cannot be closed before it
+    wakes: short fits would wait longer than they compute.
     """
     import tensorflow as tf
 
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.with_options(options)
+
+
+# Former names, kept for one version.
+maxima, own_maxima, windows = channel_maxima, maxima_by_person, make_windows

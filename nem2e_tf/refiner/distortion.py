@@ -1,9 +1,9 @@
-"""What a refiner does to time: where its attention looks, and how late each muscle was simulated.
+"""Timing distortion that a refiner corrects: its attention, and the delay of each muscle.
 
-Attention is shared by all muscles and does not tell their delays; nor do the gradients of the
-network's outputs. What does is to set the mean cycle of the simulation beside the refined one, in
-a part of the cycle, and to shift it until they are most alike. On virtual people in whom nothing
-but a delay acts that recovers each muscle's own, to 1 ms.
+Attention is shared by all muscles, so it does not show their delays, nor do the gradients of the
+network's outputs. The delay is the shift at which the mean cycle of the simulation correlates best
+with the refined one, within a part of the cycle. For virtual people whose only distortion is a
+delay, this recovers the delay of each muscle to 1 ms.
 """
 
 from dataclasses import dataclass
@@ -20,32 +20,32 @@ from nem2e_tf.signals import combine, resample
 
 PHASES = np.arange(100.0)
 """Per cent of a cycle."""
-LONGEST = 0.25
-"""Seconds of the longest delay that is looked for, either way."""
-PART = 0.1
-"""Standard deviation, in cycles, of the bell through which a part of the cycle is seen."""
-LEAST_ALIKE = 0.8
-"""Correlation of that part below which a delay is not told."""
-LEAST_TOLD = 0.25
-"""Share of a muscle's activity of which a delay must be told for a mean of it to be."""
-LEAST_CHANGE = 0.05
-"""Change within that part, as a share of the range over the cycle, below which it is not told."""
+MAX_DELAY = 0.25
+"""Longest delay or advance, seconds."""
+PHASE_SD = 0.1
+"""Standard deviation, in cycles, of the Gaussian weight of a part of the cycle."""
+MIN_CORRELATION = 0.8
+"""Least correlation within that part for a delay to be known."""
+MIN_KNOWN_SHARE = 0.25
+"""Least share of a muscle's activity with a known delay for a mean delay."""
+MIN_CHANGE = 0.05
+"""Least standard deviation within that part, relative to the range over the cycle."""
 
 
 @dataclass(frozen=True)
 class Distortion:
-    """What a refiner makes of the timing of a recording.
+    """Timing distortion of a recording.
 
     Args:
-        cycle: seconds that it takes.
+        cycle: duration in seconds.
         origin: the muscle whose refined activity is largest at 0 % of the cycle.
         simulated: `(100, muscles)`, mean cycle.
         refined: `(100, muscles)`, mean cycle.
-        truth: `(100, some muscles)`, mean cycle of what it is compared with, or no columns.
-        delays: `(100, muscles)`, ms by which the simulation is late, as `delays` gives them.
+        truth: `(100, some muscles)`, mean cycle of the reference, or no columns.
+        delays: `(100, muscles)`, ms by which the simulation is late, see `delays`.
         true_delays: `(100, some muscles)`, the same of the simulation against `truth`.
-        attention: `(100, offsets)`, mean over cycles of the share of attention; columns are ms
-            from the frame that is refined, positive where later ones are looked at.
+        attention: `(100, offsets)`, attention weights, mean over cycles; columns are ms from
+            the refined frame, positive for later frames.
     """
 
     cycle: float
@@ -58,26 +58,26 @@ class Distortion:
     attention: pd.DataFrame
 
     def summary(self) -> pd.DataFrame:
-        """Delay of every muscle, ms: the mean over the cycle, each part weighing as its activity.
+        """Delay of every muscle, ms: the mean over the cycle, weighted by activity.
 
         Returns:
-            Columns `delay` and, if there is a truth, `true_delay`; NaN where too little is told.
+            Columns `delay` and, if there is a truth, `true_delay`; NaN if unknown.
         """
-        of = {"delay": _weighted(self.delays, self.refined)}
+        delays = {"delay": _activity_weighted_mean(self.delays, self.refined)}
         if not self.truth.empty:
-            of["true_delay"] = _weighted(self.true_delays, self.truth)
-        return pd.DataFrame(of, index=self.delays.columns)
+            delays["true_delay"] = _activity_weighted_mean(self.true_delays, self.truth)
+        return pd.DataFrame(delays, index=self.delays.columns)
 
     def lines(self) -> list[str]:
-        """The same in words."""
+        """The delay of every muscle in words."""
         lines = []
         for muscle, row in self.summary().iterrows():
-            told = [
+            parts = [
                 f"{prefix}{abs(value):.0f} ms {'late' if value >= 0 else 'early'}"
                 for prefix, value in zip(("", "in truth "), row, strict=False)
                 if np.isfinite(value)
             ]
-            lines.append(f"{muscle}: simulated {', '.join(told) or 'at no certain delay'}")
+            lines.append(f"{muscle}: simulated {', '.join(parts) or 'at no certain delay'}")
         return lines
 
     def as_json(self) -> dict[str, Any]:
@@ -92,13 +92,13 @@ class Distortion:
         }
 
 
-def distortion(
+def measure_distortion(
     refiner: Refiner,
     frame: pd.DataFrame,
     side: str | None = None,
     truth: pd.DataFrame | None = None,
 ) -> Distortion:
-    """See what a refiner does to the timing of a steady recording of some cycles.
+    """Measure the timing distortion of a steady recording of several cycles.
 
     Args:
         refiner: Refiner.
@@ -116,25 +116,25 @@ def distortion(
     starts, origin = cycle_starts(refined, card.rate)
     times = refined.index
 
-    def muscles(of: pd.DataFrame) -> pd.DataFrame:
-        """Those of the outputs that a frame has, named and timed as the refined ones."""
-        found = refiner.muscles.columns(of.columns, side)
+    def select_outputs(table: pd.DataFrame) -> pd.DataFrame:
+        """The outputs that a frame has, with the names and times of the refined ones."""
+        columns = refiner.muscles.columns(table.columns, side)
         named = {
-            str(name): found[channel]
+            str(name): columns[channel]
             for name, channel in zip(refined, card.outputs, strict=True)
-            if channel in found
+            if channel in columns
         }
-        inside = times[(times >= of.index[0] - 1e-6) & (times <= of.index[-1] + 1e-6)]
-        return resample(combine(of, named), inside.to_numpy())
+        inside = times[(times >= table.index[0] - 1e-6) & (times <= table.index[-1] + 1e-6)]
+        return resample(combine(table, named), inside.to_numpy())
 
-    simulated = muscles(frame)
+    simulated = select_outputs(frame)
     compared = refined[[]]
     if truth is not None:
         starts = starts[(starts >= truth.index[0]) & (starts <= truth.index[-1])]
         if len(starts) < 4:
-            what = truth.attrs.get("path", "what is compared")
-            raise InputError(f"{what}: fewer than three cycles in common; put both on one clock")
-        compared = muscles(truth)
+            source = truth.attrs.get("path", "what is compared")
+            raise InputError(f"{source}: fewer than three cycles in common; put both on one clock")
+        compared = select_outputs(truth)
     cycle = float(np.diff(starts).mean())
     means = {
         "simulated": mean_cycle(simulated, starts),
@@ -152,7 +152,7 @@ def distortion(
 
 
 def cycle_starts(activity: pd.DataFrame, rate: float) -> tuple[np.ndarray, str]:
-    """Seconds at which the muscle that is most regular has its peaks, and which muscle that is.
+    """Times of the peaks of the most regular muscle, seconds, and its name.
 
     Raises:
         InputError: there are fewer than three cycles.
@@ -160,15 +160,15 @@ def cycle_starts(activity: pd.DataFrame, rate: float) -> tuple[np.ndarray, str]:
     values = activity.to_numpy()
     spread = values.std(axis=0)
     period = 1.0 / cadence((values - values.mean(axis=0)) / np.where(spread > 0, spread, 1), rate)
-    found = {}
+    candidates = {}
     for name, column in activity.items():
         high = column.min() + 0.4 * (column.max() - column.min())
         peaks, _ = find_peaks(column, height=high, distance=max(1.0, 0.6 * period * rate))
         if len(peaks) > 3:
-            found[np.diff(peaks).std() / np.diff(peaks).mean()] = str(name), peaks
-    if not found:
+            candidates[np.diff(peaks).std() / np.diff(peaks).mean()] = str(name), peaks
+    if not candidates:
         raise InputError("fewer than three cycles are found; a steady recording of more is needed")
-    name, peaks = found[min(found)]
+    name, peaks = candidates[min(candidates)]
     return activity.index.to_numpy()[peaks], name
 
 
@@ -180,68 +180,68 @@ def mean_cycle(frame: pd.DataFrame, starts: np.ndarray) -> pd.DataFrame:
 
 
 def delays(late: pd.DataFrame, reference: pd.DataFrame, cycle: float) -> pd.DataFrame:
-    """By how much one mean cycle comes after another, in each part of the cycle.
+    """Delay of one mean cycle against another, in each part of the cycle.
 
     Args:
         late: `(100, muscles)`, the simulation.
         reference: `(100, some of them)`.
-        cycle: float. Seconds that a cycle takes.
+        cycle: float. Duration of a cycle in seconds.
 
     Returns:
-        `(100, muscles of reference)`, ms, positive where `late` is late. NaN where no delay within
-        `LONGEST` makes the two alike, or nothing happens.
+        `(100, muscles of reference)`, ms, positive where `late` is late. NaN where
+        the correlation or the change of activity is too low.
     """
     muscles = [m for m in reference.columns if m in late.columns]
     a, b = late[muscles].to_numpy().T, reference[muscles].to_numpy().T
     step = cycle / len(PHASES)
-    shifts = np.arange(-round(LONGEST / step), round(LONGEST / step) + 1)
+    shifts = np.arange(-round(MAX_DELAY / step), round(MAX_DELAY / step) + 1)
     distance = np.minimum(PHASES, len(PHASES) - PHASES) / len(PHASES)
-    bell = np.exp(-0.5 * (distance / PART) ** 2)
+    bell = np.exp(-0.5 * (distance / PHASE_SD) ** 2)
     spectrum = np.fft.fft(bell / bell.sum())
 
-    def around(series: np.ndarray) -> np.ndarray:
-        """Mean of the part of the cycle around each phase."""
+    def local_mean(series: np.ndarray) -> np.ndarray:
+        """Weighted mean over the part of the cycle around each phase."""
         return np.fft.ifft(np.fft.fft(series) * spectrum).real
 
-    spread_b = np.sqrt(np.maximum(around(b**2) - around(b) ** 2, 0.0))
+    spread_b = np.sqrt(np.maximum(local_mean(b**2) - local_mean(b) ** 2, 0.0))
     scores = []
     for shift in shifts:
         moved = np.roll(a, -shift, axis=1)
-        spread = np.sqrt(np.maximum(around(moved**2) - around(moved) ** 2, 0.0))
-        together = around(moved * b) - around(moved) * around(b)
-        scores.append(together / np.maximum(spread * spread_b, 1e-9))
+        spread = np.sqrt(np.maximum(local_mean(moved**2) - local_mean(moved) ** 2, 0.0))
+        covariance = local_mean(moved * b) - local_mean(moved) * local_mean(b)
+        scores.append(covariance / np.maximum(spread * spread_b, 1e-9))
     score = np.stack(scores)
     best = np.clip(score.argmax(axis=0), 1, len(shifts) - 2)
     before, at, after = (np.take_along_axis(score, best[None] + k, 0)[0] for k in (-1, 0, 1))
-    # A parabola through the best score and its neighbours finds what lies between phases.
-    bend = before - 2.0 * at + after
-    fine = 0.5 * (before - after) / np.where(bend < 0.0, bend, np.inf)
-    told = (at >= LEAST_ALIKE) & (at >= before) & (at >= after)
-    told &= spread_b > LEAST_CHANGE * np.ptp(b, axis=1)[:, None]
-    result = np.where(told, (shifts[best] + fine) * step * 1000.0, np.nan)
+    # A parabola through the best score and its neighbours refines the shift between phases.
+    curvature = before - 2.0 * at + after
+    refinement = 0.5 * (before - after) / np.where(curvature < 0.0, curvature, np.inf)
+    is_known = (at >= MIN_CORRELATION) & (at >= before) & (at >= after)
+    is_known &= spread_b > MIN_CHANGE * np.ptp(b, axis=1)[:, None]
+    result = np.where(is_known, (shifts[best] + refinement) * step * 1000.0, np.nan)
     return pd.DataFrame(result.T, index=reference.index, columns=muscles)
 
 
 def attention(refiner: Refiner, channels: pd.DataFrame, starts: np.ndarray) -> pd.DataFrame:
-    """Where the decoder looks, along the cycle.
+    """Attention of the decoder along the cycle.
 
     Args:
         refiner: Refiner.
-        channels: `(frames, inputs)`, as `Refiner.channels` gives them.
+        channels: `(frames, inputs)`, as `Refiner.channels` returns them.
         starts: seconds at which cycles start.
 
     Returns:
-        `(100, offsets)`, mean over cycles of the share of attention; columns are ms from the step
-        that is refined. Windows' ends, where attention has no room, are left out.
+        `(100, offsets)`, attention weights, mean over cycles; columns are ms from the refined step.
+        Steps whose attention exceeds the input window are left out.
     """
-    from nem2e_tf.network.stdr_net import with_alignment
+    from nem2e_tf.network.stdr_net import build_alignment_model
 
     card = refiner.card
     scaled = channels.to_numpy() / [card.input_maximum[c] for c in card.inputs]
     window = min(len(scaled), 2 * round(card.window * card.rate))
     firsts = range(0, len(scaled) - window + 1, max(1, window // 4))
     stacked = np.stack([scaled[first : first + window] for first in firsts]).astype(np.float32)
-    alignment = np.asarray(with_alignment(refiner.model).predict(stacked, verbose=0)[1])
+    alignment = np.asarray(build_alignment_model(refiner.model).predict(stacked, verbose=0)[1])
     steps = alignment.shape[1]
     frames = -(-window // steps)
     reach = min(steps // 4, refiner.model.get_layer("decoder").reach or steps // 4)
@@ -254,20 +254,20 @@ def attention(refiner: Refiner, channels: pd.DataFrame, starts: np.ndarray) -> p
             if 0 <= k < len(starts) - 1:
                 phases.append(100.0 * (at - starts[k]) / (starts[k + 1] - starts[k]))
                 rows.append(square[step, step - reach : step + reach + 1])
-    near = np.abs((np.array(phases)[None] - PHASES[:, None] + 50.0) % 100.0 - 50.0)
-    weight = np.exp(-0.5 * near**2)
+    distance = np.abs((np.array(phases)[None] - PHASES[:, None] + 50.0) % 100.0 - 50.0)
+    weight = np.exp(-0.5 * distance**2)
     offsets = np.arange(-reach, reach + 1) * frames * 1000.0 / card.rate
     shares = weight @ np.array(rows) / weight.sum(axis=1, keepdims=True)
-    # What is out of the decoder's reach has no share at all.
-    seen = (shares > 0).any(axis=0)
+    # Weights outside the attention window are exactly zero.
+    within_reach = (shares > 0).any(axis=0)
     return pd.DataFrame(
-        shares[:, seen], index=pd.Index(PHASES, name="cycle"), columns=offsets[seen]
+        shares[:, within_reach], index=pd.Index(PHASES, name="cycle"), columns=offsets[within_reach]
     )
 
 
-def _weighted(delay: pd.DataFrame, activity: pd.DataFrame) -> pd.Series:
-    """Mean delay, a part of the cycle weighing as what the muscle does there above its least."""
-    whole = (activity - activity.min())[delay.columns]
-    weight = whole.where(delay.notna()).sum()
-    mean = (delay * whole).sum() / weight.where(weight > 0)
-    return mean.where(weight >= LEAST_TOLD * whole.sum())
+def _activity_weighted_mean(delay: pd.DataFrame, activity: pd.DataFrame) -> pd.Series:
+    """Mean delay over the cycle, weighted by the activity above its minimum."""
+    amount = (activity - activity.min())[delay.columns]
+    weight = amount.where(delay.notna()).sum()
+    mean = (delay * amount).sum() / weight.where(weight > 0)
+    return mean.where(weight >= MIN_KNOWN_SHARE * amount.sum())

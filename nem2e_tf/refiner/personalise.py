@@ -1,11 +1,11 @@
 """A refiner adapted to one person from a few measured cycles.
 
-Each muscle's gain is set first, in closed form. Then all weights are fitted, anchored to where they
-began: to the squared error over the person's data the squared distance of the weights from the
-start is added, as of a Gaussian prior around people in general (Li, Grandvalet and Davoine 2018,
+Each muscle's gain is set first, in closed form. Then all weights are fitted, with a penalty on
+their squared distance from the initial weights, as of a Gaussian prior around people in general
+(Li, Grandvalet and Davoine 2018,
 "Explicit inductive bias for transfer learning with convolutional networks", arXiv 1802.01483). The
-error adds up with every measured second and the anchor does not: one cycle moves the weights
-little, twenty as far as they ask for.
+sum of errors grows with every measured second and the penalty does not: one cycle changes the
+weights little, twenty cycles much.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,25 +20,34 @@ import pandas as pd
 from nem2e_tf.errors import InputError, suggest_name
 from nem2e_tf.files import Trial, read_storage
 from nem2e_tf.network.baselines import gain
-from nem2e_tf.pipeline import SERIES, Augmentation, Pair, Settings, maxima, prepare, write_pairs
-from nem2e_tf.pipeline.windows import windows
-from nem2e_tf.refiner.refiner import Card, Refiner, Source, versions
+from nem2e_tf.pipeline import (
+    SERIES,
+    Augmentation,
+    Pair,
+    Settings,
+    channel_maxima,
+    prepare,
+    write_pairs,
+)
+from nem2e_tf.pipeline.windows import make_windows
+from nem2e_tf.refiner.card import Card, Source, versions
+from nem2e_tf.refiner.refiner import Refiner
 from nem2e_tf.signals import RATE
 
 Progress = Callable[[int, int], None]
 
-LEAST = 1.0
-"""Seconds of measured EMG below which there is nothing to learn from."""
+MIN_SECONDS = 1.0
+"""Least duration of measured EMG, seconds."""
 HOP = 0.1
-"""Seconds from one window to the next."""
+"""Hop from one window to the next, seconds."""
 STEPS, BATCH = 600, 16
 LEARNING_RATE = 3e-3
-"""At the start; falls to zero along a cosine."""
+"""Initial learning rate; decays to zero along a cosine."""
 ANCHOR = 1e-3
-"""Weight of the anchor against the mean squared error over one second."""
+"""Weight of the penalty, for the mean squared error over one second."""
 AUGMENTATION = Augmentation(time_warp=0.1, gain=0.1, noise=0.02)
-SILENT = 1e-3
-"""The least scale of a muscle: a network's channels have a positive one."""
+MIN_MAXIMUM = 1e-3
+"""Least output maximum of a muscle: it must be positive."""
 
 
 def personalise(
@@ -47,33 +56,33 @@ def personalise(
     """Adapt a refiner to one person.
 
     Args:
-        refiner: Refiner. Stays as it is.
+        refiner: Refiner. Not modified.
         pairs: sequence of Pair, at 100 Hz and of one person. Simulated channels as the refiner's
-            inputs; measured ones some or all of its outputs, in the unit that the person's
-            envelopes are to have.
-        seed: int. Of augmentation and the order of windows; the same gives the same weights.
+            inputs; measured channels some or all of its outputs, in the unit for the person's
+            envelopes.
+        seed: int. Seed of augmentation and of the order of windows.
         progress: callable or None. Called with training steps done and steps in all.
 
     Returns:
-        A refiner whose card names the person's data. It has no scores: all data was learnt from.
-        Muscles that were not measured are taught what the refiner said of them before, as in Li
-        and Hoiem (2016), "Learning without forgetting", arXiv 1606.09282.
+        A refiner whose card names the person's data. It has no scores, as no data is held out.
+        The targets of muscles that were not measured are the refiner's own former outputs, as in
+        Li and Hoiem (2016), "Learning without forgetting", arXiv 1606.09282.
 
     Raises:
         InputError: no pairs, pairs of two people, or other channels than the refiner's.
     """
-    _check(refiner.card, pairs)
-    estimates = [_estimate(refiner, pair) for pair in pairs]
-    taught = [
+    _check_pairs(refiner.card, pairs)
+    estimates = [_refine_pair(refiner, pair) for pair in pairs]
+    training_pairs = [
         replace(pair, measured=estimate.assign(**{str(c): pair.measured[c] for c in pair.measured}))
         for pair, estimate in zip(pairs, estimates, strict=True)
     ]
-    maximum = _maxima(refiner.card, estimates, [pair.measured for pair in taught])
-    model = _fit(refiner, taught, maximum, seed, progress)
-    return Refiner(_card(refiner.card, pairs, maximum), model)
+    maximum = _output_maxima(refiner.card, estimates, [pair.measured for pair in training_pairs])
+    model = _fit(refiner, training_pairs, maximum, seed, progress)
+    return Refiner(_adapted_card(refiner.card, pairs, maximum), model)
 
 
-def record(
+def prepare_pairs(
     trials: Sequence[Trial], refiner: Refiner, *, jobs: int = -1, progress: Progress | None = None
 ) -> list[Pair]:
     """Simulate a person's trials and pair them with the EMG of the channels that all have.
@@ -95,8 +104,8 @@ def record(
         if trial.emg is None:
             raise InputError(f"{trial.name}, {trial.motion}: has no emg to learn from")
         names = list(read_storage(trial.emg).columns)
-        found = muscles.measured_channels(card.outputs, names)
-        measured = [channel for channel in measured if channel in found]
+        columns = muscles.measured_channels(card.outputs, names)
+        measured = [channel for channel in measured if channel in columns]
         if not measured:
             raise InputError(
                 f"{trial.emg}: no muscle that the refiner knows and all trials have;"
@@ -108,12 +117,14 @@ def record(
         for name, fault in prepared.failed.items():
             raise InputError(f"{name}: {fault}")
         pairs = list(prepared.shards.pairs())
-    if (seconds := _seconds(pairs)) < LEAST:
-        raise InputError(f"{trials[0].subject}: {seconds:g} s of EMG is less than {LEAST:g} s")
+    if (seconds := _total_seconds(pairs)) < MIN_SECONDS:
+        raise InputError(
+            f"{trials[0].subject}: {seconds:g} s of EMG is less than {MIN_SECONDS:g} s"
+        )
     return pairs
 
 
-def _check(card: Card, pairs: Sequence[Pair]) -> None:
+def _check_pairs(card: Card, pairs: Sequence[Pair]) -> None:
     if not pairs:
         raise InputError("no recordings to adapt the refiner to")
     if card.rate != RATE:
@@ -141,25 +152,25 @@ def _check_one_person(subjects: Sequence[str]) -> None:
         )
 
 
-def _seconds(pairs: Sequence[Pair]) -> float:
+def _total_seconds(pairs: Sequence[Pair]) -> float:
     return sum(len(pair.measured) for pair in pairs) / RATE
 
 
-def _estimate(refiner: Refiner, pair: Pair) -> pd.DataFrame:
-    """`(frames, outputs)`: what the refiner says before it is adapted."""
+def _refine_pair(refiner: Refiner, pair: Pair) -> pd.DataFrame:
+    """Outputs of the refiner before adaptation, `(frames, outputs)`."""
     estimate = refiner.refine(pair.simulated).set_axis(refiner.card.outputs, axis=1)
     return estimate.set_axis(pair.measured.index)
 
 
-def _maxima(
+def _output_maxima(
     card: Card, estimates: Sequence[pd.DataFrame], measured: Sequence[pd.DataFrame]
 ) -> dict[str, float]:
-    """What the network's 1 is for the person: the refiner's maxima times each muscle's gain."""
-    largest = maxima(measured)
+    """Output maxima for the person: those of the refiner times each muscle's gain."""
+    largest = channel_maxima(measured)
     factors = gain(pd.concat(estimates).to_numpy(), pd.concat(measured).to_numpy())
     return {
-        # The network says at most 1: a gain below the largest measured would cut peaks off.
-        channel: max(card.output_maximum[channel] * float(factor), largest[channel], SILENT)
+        # The network's output is at most 1: less than the largest measured value would clip peaks.
+        channel: max(card.output_maximum[channel] * float(factor), largest[channel], MIN_MAXIMUM)
         for channel, factor in zip(card.outputs, factors, strict=True)
     }
 
@@ -171,7 +182,7 @@ def _fit(
     seed: int,
     progress: Progress | None,
 ) -> Any:
-    """A copy of the network, fitted from where it stands."""
+    """Fit a copy of the network, starting from its weights."""
     import keras
     import tensorflow as tf
 
@@ -181,14 +192,14 @@ def _fit(
     model.set_weights(refiner.model.get_weights())
     weights = model.trainable_weights
     start = [tf.constant(weight) for weight in weights]
-    anchor = ANCHOR / _seconds(pairs)
+    anchor = ANCHOR / _total_seconds(pairs)
     decay = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, STEPS)
     optimizer = keras.optimizers.Adam(decay, clipnorm=1.0)
 
     @tf.function
     def step(x: Any, y: Any, mask: Any) -> None:
         with tf.GradientTape() as tape:
-            # Without dropout and without a teacher: the network as it will be used.
+            # Without dropout and teacher forcing: the network as in use.
             error = tf.reduce_mean((model(x, training=False) - y) ** 2, axis=-1)
             drift = tf.add_n(
                 [tf.reduce_sum((w - s) ** 2) for w, s in zip(weights, start, strict=True)]
@@ -210,8 +221,8 @@ def _batches(
     """`STEPS` batches of augmented windows, and their masks."""
     frames = round(card.window * RATE)
     with TemporaryDirectory() as folder:
-        taught = windows(
-            write_pairs([_repeated(pair, 2 * frames) for pair in pairs], Path(folder)),
+        batches = make_windows(
+            write_pairs([_repeat_pair(pair, 2 * frames) for pair in pairs], Path(folder)),
             card.input_maximum,
             {(pair.subject, pair.task): maximum for pair in pairs},
             frames=frames,
@@ -220,14 +231,14 @@ def _batches(
             seed=seed,
             augmentation=AUGMENTATION,
         )
-        yield from taught.repeat().batch(BATCH).take(STEPS)
+        yield from batches.repeat().batch(BATCH).take(STEPS)
 
 
-def _repeated(pair: Pair, frames: int) -> Pair:
-    """The pair again and again, until it has at least so many frames.
+def _repeat_pair(pair: Pair, frames: int) -> Pair:
+    """Repeat a pair until it has at least a number of frames.
 
-    In use a window begins anywhere in a cycle and goes on for more than one. A network that was
-    taught from one beginning alone, or no longer than a cycle, goes astray there.
+    In use a window begins anywhere in a cycle and lasts longer than one. A network fitted on
+    windows with one beginning, or no longer than a cycle, diverges there.
     """
     times = -(-frames // len(pair.measured))
     if times < 2:
@@ -237,19 +248,19 @@ def _repeated(pair: Pair, frames: int) -> Pair:
     return Pair(pair.subject, pair.task, *parts)
 
 
-def _card(card: Card, pairs: Sequence[Pair], maximum: dict[str, float]) -> Card:
+def _adapted_card(card: Card, pairs: Sequence[Pair], maximum: dict[str, float]) -> Card:
     """The card of the adapted refiner."""
     subject = pairs[0].subject
     tasks = " and ".join(dict.fromkeys(pair.task for pair in pairs))
     unit = f"As in the EMG of {subject} that this refiner was adapted to."
     summary = (
-        f"{card.name}, adapted to {subject} by {_seconds(pairs):.1f} s of {tasks} with"
+        f"{card.name}, adapted to {subject} by {_total_seconds(pairs):.1f} s of {tasks} with"
         " measured EMG, and meant for that person alone."
     )
     measured = pairs[0].measured.columns
-    if kept := ", ".join(c.replace("_", " ") for c in card.outputs if c not in measured):
-        summary += f" Not measured, and left as they were: {kept}."
-        unit += f" Of {kept}: {card.unit}"
+    if unmeasured := ", ".join(c.replace("_", " ") for c in card.outputs if c not in measured):
+        summary += f" Not measured, and left as they were: {unmeasured}."
+        unit += f" Of {unmeasured}: {card.unit}"
     sources = [
         Source(
             subject=subject, task=pair.task, synthetic=subject.startswith("virtual-"),
@@ -258,14 +269,14 @@ def _card(card: Card, pairs: Sequence[Pair], maximum: dict[str, float]) -> Card:
         )
         for pair in pairs
     ]  # fmt: skip
-    changed = {
+    changes = {
         "name": f"{card.name} for {subject}",
         "summary": summary,
         "output_maximum": maximum,
         "unit": unit,
         "fitted_on": [*card.fitted_on, *sources],
         "scores": {},
-        "interval": None,  # it spoke of other people
+        "interval": None,  # it was calibrated on other people
         "versions": versions(),
     }
-    return Card.model_validate(card.model_dump() | changed)
+    return Card.model_validate(card.model_dump() | changes)

@@ -1,135 +1,26 @@
 """A trained refiner: simulated activity in, EMG envelopes out."""
 
-import importlib.metadata
-import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import pandas as pd
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    FiniteFloat,
-    PositiveFloat,
-    ValidationError,
-    model_validator,
-)
 
 from nem2e_tf.edge import (
-    LARGEST_RATE,
-    LONGEST_WINDOW,
     Network,
     Signals,
     StepNetwork,
-    outside,
+    find_invalid_activity,
+    refine_recording,
     refiner_folder,
-    windows,
 )
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import create_folder, replace_file
+from nem2e_tf.files import create_folder
 from nem2e_tf.refiner import familiarity, intervals
+from nem2e_tf.refiner.card import CARD, Card
 from nem2e_tf.refiner.runtimes import WEIGHTS, KerasNetwork, open_network, write_keras_model
 from nem2e_tf.signals import MuscleMap, Weights, combine, resample_to_rate
-
-CARD = "card.json"
-Maximum = Annotated[PositiveFloat, Field(allow_inf_nan=False)]
-
-
-class Source(BaseModel):
-    """A recording that a refiner was fitted on: which part of it, and of whom."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    subject: str
-    task: str
-    start: float
-    end: float
-    synthetic: bool
-
-
-class Card(BaseModel):
-    """What has to be known of a refiner to use it and to judge it.
-
-    Args:
-        name: what it is called.
-        summary: what it is for, in a sentence or two, with its limits.
-        inputs: channels of simulated activity, in the network's order.
-        outputs: channels of EMG envelopes, in the network's order.
-        muscles: the muscle map, as plain tables; covers inputs and outputs.
-        rate: Hz.
-        window: seconds that the network sees at once.
-        input_maximum: by channel, what the network calls 1 of the simulated activity.
-        output_maximum: by channel, the envelope that the network calls 1.
-        unit: what an envelope of 1 means.
-        fitted_on: the data.
-        scores: by channel, errors on data that the fit never saw.
-        versions: the packages that made it.
-        interval: by output, how far measured envelopes of people unseen in fitting were from
-            refined ones, both as shares of the channel's maximum; None if that is not known.
-        familiar: ranges of the simulated activity that it was fitted on, as
-            `nem2e_tf.refiner.familiarity.learn` gives them; None if they are not known.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    format: Literal[1] = 1
-    name: str
-    summary: str
-    inputs: list[str]
-    outputs: list[str]
-    muscles: dict[str, list[Weights]]
-    rate: Annotated[PositiveFloat, Field(le=LARGEST_RATE)]
-    window: Annotated[PositiveFloat, Field(le=LONGEST_WINDOW)]
-    input_maximum: dict[str, Maximum]
-    output_maximum: dict[str, Maximum]
-    unit: str
-    fitted_on: list[Source]
-    scores: dict[str, Any]
-    versions: dict[str, str]
-    interval: dict[str, intervals.Offsets] | None = None
-    familiar: dict[str, tuple[FiniteFloat, FiniteFloat]] | None = None
-
-    @model_validator(mode="after")
-    def _complete(self) -> "Card":
-        for channel in {*self.inputs, *self.outputs} - set(self.muscles):
-            raise ValueError(f"channel '{channel}' is not in muscles")
-        if set(self.inputs) != set(self.input_maximum):
-            raise ValueError("input_maximum does not list the inputs")
-        if set(self.outputs) != set(self.output_maximum):
-            raise ValueError("output_maximum does not list the outputs")
-        if not self.inputs or not self.outputs:
-            raise ValueError("no inputs or no outputs")
-        if self.window * self.rate < 2:
-            raise ValueError("the window is shorter than two frames")
-        if self.interval is not None and set(self.interval) != set(self.outputs):
-            raise ValueError("interval does not list the outputs")
-        if self.familiar is not None:
-            if list(self.familiar) != familiarity.names(self.inputs):
-                raise ValueError("familiar does not describe the inputs")
-            if any(low >= high for low, high in self.familiar.values()):
-                raise ValueError("a range of familiar is empty")
-        return self
-
-    @classmethod
-    def read(cls, path: Path) -> "Card":
-        """Read card.json; `InputError` where it is missing or wrong."""
-        if not path.is_file():
-            raise InputError(f"{path.parent}: no {path.name} in this folder; it is not a refiner")
-        try:
-            return cls.model_validate_json(path.read_bytes())
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"]) or "the whole"
-            raise InputError(f"{path}: {place}: {first['msg']}") from None
-
-    def write(self, path: Path) -> None:
-        """Write card.json."""
-        text = json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False)
-        with replace_file(path) as temporary:
-            temporary.write_text(text + "\n", encoding="utf-8")
 
 
 class Refiner:
@@ -155,7 +46,7 @@ class Refiner:
         self.card = card
         self.folder = folder
         self.muscles = MuscleMap.parse(card.muscles, f"{folder or card.name}")
-        self.signals = Signals.of(card.model_dump())
+        self.signals = Signals.from_card(card.model_dump())
 
     @property
     def model(self) -> Any:
@@ -164,10 +55,10 @@ class Refiner:
             raise InputError(f"{self.card.name}: this needs the runtime keras")
         return self.network.model
 
-    def stepwise(self) -> StepNetwork:
-        """The network step by step, for a stream; `InputError` where its runtime has no steps."""
+    def step_network(self) -> StepNetwork:
+        """The network step by step, for a stream; `InputError` if its runtime has no steps."""
         if isinstance(self.network, KerasNetwork):
-            return self.network.stepwise()
+            return self.network.step_network()
         if not isinstance(self.network, StepNetwork):
             raise InputError(
                 f"{self.card.name}: SavedModel and ONNX refine whole recordings; for a stream"
@@ -175,20 +66,20 @@ class Refiner:
             )
         return self.network
 
-    def columns(self, available: Iterable[str], side: str, what: str) -> dict[str, Weights]:
-        """The columns that give each input channel, or an `InputError` naming the one missing.
+    def columns(self, available: Iterable[str], side: str, source: str) -> dict[str, Weights]:
+        """Columns and weights of each input channel; `InputError` if one is missing.
 
         Args:
             available: iterable of str. Muscles of a model, or columns of a file.
             side: str. `r` or `l`.
             what: str. The model or file, for messages.
         """
-        return self.muscles.require_columns(self.card.inputs, available, side, what)
+        return self.muscles.require_columns(self.card.inputs, available, side, source)
 
     def names(self, available: Iterable[str], side: str) -> list[str]:
-        """What the outputs are called: as the first muscle of their channel is in the input."""
-        found = self.muscles.columns(available, side)
-        return [next(iter(found.get(c, {c: 1.0}))) for c in self.card.outputs]
+        """Names of the outputs: each is the input's name of the first muscle of its channel."""
+        columns = self.muscles.columns(available, side)
+        return [next(iter(columns.get(c, {c: 1.0}))) for c in self.card.outputs]
 
     def refine(self, frame: pd.DataFrame, side: str | None = None) -> pd.DataFrame:
         """Refine simulated muscle activity into EMG envelopes.
@@ -212,27 +103,27 @@ class Refiner:
         channels = self.channels(frame, side)
         window = round(self.card.window * self.card.rate)
         shares = channels.to_numpy() / self.signals.input_maximum
-        refined = windows.refined(self.network, shares, window)
+        refined = refine_recording(self.network, shares, window)
         names = self.names(frame.columns, side)
         envelopes = refined * self.signals.output_maximum
         return pd.DataFrame(envelopes, index=channels.index, columns=names)
 
     def interval(self, refined: pd.DataFrame) -> pd.DataFrame:
-        """Where the measured envelopes of a person unlike those fitted on are to be expected.
+        """Prediction interval for the measured envelopes of a new person.
 
         Args:
-            refined: `(frames, outputs)`, as `refine` gives it.
+            refined: `(frames, outputs)`, as `refine` returns it.
 
         Returns:
-            `(frames, 2 * outputs)`, for every column of `refined` one that ends in `_lower` and one
-            that ends in `_upper`: bounds that hold 90 % of the samples of people like those that
-            the refiner was calibrated on, on average over them.
+            `(frames, 2 * outputs)`, a column `<name>_lower` and one `<name>_upper` for every column
+            of `refined`: bounds that contain 90 % of the samples of people like those of the
+            calibration, on average over people.
 
         Raises:
             InputError: the card has no interval.
         """
         maximum = self.signals.output_maximum
-        lower, upper = intervals.interval(self.offsets(), refined.to_numpy() / maximum)
+        lower, upper = intervals.prediction_interval(self.offsets(), refined.to_numpy() / maximum)
         bounds = {}
         for i, name in enumerate(refined.columns):
             bounds[f"{name}_lower"] = lower[:, i] * maximum[i]
@@ -240,38 +131,38 @@ class Refiner:
         return pd.DataFrame(bounds, index=refined.index)
 
     def offsets(self) -> list[intervals.Offsets]:
-        """What the intervals are made of, by output; `InputError` if the card has none."""
+        """Offsets of the prediction interval, by output; `InputError` if the card has none."""
         if self.card.interval is None:
             raise InputError(f"{self.card.name}: this refiner's card has no prediction interval")
         return [self.card.interval[c] for c in self.card.outputs]
 
-    def unlike(self, frame: pd.DataFrame, side: str | None = None) -> list[str]:
-        """What of simulated activity is unlike all that the refiner was fitted on.
+    def unfamiliar_inputs(self, frame: pd.DataFrame, side: str | None = None) -> list[str]:
+        """Ways in which simulated activity differs from the refiner's training data.
 
         Args:
             frame: as for `refine`.
             side: as for `refine`.
 
         Returns:
-            A line a finding, the most unusual first. Empty if nothing is, or if the card does not
-            say what is familiar.
+            A line for each finding, the most unusual first. Empty if there is none, or if the card
+            has no ranges.
         """
         if self.card.familiar is None:
             return []
         side = side or self.muscles.find_side(self.card.inputs, frame.columns)
         channels = self.channels(frame, side)
-        found = familiarity.unusual(
+        findings = familiarity.find_unusual(
             channels.to_numpy(), self.card.familiar, self.card.rate, float(channels.index[0])
         )
-        return familiarity.told(found)
+        return familiarity.describe(findings)
 
     def channels(self, frame: pd.DataFrame, side: str) -> pd.DataFrame:
-        """The input channels, at the card's rate, of activity as `refine` takes it."""
-        what = str(frame.attrs.get("path", "simulated activity"))
-        columns = self.columns(frame.columns, side, what)
+        """Input channels `(frames, inputs)` at the card's rate, from activity as for `refine`."""
+        source = str(frame.attrs.get("path", "simulated activity"))
+        columns = self.columns(frame.columns, side, source)
         used = frame[sorted({column for weights in columns.values() for column in weights})]
-        _check_activity(used, what)
-        return combine(resample_to_rate(used, self.card.rate, what), columns)
+        _check_activity(used, source)
+        return combine(resample_to_rate(used, self.card.rate, source), columns)
 
 
 def load(refiner: str | os.PathLike[str], runtime: str = "keras") -> Refiner:
@@ -281,7 +172,7 @@ def load(refiner: str | os.PathLike[str], runtime: str = "keras") -> Refiner:
         refiner: str or path. The name of a shipped refiner (`walking`, `running`), or a folder
             that holds `refiner.keras` and `card.json`. A name wins over a folder of that name;
             write `./walking` for the folder.
-        runtime: str. What runs the network: `keras`, or, of a refiner that was exported,
+        runtime: str. Runtime of the network: `keras`, or, for an exported refiner,
             `savedmodel`, `tflite`, `tflite-int8` or `onnx`.
 
     Raises:
@@ -298,22 +189,17 @@ def save(refiner: Refiner, folder: str | os.PathLike[str]) -> None:
     Raises:
         InputError: something is there already, or the folder around it cannot be written to.
     """
-    with create_folder(folder) as whole:
-        write_keras_model(refiner.model, whole / WEIGHTS)
-        refiner.card.write(whole / CARD)
+    with create_folder(folder) as temporary:
+        write_keras_model(refiner.model, temporary / WEIGHTS)
+        refiner.card.write(temporary / CARD)
 
 
-def versions() -> dict[str, str]:
-    """Versions of the packages that make a refiner."""
-    return {name: importlib.metadata.version(name) for name in ("nem2e-tf", "tensorflow", "keras")}
-
-
-def _check_activity(frame: pd.DataFrame, what: str) -> None:
+def _check_activity(frame: pd.DataFrame, source: str) -> None:
     values = frame.to_numpy(dtype=float)
-    found = outside(values)
-    if found is not None:
-        row, column = found
+    position = find_invalid_activity(values)
+    if position is not None:
+        row, column = position
         raise InputError(
-            f"{what}: column '{frame.columns[column]}' is {values[row, column]:g} at time"
+            f"{source}: column '{frame.columns[column]}' is {values[row, column]:g} at time"
             f" {frame.index[row]:g} s; simulated activity is 0-1"
         )

@@ -1,4 +1,4 @@
-"""The gait cycles of a trial, and what its curves are in the mean of them."""
+"""The gait cycles of a trial, and means of curves over them."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from nem2e_tf.report.result import Result
 from nem2e_tf.signals import gait
 
 FEWEST_CYCLES = 2
-"""Whole ones, of which a mean is told."""
+"""Least number of whole cycles for a mean."""
 
 
 @dataclass(frozen=True)
@@ -18,15 +18,15 @@ class Cycles:
 
     Args:
         starts: seconds, `(cycles + 1,)`.
-        steady: `(cycles,)` of bool: those that count.
+        steady: `(cycles,)` bool, True for cycles of usual length.
     """
 
     starts: np.ndarray
     steady: np.ndarray
 
     @classmethod
-    def of(cls, result: Result) -> "Cycles":
-        """Those within the result; none where the motion has no angle of that knee."""
+    def from_result(cls, result: Result) -> "Cycles":
+        """Gait cycles of a result; none if its motion lacks the knee angle."""
         knee = f"knee_angle_{result.facts.inputs.side}"
         if knee not in result.motion:
             return cls(np.zeros(0), np.zeros(0, dtype=bool))
@@ -34,45 +34,47 @@ class Cycles:
 
     @property
     def count(self) -> int:
-        """Of the steady ones."""
+        """Number of steady cycles."""
         return int(self.steady.sum())
 
     @property
     def lengths(self) -> np.ndarray:
-        """Seconds of the steady ones."""
+        """Durations of the steady cycles, seconds."""
         return np.diff(self.starts)[self.steady]
 
     @property
-    def told(self) -> bool:
+    def has_mean(self) -> bool:
         """Whether there are enough for a mean."""
         return self.count >= FEWEST_CYCLES
 
-    def sentence(self) -> str:
-        """How many there are."""
-        if not self.told:
-            what = "One whole gait cycle was" if self.count == 1 else "No whole gait cycle was"
+    def describe(self) -> str:
+        """Number and duration of the cycles in a sentence."""
+        if not self.has_mean:
+            start = "One whole gait cycle was" if self.count == 1 else "No whole gait cycle was"
             return (
-                f"{what} found in the knee's motion, and two are the least for a mean: there are"
+                f"{start} found in the knee's motion, and two are the least for a mean: there are"
                 " no curves by gait cycle and no timing of bursts."
             )
         mean, spread = self.lengths.mean(), self.lengths.std()
-        apart = len(self.steady) - self.count
-        left_out = f" {apart} of other lengths, a turn or a pause, are left out." if apart else ""
+        excluded = len(self.steady) - self.count
+        left_out = (
+            f" {excluded} of other lengths, a turn or a pause, are left out." if excluded else ""
+        )
         return (
             f"{self.count} gait cycles of {mean:.2f} ± {spread:.2f} s (mean ± SD). Each runs from"
             " the largest flexion of the knee, in swing, to the next: 0 % is not the contact of"
             f" the foot.{left_out}"
         )
 
-    def within(self, frame: pd.DataFrame) -> np.ndarray:
-        """Which of the steady ones a frame covers, `(cycles,)` of bool."""
+    def covered_by(self, frame: pd.DataFrame) -> np.ndarray:
+        """Steady cycles that a frame covers, `(cycles,)` bool."""
         after = self.starts[:-1] >= frame.index[0] - 1e-6
         return self.steady & after & (self.starts[1:] <= frame.index[-1] + 1e-6)
 
     def mean(self, series: pd.Series) -> tuple[np.ndarray, np.ndarray] | None:
-        """Mean and SD at 0-100 % of the cycle; None where fewer than two are covered."""
+        """Mean and SD at 0-100 % of the cycle; None if fewer than two are covered."""
         frame = series.to_frame()
-        covered = self.within(frame)
+        covered = self.covered_by(frame)
         if covered.sum() < FEWEST_CYCLES:
             return None
         each = gait.gait_cycles(frame, self.starts)[covered, :, 0]

@@ -1,4 +1,4 @@
-"""All trials of a study: the folder of a result for each, whatever becomes of the others."""
+"""Estimating all trials of a study: a result folder for each, independent of the others."""
 
 import errno
 import re
@@ -18,22 +18,23 @@ from nem2e_tf.files import (
 )
 from nem2e_tf.pipeline import Progress
 from nem2e_tf.processes import map_in_own_processes
-from nem2e_tf.report import Result, result, write_report
+from nem2e_tf.report import FACTS, Result, read_result, write_report, write_result
 from nem2e_tf.simulation import Recording
-from nem2e_tf.study.estimation import Request, estimate
+from nem2e_tf.study.estimation import estimate
+from nem2e_tf.study.request import Request
 from nem2e_tf.study.summary import Row
 
 MARKERS = (".trc", ".c3d")
-NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
-"""What is wrong with the folder rather than with the trial."""
+FOLDER_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+"""Errors of the output folder rather than of a trial."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What is the same for all trials.
+    """Settings that all trials share.
 
     Args:
-        refiner: as all here that is not told, see `nem2e_tf.study.Request`.
+        refiner: see `nem2e_tf.study.Request`, also for the others.
         report: name of the page in every trial's folder; empty for none.
     """
 
@@ -46,7 +47,7 @@ class Settings:
     report: str = ""
 
     def request(self, trial: Trial) -> Request:
-        """What to make of a trial: markers take the place of motion, loads that of moments."""
+        """Request for a trial. A file of markers replaces motion; loads replace moments."""
         raw = trial.motion.suffix.lower() in MARKERS
         if trial.moments is None and trial.loads is None:
             raise InputError(f"{trial.name}: has neither moments nor loads; estimating needs one")
@@ -62,13 +63,13 @@ class Settings:
         )  # fmt: skip
 
 
-def place(trial: Trial) -> Path:
-    """A trial's folder among the results: the subject's, and in it the trial's."""
-    return Path(_safe(trial.subject), _safe(trial.label or trial.task))
+def trial_folder(trial: Trial) -> Path:
+    """Relative path of a trial's result: a folder of the subject, in it one of the trial."""
+    return Path(_safe_name(trial.subject), _safe_name(trial.label or trial.task))
 
 
-def _safe(name: str) -> str:
-    """A name that is one folder's, and another for every other name."""
+def _safe_name(name: str) -> str:
+    """A name that is valid for a folder, different for every name."""
     return re.sub(r'^\.|[%/\\:*?"<>|\x00-\x1f\x7f]', lambda found: f"%{ord(found[0]):02X}", name)
 
 
@@ -81,75 +82,79 @@ def estimate_all(
     begin: Callable[[], object] = dict,
     progress: Progress | None = None,
 ) -> list[Row]:
-    """Estimate all trials, each in a folder of its own, or find that done.
+    """Estimate all trials, each into its own folder.
 
-    A result is found if it is whole and made of the very same files and settings; another one that
-    is in its place is made again. A trial that cannot be estimated is told in its row.
+    An existing result is kept if it is whole and was made from the same files and settings; else it
+    is replaced. If a trial cannot be estimated, its row has the error.
 
     Args:
         trials: sequence of Trial, each with a label.
-        folder: path. It is there, and nobody else writes into it.
+        folder: path. Exists, and no other process writes into it.
         settings: Settings.
-        jobs: int. Processes; -1 is one for every processor.
-        begin: callable. Called before a process estimates.
+        jobs: int. Number of processes; -1: one for every processor.
+        begin: callable. Called in a process before it estimates.
         progress: callable or None. Called with trials done and trials in all.
 
     Returns:
-        A row a trial, in their order.
+        A row for each trial, in the order of the trials.
 
     Raises:
         OSError: the disk is full, or the folder cannot be written to.
     """
-    for home in {(folder / place(trial)).parent for trial in trials}:
-        remove_unfinished(check_folder(home))
+    for result_folder in {(folder / trial_folder(trial)).parent for trial in trials}:
+        remove_unfinished(check_folder(result_folder))
     rows: dict[int, Row] = {}
     items = dict(enumerate(trials))
-    work = partial(_try, folder=folder, settings=settings, begin=begin)
+    work = partial(_try_trial, folder=folder, settings=settings, begin=begin)
     for number, row in map_in_own_processes(work, items, jobs):
-        rows[number] = row or _failed(trials[number], "its process died, as for want of memory")
+        rows[number] = row or _failed_row(trials[number], "its process died, as for want of memory")
         if progress is not None:
             progress(len(rows), len(trials))
     return [rows[number] for number in items]
 
 
-def _try(trial: Trial, folder: Path, settings: Settings, begin: Callable[[], object]) -> Row:
+def _try_trial(trial: Trial, folder: Path, settings: Settings, begin: Callable[[], object]) -> Row:
     try:
-        home = folder / place(trial)
-        made, found = _made(settings.request(trial), home, begin)
-        if settings.report and not (home / settings.report).exists():
-            write_report(made, home / settings.report)
-        return Row.of(trial, place(trial).as_posix(), settings.report, made, found)
+        result_folder = folder / trial_folder(trial)
+        result, found = _estimate_or_read(settings.request(trial), result_folder, begin)
+        if settings.report and not (result_folder / settings.report).exists():
+            write_report(result, result_folder / settings.report)
+        return Row.from_result(
+            trial, trial_folder(trial).as_posix(), settings.report, result, found
+        )
     except OSError as error:
-        if error.errno in NO_ROOM:
+        if error.errno in FOLDER_ERRORS:
             raise
         fault = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-    except Exception as error:  # whatever it is, the other trials are not concerned
+    except Exception as error:  # any error concerns this trial only
         fault = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-    return _failed(trial, fault)
+    return _failed_row(trial, fault)
 
 
-def _failed(trial: Trial, fault: str) -> Row:
+def _failed_row(trial: Trial, fault: str) -> Row:
     return Row(trial.subject, trial.task, trial.label, fault=" ".join(fault.split()))
 
 
-def _made(request: Request, folder: Path, begin: Callable[[], object]) -> tuple[Result, bool]:
-    """The result, and whether it was there already."""
+def _estimate_or_read(
+    request: Request, folder: Path, begin: Callable[[], object]
+) -> tuple[Result, bool]:
+    """The result, and whether it existed already."""
     inputs = request.inputs()
-    outdated = (folder / result.FACTS).is_file()
+    outdated = (folder / FACTS).is_file()
     if outdated:
         try:
-            there = result.read(folder)
-            if there.facts.inputs.unlike(inputs) is None:
-                return there, True
+            existing = read_result(folder)
+            if existing.facts.inputs.first_difference(inputs) is None:
+                return existing, True
         except InputError:
             pass  # damaged: made again
     else:
         check_new_folder(folder)
     begin()
-    made = estimate(request)
+    result = estimate(request)
     if outdated:
         # In one step, so that a kill leaves a result or none.
         folder.replace(unfinished_path(folder))
         remove_path(unfinished_path(folder))
-    result.write(made, folder)
-    return made, False
+    write_result(result, folder)
+    return result, False

@@ -22,7 +22,7 @@ import pandas as pd
 
 import nem2e_tf
 from nem2e_tf.cohort import Recipe, make_cohort
-from nem2e_tf.edge import shipped
+from nem2e_tf.edge import shipped_refiners
 from nem2e_tf.errors import InputError
 from nem2e_tf.files import (
     Trial,
@@ -149,7 +149,7 @@ def theirs(change: Callable[[Path], Any], runtime: str = "keras") -> Call:
     """Loading a copy of a shipped refiner that was changed."""
 
     def call() -> None:
-        folder = Path(shutil.copytree(shipped()["walking"], "theirs"))
+        folder = Path(shutil.copytree(shipped_refiners()["walking"], "theirs"))
         change(folder)
         nem2e_tf.load(folder, runtime)
 
@@ -400,8 +400,8 @@ TABLE: dict[str, list[Case]] = {
              "emg.csv: no channel 'soleu'; the nearest is 'soleus'"),
         Case("an envelope, taken for raw EMG",
              lambda: envelopes(read_raw(series("soleus", 2.0, "emg.sto"))),
-             "emg.sto: 100 samples a second are too few for raw EMG (at least 200 are"
-             " needed); is this an envelope already, or its time not in seconds?"),
+             "emg.sto: 100 samples a second are too few for raw EMG (at least 200 are needed); is"
+             " this an envelope already, or its time not in seconds?"),
         Case("a gap in time",
              lambda: envelopes(read_raw(interrupted())),
              "emg.csv: no sample between 0.5 and 1.501 s; use --start and --end to stay on one"
@@ -433,8 +433,8 @@ TABLE: dict[str, list[Case]] = {
              "leg.osim: not an OpenSim model: not well-formed XML: syntax error: line 1, column 0;"
              " export it again"),
         Case("XML that is cut short", model(MODEL[:60]),
-             "leg.osim: not an OpenSim model: not well-formed XML: unclosed token: line 1,"
-             " column 53; export it again"),
+             "leg.osim: not an OpenSim model: not well-formed XML: unclosed token: line 1, column"
+             " 53; export it again"),
         Case("another document of OpenSim's", model(MODEL.replace("Model", "ScaleTool")),
              "leg.osim: holds <ScaleTool>, not <Model>; expected an OpenSim model"),
         Case("a document type, as XML bombs have", model("<!DOCTYPE x [<!ENTITY a 'ha'>]>" + MODEL),

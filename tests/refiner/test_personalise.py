@@ -20,7 +20,15 @@ from nem2e_tf.refiner import Card, Refiner, save, versions
 from nem2e_tf.refiner import personalise as personal
 from nem2e_tf.refiner.personalise import personalise
 from nem2e_tf.signals import MuscleMap, root_mean_square_error
-from training.evaluation.personal_curve import METHODS, curve, draw, first_cycles, page, summary
+from training.evaluation.personal_curve import curve, first_cycles
+from training.evaluation.personal_page import (
+    METHODS,
+    RECORDED,
+    page,
+    read_tables,
+    summary,
+    write_curves,
+)
 
 Refused = Callable[..., AbstractContextManager[None]]
 
@@ -209,7 +217,7 @@ def test_the_command_writes_a_refiner_that_knows_the_person(
     mine = nem2e_tf.load(tmp_path / "mine")
     assert mine.card.fitted_on[-1].synthetic
     trial = read_trials(people / "trials.csv")[0]
-    (pair,) = personal.record([trial], general, jobs=1)
+    (pair,) = personal.prepare_pairs([trial], general, jobs=1)
     assert error(mine, pair).mean() < error(general, pair).mean()
 
 
@@ -243,7 +251,7 @@ def test_trials_that_cannot_be_learnt_from_are_refused(
 ) -> None:  # fmt: skip
     change(listed(people)).to_csv(tmp_path / "mine.csv", index=False)
     with refused(*words):
-        personal.record(read_trials(tmp_path / "mine.csv", people), general, jobs=1)
+        personal.prepare_pairs(read_trials(tmp_path / "mine.csv", people), general, jobs=1)
 
 
 def test_trials_may_measure_fewer_muscles_than_the_refiner_knows(
@@ -253,12 +261,12 @@ def test_trials_may_measure_fewer_muscles_than_the_refiner_knows(
     assert trial.emg is not None
     envelopes = read_storage(trial.emg)
     write_storage(envelopes[["soleus_r", "rect_fem_r"]], tmp_path / "some.sto", "two channels")
-    (pair,) = personal.record([replace(trial, emg=tmp_path / "some.sto")], general, jobs=1)
+    (pair,) = personal.prepare_pairs([replace(trial, emg=tmp_path / "some.sto")], general, jobs=1)
     assert list(pair.measured.columns) == ["soleus", "rectus_femoris"]
     assert list(pair.simulated.columns) == CHANNELS
     with pytest.raises(InputError, match="no muscle"):
         write_storage(envelopes[["soleus_r"]].set_axis(["x"], axis=1), tmp_path / "x.sto", "none")
-        personal.record([replace(trial, emg=tmp_path / "x.sto")], general, jobs=1)
+        personal.prepare_pairs([replace(trial, emg=tmp_path / "x.sto")], general, jobs=1)
 
 
 def test_cycles_go_from_one_largest_knee_flexion_to_another_and_end_before_what_is_scored() -> None:
@@ -285,9 +293,21 @@ def test_a_delay_and_a_scale_are_found_by_gain_and_lag_and_by_ridge(
     )
     assert mean[3, "gain_and_lag"] < 0.25 * mean[0, "refiner"]
     assert mean[3, "ridge"] < 0.25 * mean[0, "refiner"]
-    draw(table, tmp_path / "curve.png")
+    write_curves({RECORDED: table}, tmp_path / "curve")
     assert (tmp_path / "curve.png").read_bytes()[:4] == b"\x89PNG"
-    written = page({"Some person": table}, {"Some person": tmp_path / "curve.png"})
-    assert f"| walking | 3 | {mean[3, 'refiner']:.3f}," in written
-    assert "](curve.png)" in written
+    written = (tmp_path / "curve.md").read_text(encoding="utf-8")
+    assert f", {mean[3, 'refiner']:.3f} |" in written
+    assert "](curve.png)" in written and "](curve/scores.csv)" in written
+    assert len(pd.read_csv(tmp_path / "curve" / "scores.csv")) == len(table)
     assert summary(table).to_dict()["rmse", "mean"]["walking", 3, "ridge"] == mean[3, "ridge"]
+    # What is kept from a file says the same on the page.
+    assert page(read_tables(tmp_path / "curve.json"), "curve") == written
+
+
+def test_scores_of_something_else_are_no_page(tmp_path: Path, refused: Refused) -> None:
+    path = tmp_path / "curve.json"
+    with refused(path, "--page-only"):
+        read_tables(path)
+    path.write_text('{"Recorded person": [{"task": "walking"}]}')
+    with refused(path, "--page-only"):
+        read_tables(path)

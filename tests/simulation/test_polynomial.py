@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nem2e_tf.cohort import build_leg, walking
+from nem2e_tf.cohort import build_leg, synthetic_walking
 from nem2e_tf.files import read_motion, read_storage
 from nem2e_tf.signals import low_pass
 from nem2e_tf.simulation import (
@@ -51,7 +51,7 @@ def built_leg(tmp_path_factory: pytest.TempPathFactory, opensim: Any) -> LegMode
 @pytest.fixture(scope="module")
 def gait() -> pd.DataFrame:
     """A synthetic walk, some strides."""
-    return walking()[0].iloc[:200]
+    return synthetic_walking()[0].iloc[:200]
 
 
 def geometry_along(paths: Any, motion: pd.DataFrame) -> MuscleGeometry:
@@ -206,7 +206,7 @@ def test_what_polynomials_cannot_follow_is_refused(
     with refused("held.osim", "use exact paths"):
         fit_polynomial_paths(load_leg(tmp_path / "held.osim", "r"), gait)
     with refused("'spline'", "polynomial"):
-        simulate(built_leg, *walking(), paths="spline")
+        simulate(built_leg, *synthetic_walking(), paths="spline")
 
 
 @pytest.mark.parametrize("trial", ["walk45", pytest.param("run81", marks=pytest.mark.slow)])

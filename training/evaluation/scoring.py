@@ -9,10 +9,10 @@ import pandas as pd
 from nem2e_tf.pipeline import Pair
 from nem2e_tf.signals import RATE, gait_cycles, metrics
 
-from .warping import starts_of
+from .warping import cycle_starts
 
 SCORES = ("rmse", "nrmse", "r", "r2", "lag_ms")
-FIVE = (
+DEFAULT_MUSCLES = (
     "tibialis_anterior",
     "gastrocnemius_medialis",
     "rectus_femoris",
@@ -42,7 +42,7 @@ class Method:
     unit: Mapping[str, float] | None = None
     parameters: int | None = None
 
-    def shares(self, pair: Pair) -> pd.DataFrame:
+    def relative_estimate(self, pair: Pair) -> pd.DataFrame:
         """The estimate in shares of a maximum: the method's unit, or else the estimate's own."""
         estimate = self.estimate(pair)
         return estimate / (
@@ -51,7 +51,7 @@ class Method:
 
 
 @dataclass(frozen=True)
-class Estimated:
+class ScoredRecording:
     """A recording that was tested.
 
     Args:
@@ -67,28 +67,31 @@ class Estimated:
     starts: np.ndarray
 
     @classmethod
-    def of(
+    def from_pair(
         cls,
         pair: Pair,
         methods: Mapping[str, Method],
-        measured_unit: bool,
-    ) -> "Estimated":
+        has_measured_unit: bool,
+    ) -> "ScoredRecording":
         """Estimate a pair by every method.
 
         Args:
             pair: Pair.
             methods: by name.
-            measured_unit: whether values stay as they are; else each channel of the measurement is
-                divided by its own maximum, and estimates are `Method.shares`.
+            has_measured_unit: whether values stay as they are; else each channel of the
+                measurement is divided by its own maximum, and estimates are
+                `Method.relative_estimate`.
         """
         measured = pair.measured
         estimates = {
-            name: (method.estimate if measured_unit else method.shares)(pair)[measured.columns]
+            name: (method.estimate if has_measured_unit else method.relative_estimate)(pair)[
+                measured.columns
+            ]
             for name, method in methods.items()
         }
-        if not measured_unit:
+        if not has_measured_unit:
             measured = measured / measured.max().clip(lower=1e-9)
-        return cls(pair.subject, measured, estimates, starts_of(pair))
+        return cls(pair.subject, measured, estimates, cycle_starts(pair))
 
 
 @dataclass
@@ -99,7 +102,7 @@ class Section:
         protocol: of `training.protocols.PROTOCOLS`.
         title: what was taught and tested.
         data: real recordings or virtual people.
-        measured_unit: see `Estimated.of`.
+        has_measured_unit: see `ScoredRecording.from_pair`.
         tested: the recordings.
         parameters: by method, of its network.
     """
@@ -107,8 +110,8 @@ class Section:
     protocol: str
     title: str
     data: str
-    measured_unit: bool
-    tested: list[Estimated] = field(default_factory=list)
+    has_measured_unit: bool
+    tested: list[ScoredRecording] = field(default_factory=list)
     parameters: dict[str, int | None] = field(default_factory=dict)
 
     @property
@@ -148,7 +151,7 @@ def scores(section: Section) -> pd.DataFrame:
     tables = []
     for method in section.methods:
         for tested in section.tested:
-            whole, each = _tables(tested, method)
+            whole, each = _score_tables(tested, method)
             columns = [whole]
             if each:
                 every = np.stack([table.to_numpy() for table in each])
@@ -163,7 +166,7 @@ def scores(section: Section) -> pd.DataFrame:
     return joined.groupby(level=["method", "subject", "muscle"], sort=False).mean()
 
 
-def _tables(tested: Estimated, method: str) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
+def _score_tables(tested: ScoredRecording, method: str) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
     """Of the whole recording, and of each of its cycles."""
     estimate, time = tested.estimates[method], tested.measured.index.to_numpy()
     each = []
@@ -216,7 +219,7 @@ def summary(table: pd.DataFrame, muscles: Sequence[str]) -> pd.DataFrame:
     return result
 
 
-def by_muscle(table: pd.DataFrame) -> pd.DataFrame:
+def muscle_means(table: pd.DataFrame) -> pd.DataFrame:
     """A row a method and muscle: each score's mean over people, and `<score>_sd`, their spread."""
     by = table.groupby(level=["method", "muscle"], sort=False)
     return pd.concat([by.mean(), by.std()[list(SCORES)].add_suffix("_sd")], axis=1)
