@@ -100,9 +100,9 @@ def test_the_page_of_the_cohort_shows_people_beside_the_recording_and_every_caus
     subprocess.run([*command, "-o", tmp_path, "--data", lower_limb.parent], check=True)
     page = (tmp_path / "cohort.md").read_text(encoding="utf-8")
     assert "Here stand 3 of" in page and "synthetic" in page
-    told = page[page.index("## What each cause does") : page.index("## Ranges")]
-    assert all(f"| {cause.replace('_', ' ')} |" in told for cause in read_causes())
-    assert "3 people" in told
+    effects_section = page[page.index("## What each cause does") : page.index("## Ranges")]
+    assert all(f"| {cause.replace('_', ' ')} |" in effects_section for cause in read_causes())
+    assert "3 people" in effects_section
     for task in ("walking", "running"):
         assert (tmp_path / f"cohort-{task}.png").read_bytes().startswith(b"\x89PNG")
         assert f"(cohort-{task}.png)" in page
