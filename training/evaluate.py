@@ -4,7 +4,6 @@ Every method is fitted on the same recordings in the same run, and scored on oth
 """
 
 import importlib.util
-import json
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -19,14 +18,14 @@ from pydantic import ValidationError
 from nem2e_tf.cli import terminal
 from nem2e_tf.edge import shipped_refiners
 from nem2e_tf.errors import InputError, suggest_name
-from nem2e_tf.files import read_yaml, replace_file
+from nem2e_tf.files import read_yaml
 from nem2e_tf.refiner import CARD, Card
 
 from .evaluation.methods import METHODS, NETWORKS, fit_baseline, fit_network, is_cached
 from .evaluation.protocols import PROTOCOLS, EvaluationData, Fold, make_ablation_folds, make_folds
-from .evaluation.results import Result, ablation_result, figure_names, read_results, results_as_json
-from .evaluation.results_figures import draw
-from .evaluation.results_page import page
+from .evaluation.results import Result, ablation_result, read_results, results_as_json
+from .evaluation.results_figures import draw_sections
+from .evaluation.results_files import write_results
 from .evaluation.scoring import Method, ScoredRecording, Section
 from .experiment import EVALUATION, REPOSITORY, RUNS, Experiment, read_experiment
 from .fit import configure_tensorflow
@@ -163,17 +162,26 @@ def main(
         Path | None, typer.Option(help="Table of changes, each refitted and scored.")
     ] = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Where to write, without .json and .md.")
+        Path,
+        typer.Option("--output", "-o", help="Where to write .json, .md, .png and a folder."),
     ] = REPOSITORY / "docs" / "results",
     data: Annotated[
         Path | None, typer.Option(help="Folder of the recordings; NEM2E_DATA otherwise.")
     ] = None,
+    page_only: Annotated[
+        bool, typer.Option("--page-only", help="Write the page again from the .json; fit nothing.")
+    ] = False,
     json_only: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Fit, score and write page, figures and numbers; a fitted network is not fitted again.
+    """Fit, score and write page, appendix, tables and figures; a kept network is not fitted again.
 
     Protocols that are not asked for stay on the page as they were.
     """
+    if page_only:
+        kept_results = read_results(output.with_suffix(".json"))
+        if not kept_results["protocols"]:
+            raise InputError(f"{output.with_suffix('.json')}: there is none; evaluate first")
+        return _write(kept_results, read_experiment(config), output, kept_results, json_only)
     for module in ("spm1d", "dtaidistance"):
         if importlib.util.find_spec(module) is None:
             raise InputError(f"{module} is not installed; install it: pip install -e '.[evaluate]'")
@@ -236,24 +244,29 @@ def main(
     run_facts = {"command": command, "date": date.today().isoformat()}
     of_protocol: dict[str, dict[str, Any]] = {}
     for name, of_sections in results.items():
-        figures, own = draw(name, of_sections, output)
-        sections = [r.as_json() | {"figures": f} for r, f in zip(of_sections, own, strict=True)]
-        of_protocol[name] = run_facts | {"figures": figures, "sections": sections}
+        figures = draw_sections(name, of_sections, output)
+        sections = [r.as_json() | {"figures": f} for r, f in zip(of_sections, figures, strict=True)]
+        of_protocol[name] = run_facts | {"figures": [], "sections": sections}
         if name == "subject":
             of_protocol[name]["groups"] = groups
     results_json = results_as_json(
         former_results["protocols"] | of_protocol,
         run_facts | {"rows": table} if table else former_results["ablations"],
     )
+    _write(results_json, experiment, output, former_results, json_only)
+
+
+def _write(
+    results_json: dict[str, Any],
+    experiment: Experiment,
+    output: Path,
+    former_results: dict[str, Any],
+    json_only: bool,
+) -> None:
     cards = {name: Card.read(folder / CARD) for name, folder in shipped_refiners().items()}
-    text = page(results_json, experiment, cards)
-    for suffix, content in ((".json", json.dumps(results_json, indent=1) + "\n"), (".md", text)):
-        with replace_file(output.with_suffix(suffix)) as temporary:
-            temporary.write_text(content, encoding="utf-8")
-    for name in figure_names(former_results) - figure_names(results_json):
-        output.with_name(name).unlink(missing_ok=True)
+    written = write_results(results_json, experiment, cards, output, former_results)
     if json_only:
-        terminal.print_json(results_json)
+        terminal.print_json(written)
     else:
         terminal.screen.print(f"wrote {output.with_suffix('.md')}", soft_wrap=True, highlight=False)
 

@@ -1,4 +1,4 @@
-"""Which EMG channel stands for which model muscles."""
+"""Muscle maps: which EMG channel stands for which model muscles."""
 
 import os
 from collections.abc import Iterable
@@ -46,10 +46,10 @@ class MuscleMap:
 
         Args:
             table: dict of channel to a muscle, a table of weights, or a list of either.
-            what: str. Where it comes from, for messages.
+            what: str. Its source, for messages.
 
         Raises:
-            InputError: it is not of that form, or a weight is not a positive number.
+            InputError: it does not have that form, or a weight is not a positive number.
         """
         if not isinstance(table, dict) or not table:
             raise InputError(f"{what}: a muscle map is a table of channels, 'channel: muscle'")
@@ -104,23 +104,23 @@ class MuscleMap:
         return found
 
     def find_side(self, channels: Iterable[str], available: Iterable[str]) -> str:
-        """The side whose columns give the most of the channels; `r` where both do alike."""
-        names, wanted = list(available), list(channels)
+        """The side whose columns give the most channels; `r` where both give equally many."""
+        names, requested = list(available), list(channels)
 
         def count(side: str) -> int:
             ours = [name for name in names if not name.endswith(("_r", "_l")) or name[-1] == side]
-            return len(self.columns(ours, side).keys() & set(wanted))
+            return len(self.columns(ours, side).keys() & set(requested))
 
         return max(SIDES, key=count)
 
     def measured_channels(self, channels: Iterable[str], available: Iterable[str]) -> list[str]:
-        """Those channels that are found, on the side where most of them are."""
-        names, wanted = list(available), list(channels)
-        found = self.columns(names, self.find_side(wanted, names))
-        return [channel for channel in wanted if channel in found]
+        """The channels that are found, on the side that has the most of them."""
+        names, requested = list(available), list(channels)
+        found = self.columns(names, self.find_side(requested, names))
+        return [channel for channel in requested if channel in found]
 
     def measured_channels_in(self, files: Iterable[Path]) -> list[str]:
-        """Channels that any of some files of EMG has; one that cannot be read is passed over."""
+        """Channels that any of some files of EMG has; files that cannot be read are skipped."""
         found: set[str] = set()
         for file in files:
             try:
@@ -134,19 +134,19 @@ class MuscleMap:
     def require_columns(
         self, channels: Iterable[str], available: Iterable[str], side: str, what: str
     ) -> dict[str, Weights]:
-        """Like `columns`, for channels that must all be there.
+        """Like `columns`, for channels that must all be found.
 
         Raises:
-            InputError: a channel is not; the message names the nearest column.
+            InputError: a channel is not found; the message names the nearest column.
         """
         names = [str(name) for name in available]
         found = self.columns(names, side)
         for channel in channels:
             if channel not in found:
                 muscles = [next(iter(weights)) for weights in self.channels.get(channel, ())]
-                wanted = " or ".join(f"'{muscle}_{side}'" for muscle in muscles) or f"'{channel}'"
+                expected = " or ".join(f"'{muscle}_{side}'" for muscle in muscles) or f"'{channel}'"
                 closest = suggest_name(f"{(muscles or [channel])[0]}_{side}", names)
-                raise InputError(f"{what}: no muscle {wanted} for channel '{channel}'; {closest}")
+                raise InputError(f"{what}: no muscle {expected} for channel '{channel}'; {closest}")
         return {channel: found[channel] for channel in channels}
 
 

@@ -172,7 +172,7 @@ def test_a_channel_that_is_not_there_is_refused_with_the_nearest_name(
         default.require_columns(["tibialis_anterior"], ["soleus_r", "tib_antr"], "r", "a.sto")
     with refused("'soleus_l'", "nearest is 'soleus_r'"):
         default.require_columns(["soleus"], ["soleus_r", "med_gas_r"], "l", "a.sto")
-    with refused("'gracilis'", "there is 'x', 'y'"):
+    with refused("'gracilis'", "there are 'x', 'y'"):
         default.require_columns(["gracilis"], ["x", "y"], "r", "a.sto")
     with refused("'soleus_r'", "there are none"):
         default.require_columns(["soleus"], [], "r", "a.sto")

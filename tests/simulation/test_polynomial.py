@@ -183,7 +183,7 @@ def test_muscles_of_an_unknown_model_keep_their_own_paths(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("NEM2E_CACHE", str(tmp_path))
-    monkeypatch.setattr(capacity, "_FORCES", {})
+    monkeypatch.setattr(capacity, "_FORCE_FUNCTIONS", {})
 
     found = along(fit_polynomial_paths(built_leg, gait), gait)
 

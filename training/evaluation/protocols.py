@@ -102,7 +102,7 @@ def _block_folds(evaluation_data: EvaluationData) -> Iterator[Fold]:
     for task in experiment.tasks:
         recorded = _select_task(evaluation_data.recorded, task)
         test = Part(recorded, experiment.blocks.test).pairs()
-        section = f"{task}, the {first}-{last} % of the time"
+        section = f"{task}, {first}-{last} % of the recording"
         yield Fold(
             section, task, REAL, _block_training_parts(evaluation_data, recorded, task), test, True
         )
@@ -124,7 +124,7 @@ def _task_folds(evaluation_data: EvaluationData) -> Iterator[Fold]:
     for task in evaluation_data.experiment.tasks:
         training_part = Part(_select_task(evaluation_data.recorded, task))
         for pair in (p for p in evaluation_data.recorded.pairs() if p.task != task):
-            section = f"taught {task}, tested {pair.task}"
+            section = f"fitted on {task}, tested on {pair.task}"
             yield Fold(section, section, REAL, [training_part], [pair])
 
 
@@ -135,8 +135,8 @@ def _speed_folds(evaluation_data: EvaluationData) -> Iterator[Fold]:
         people = _select_task(evaluation_data.cohort, task)
         slow, fast = split_by_speed(people, {s: of[task] for s, of in speeds.items()})
         for training_people, tested, which in (
-            (slow, fast, "slower people teach, faster are tested"),
-            (fast, slow, "faster people teach, slower are tested"),
+            (slow, fast, "fitted on slower, tested on faster people"),
+            (fast, slow, "fitted on faster, tested on slower people"),
         ):
             section = f"{task}, {which}"
             yield Fold(section, section, VIRTUAL, [Part(training_people)], list(tested.pairs()))
@@ -209,14 +209,13 @@ def _virtual_folds(evaluation_data: EvaluationData, overground_pair: Pair) -> It
         raise InputError(f"{evaluation_data.experiment.name}: has no others; virtual needs them")
     for task in evaluation_data.experiment.tasks:
         training_people = _select_task(evaluation_data.others, task)
-        people = len({shard.subject for shard in training_people.selected})
         for name, data, pairs in (
-            ("the cohort", VIRTUAL, _select_task(evaluation_data.cohort, task).pairs()),
-            ("on a treadmill", REAL, _select_task(evaluation_data.recorded, task).pairs()),
+            ("virtual people", VIRTUAL, _select_task(evaluation_data.cohort, task).pairs()),
+            ("a treadmill recording", REAL, _select_task(evaluation_data.recorded, task).pairs()),
             ("one overground stride", REAL, [overground_pair]),
         ):
             if tested := [pair for pair in pairs if pair.task == task]:
-                section = f"{task}, {people} virtual people teach, tested: {name}"
+                section = f"{task}, tested on {name}"
                 yield Fold(section, section, data, [Part(training_people)], tested)
 
 
