@@ -228,7 +228,7 @@ def _select_people(
 
 
 def _select_tasks(shards: Shards, tasks: Sequence[str]) -> Shards:
-    return shards.where(lambda shard: shard.task in tasks)
+    return shards.select(lambda shard: shard.task in tasks)
 
 
 def prepare_virtual_people(subjects: int, seed: int, strides: int = 30) -> Shards:

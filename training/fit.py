@@ -22,11 +22,8 @@ from nem2e_tf.refiner import CARD, Refiner
 from nem2e_tf.refiner.runtimes import WEIGHTS, write_keras_model
 from nem2e_tf.signals import RATE
 
-from .calibration import calibrate_refiner
-from .cards import make_experiment_card, median_maxima, select_output_maximum
-from .evaluation.overground import simulate_overground_stride
-from .evaluation.shipped_scores import card_scores
-from .experiment import EVALUATION, REPOSITORY, RUNS, Experiment, Part, data_folder, read_experiment
+from .cards import calibrate_and_score, make_experiment_card, median_maxima, select_output_maximum
+from .experiment import REPOSITORY, RUNS, Experiment, Part, read_experiment
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -180,43 +177,6 @@ def _add_teacher(model: Any, free_running_from: int) -> tuple[Any, list[Any]]:
         unused = keras.Input((None, model.output_shape[-1]), name="measured")
         return keras.Model({"simulated": model.input, "measured": unused}, model.output), []
     return build_training_model(model), [ScheduledSampling(free_running_from)]
-
-
-def calibrate_and_score(
-    refiner: Refiner,
-    experiment: Experiment,
-    training_parts: Sequence[Part],
-    data: Path | None,
-    config: Path,
-) -> Refiner:
-    """Add intervals and the scores on unseen recordings to a refiner's card.
-
-    Args:
-        refiner: Refiner, fitted.
-        experiment: Experiment.
-        training_parts: what the refiner was fitted on.
-        data: path or None. Folder of the recordings.
-        config: path. The experiment's file.
-    """
-    held_out = experiment.prepare_held_out()
-    if held_out is None or not held_out.selected:
-        return refiner
-    all_pairs = (pair for part in training_parts for pair in part.pairs())
-    training_pairs = [pair for pair in all_pairs if pair.task in experiment.tasks]
-    refiner = calibrate_refiner(refiner, list(held_out.pairs()), training_pairs)
-    unseen_people = read_experiment(EVALUATION).prepare_virtual()
-    assert unseen_people is not None
-    other_laboratories = (
-        [simulate_overground_stride(data or data_folder())] if "walking" in experiment.tasks else []
-    )
-    test_pairs = Part(experiment.prepare_recorded(data, config), experiment.blocks.test).pairs()
-    scores = card_scores(
-        refiner,
-        [pair for pair in test_pairs if pair.task in experiment.tasks],
-        list(unseen_people.where(lambda shard: shard.task in experiment.tasks).pairs()),
-        other_laboratories,
-    )
-    return Refiner(refiner.card.model_copy(update={"scores": scores}), refiner.network)
 
 
 def replace_refiner(refiner: Refiner, folder: Path) -> None:

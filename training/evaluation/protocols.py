@@ -178,7 +178,7 @@ def _subject_folds(evaluation_data: EvaluationData, groups: int) -> Iterator[Fol
 
 
 def _select_task(shards: Shards, task: str) -> Shards:
-    return shards.where(lambda shard: shard.task == task)
+    return shards.select(lambda shard: shard.task == task)
 
 
 def leave_out(people: Shards, group: Sequence[str]) -> tuple[Shards, Shards]:
