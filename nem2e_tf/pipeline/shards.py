@@ -188,7 +188,7 @@ class Shards:
     Args:
         folder: path.
         manifest: content of the folder.
-        chosen: the shards in use.
+        selected: the shards in use.
     """
 
     folder: Path

@@ -172,9 +172,10 @@ def test_people_are_halved_at_the_median_speed(
     evaluation_data: EvaluationData, experiment: Experiment
 ) -> None:
     speeds = {person: of["walking"] for person, of in speeds_by_subject(experiment).items()}
-    walking = evaluation_data.cohort.where(lambda shard: shard.task == "walking")
+    walking = evaluation_data.cohort.select(lambda shard: shard.task == "walking")
     slow, fast = (
-        [speeds[shard.subject] for shard in half.chosen] for half in split_by_speed(walking, speeds)
+        [speeds[shard.subject] for shard in half.selected]
+        for half in split_by_speed(walking, speeds)
     )
     assert max(slow) < min(fast) and len(slow) == len(fast) == 3
 
