@@ -540,8 +540,8 @@ def test_help_is_quick_and_names_every_command(run: Run) -> None:
         "cohort demo distortion emg estimate evaluate personalise prepare refine report scale"
         " simulate"
     )
-    for command in commands.split():
-        assert command in result.stdout
+    for name in commands.split():
+        assert name in result.stdout
 
 
 def test_importing_the_package_and_its_command_loads_nothing_heavy() -> None:
