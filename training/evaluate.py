@@ -1,6 +1,6 @@
-"""Score STDR-Net and what it must beat: `python -m training.evaluate` writes docs/results.md.
+"""Score STDR-Net beside other methods: `python -m training.evaluate` writes docs/results.md.
 
-Every method is fitted on the same recordings, in the same run, and scored on others.
+Every method is fitted on the same recordings in the same run, and scored on other recordings.
 """
 
 import shlex
@@ -31,9 +31,9 @@ from .fit import configure_tensorflow
 from .places import EVALUATION, REPOSITORY, RUNS
 
 Step = Callable[[str, str], None]
-"""Told of a method and of the fold on which it has been fitted."""
+"""Called with a method and the fold on which it was fitted."""
 
-app = terminal.make_app("Score STDR-Net and other methods on what they never saw.")
+app = terminal.make_app("Score STDR-Net and other methods on recordings that no fit has seen.")
 
 
 def run_protocol(
@@ -44,15 +44,15 @@ def run_protocol(
     cache: Path,
     step: Step = lambda method, fold: None,
 ) -> list[Section]:
-    """Fit every method on every fold, or find it fitted, and estimate what is tested.
+    """Fit every method on every fold, or load it from the cache, and estimate the test recordings.
 
     Args:
-        protocol: what it is called.
+        protocol: its name.
         splits: the folds.
         methods: of `training.evaluation.methods.METHODS`.
-        experiment: how networks are fitted.
+        experiment: the settings of the fits.
         cache: folder of fitted networks.
-        step: told of each method on each fold.
+        step: called after each method on each fold.
     """
     sections: dict[str, Section] = {}
     for fold in splits:
@@ -74,7 +74,11 @@ def run_protocol(
 
 
 def read_ablations(path: Path, experiment: Experiment) -> dict[str, Experiment]:
-    """Experiments by name, from a table of changes to one; `InputError` names one that is wrong."""
+    """Read a table of changes to an experiment, as experiments by name.
+
+    Raises:
+        InputError: a setting is wrong; the message names it.
+    """
     table = read_yaml(path, "ablations")
     if not isinstance(table, dict) or not all(isinstance(c, dict) for c in table.values()):
         raise InputError(f"{path}: not a table of names, each with what it changes")
@@ -103,7 +107,7 @@ def _merge_settings(settings: dict[str, Any], changes: dict[str, Any]) -> dict[s
 
 @contextmanager
 def _report_steps(tasks: Sequence[tuple[Fold, str, Experiment]], cache: Path) -> Iterator[Step]:
-    """A progress bar over folds and methods, and a line for every network."""
+    """Show a progress bar over folds and methods, and print a line for every network."""
     missing = sum(
         not is_cached(method, experiment, fold.training_parts, cache)
         for fold, method, experiment in tasks
@@ -125,7 +129,7 @@ def _report_steps(tasks: Sequence[tuple[Fold, str, Experiment]], cache: Path) ->
 
 
 def _select_names(requested: Sequence[str] | None, known: Sequence[str], what: str) -> list[str]:
-    """What was asked for, in the usual order."""
+    """The requested names in the usual order; all where none is requested."""
     for name in requested or ():
         if name not in (*known, "all"):
             raise InputError(f"there is no {what} '{name}'; {suggest_name(name, known)}")
@@ -267,7 +271,7 @@ def _write(
 
 
 def _default_methods(protocol: str) -> list[str]:
-    """Methods of a protocol where none is asked for."""
+    """The methods of a protocol where none is requested."""
     return [name for name in METHODS if protocol == "block" or name not in _SLOW_METHODS]
 
 

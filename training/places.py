@@ -20,7 +20,7 @@ package is installed."""
 def find_config(config: Path) -> Path:
     """The file of an experiment, which may be given by the name of a shipped one."""
     named = CONFIGS / f"{config}.yaml"
-    return named if not config.exists() and named.is_file() else config
+    return named if not config.is_file() and named.is_file() else config
 
 
 def default_folder(refiner: str) -> Path:

@@ -41,12 +41,14 @@ class Runtime(StrEnum):
 
 
 class StreamRuntime(StrEnum):
-    """What runs a refiner's network step by step."""
+    """What runs a refiner's network step by step; `onnx` and `savedmodel` are refused."""
 
     auto = "auto"
-    tflite_int8 = "tflite-int8"
-    tflite = "tflite"
     keras = "keras"
+    savedmodel = "savedmodel"
+    tflite = "tflite"
+    tflite_int8 = "tflite-int8"
+    onnx = "onnx"
 
 
 class Backend(StrEnum):

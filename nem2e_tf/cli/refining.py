@@ -71,7 +71,6 @@ def stream(
     chosen: str = runtime
     if runtime is StreamRuntime.auto:
         chosen = choose_stream_runtime(refiner_folder(refiner))
-        terminal.print_warnings((), [f"runtime {chosen}"])
     loaded = load_refiner(refiner, runtime=chosen)
 
     def warn(sentence: str) -> None:
@@ -79,7 +78,9 @@ def stream(
 
     # Bytes that are not text make a line that is not a sample.
     with open(0, encoding="utf-8", errors="replace", closefd=False) as lines:
-        for line in stream_lines(loaded, lines, side, warn):
+        for number, line in enumerate(stream_lines(loaded, lines, side, warn)):
+            if number == 0 and runtime is StreamRuntime.auto:
+                terminal.print_warnings((), [f"runtime {chosen}"])
             sys.stdout.write(line + "\n")
             sys.stdout.flush()
 

@@ -1,37 +1,39 @@
-"""One writer at a time: locks that the system takes back from a process that dies."""
+"""Locks for one writer at a time; the system releases those of a process that dies."""
 
-import fcntl
+import errno
 import logging
 import os
+import platform
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+
+from filelock import FileLock, Timeout
 
 UNFINISHED_PREFIX, LOCK_PREFIX = ".unfinished-", ".lock-"
-"""How the names begin of what is being written, and of its lock."""
+"""Beginnings of the names of an unfinished file or folder, and of its lock."""
 FOLDER_LOCK = "folder"
-"""The lock of a folder is of this name in it."""
+"""Name of a folder's lock, after `LOCK_PREFIX`, in the folder itself."""
 
 log = logging.getLogger(__name__)
 
 
 def unfinished_path(path: Path) -> Path:
-    """Where a file or folder is until it is whole."""
+    """Where a file or folder is written until it is complete."""
     return path.with_name(UNFINISHED_PREFIX + path.name)
 
 
 def lock_path(path: Path) -> Path:
-    """What is held while a file or folder is written."""
+    """The lock file that is held while a file or folder is written."""
     return path.with_name(LOCK_PREFIX + path.name)
 
 
 @contextmanager
 def exclusive_lock(folder: str | os.PathLike[str]) -> Iterator[None]:
-    """Let one run at a time write into a folder; another says for whom it waits, and waits.
+    """Let one run at a time write into a folder; another logs which process it waits for.
 
-    What killed runs left unfinished there is removed.
+    Unfinished files of killed runs in the folder are removed.
     """
     folder = Path(folder)
     with write_lock(folder / FOLDER_LOCK):
@@ -40,7 +42,7 @@ def exclusive_lock(folder: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove from a folder what killed runs left unfinished."""
+    """Remove the unfinished files of killed runs from a folder."""
     left = {
         file.name.removeprefix(UNFINISHED_PREFIX) for file in folder.glob(f"{UNFINISHED_PREFIX}*")
     }
@@ -48,58 +50,56 @@ def remove_unfinished(folder: Path) -> None:
         FOLDER_LOCK
     }
     for name in left:
-        # A writer that is alive keeps what is its own.
+        # A running writer keeps its files.
         with suppress(BlockingIOError), write_lock(folder / name, wait=False):
             remove_path(unfinished_path(folder / name))
 
 
 @contextmanager
 def write_lock(path: Path, wait: bool = True) -> Iterator[None]:
-    """Let one process at a time write a file or folder; another says for whom it waits, and waits.
+    """Let one process at a time write a file or folder; another logs which process it waits for.
 
     Raises:
-        BlockingIOError: another process has it, and there is to be no waiting.
+        BlockingIOError: another process holds the lock, and `wait` is false.
     """
-    lock = lock_path(path)
-    with _hold_lock(lock, wait) as file:
-        try:
-            with suppress(OSError):  # a full disk has no room for this
-                file.truncate(0)
-                file.write(f"process {os.getpid()} on {os.uname().nodename}".encode())
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
+    file = lock_path(path)
+    lock = FileLock(file)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if not wait:
+            raise BlockingIOError(errno.EAGAIN, "held by another process", str(file)) from None
+        log.info("%s: held by %s; waiting for it", file, _read_holder(file))
+        lock.acquire()
+    try:
+        _write_holder(file)
+        yield
+    finally:
+        # Before the release, or it could be another's. Windows removes no open file; filelock
+        # does that there, after the release.
+        with suppress(OSError):
+            file.unlink()
+        lock.release()
 
 
 def remove_path(path: Path) -> None:
-    """Remove a file or a folder, if it is there."""
+    """Remove a file or a folder, if it exists."""
     if path.is_dir():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
 
 
-@contextmanager
-def _hold_lock(lock: Path, wait: bool) -> Iterator[IO[bytes]]:
-    while True:
-        with lock.open("a+b", buffering=0) as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if not wait:
-                    raise
-                file.seek(0)
-                holder = file.read().decode(errors="replace") or "another process"
-                log.info("%s: held by %s; waiting for it", lock, holder)
-                fcntl.flock(file, fcntl.LOCK_EX)
-            if _is_same_file(file, lock):
-                yield file
-                return
+def _write_holder(lock: Path) -> None:
+    """Say in a lock who has it, behind its first byte, which is what Windows locks."""
+    with suppress(OSError), lock.open("r+b") as file:  # a full disk has no room for this
+        file.seek(1)
+        file.write(f"process {os.getpid()} on {platform.node()}".encode())
+        file.truncate()
 
 
-def _is_same_file(file: IO[bytes], path: Path) -> bool:
-    """Whether the open file is still there: who held it before has removed it."""
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
+def _read_holder(lock: Path) -> str:
+    with suppress(OSError), lock.open("rb") as file:
+        file.seek(1)
+        return file.read().decode(errors="replace") or "another process"
+    return "another process"

@@ -406,8 +406,9 @@ def test_the_command_gives_what_refine_gives(tmp_path: Path) -> None:
 def test_rubbish_between_samples_is_told_and_survived() -> None:
     times = np.arange(40) / 100
     lines = "".join(f"{line}\n" for line in table(times, activity(times))).encode().splitlines(True)
-    clean = piped(b"".join(lines))
-    spoilt = piped(b"".join([*lines[:9], b"\xff\xfe\x00\x80 no text\n", *lines[9:]]))
+    runtime = "--runtime", "tflite-int8"
+    clean = piped(b"".join(lines), *runtime)
+    spoilt = piped(b"".join([*lines[:9], b"\xff\xfe\x00\x80 no text\n", *lines[9:]]), *runtime)
     assert spoilt.returncode == 0
     assert spoilt.stdout == clean.stdout
     (told,) = spoilt.stderr.splitlines()
@@ -469,7 +470,7 @@ def test_the_command_keeps_up_with_a_sensor_at_100_hz() -> None:
 
 def test_a_reader_that_goes_away_ends_the_command_quietly() -> None:
     times = np.arange(3000) / 100
-    with running() as process:
+    with running("--runtime", "tflite-int8") as process:
         assert process.stdin is not None and process.stdout is not None and process.stderr
         names, *lines = table(times, activity(times))
         process.stdin.write(names + "\n")

@@ -16,8 +16,8 @@ from training.evaluation.cohort_comparison import (
     centre_of_activity,
     comparison_measures,
     correlation,
-    cycles,
-    strides,
+    gait_cycles,
+    stride_times,
 )
 
 STRIDE = 1.07
@@ -27,13 +27,13 @@ PHASE = 2.0 * np.pi * TIME / STRIDE
 
 def test_strides_part_at_the_largest_knee_flexion_finer_than_the_frames() -> None:
     flexion = pd.Series(0.5 + 0.5 * np.cos(PHASE), index=TIME)
-    found = strides(flexion)
+    found = stride_times(flexion)
     np.testing.assert_allclose(found, STRIDE * np.arange(1, len(found) + 1), atol=1e-3)
 
 
 def test_a_cycle_is_the_same_whatever_stride_it_comes_from() -> None:
     frame = pd.DataFrame({"a": np.sin(PHASE)}, index=TIME)
-    every = cycles(frame, STRIDE * np.arange(1, 10))
+    every = gait_cycles(frame, STRIDE * np.arange(1, 10))
     expected = np.sin(2.0 * np.pi * np.linspace(0.0, 1.0, 101))
     np.testing.assert_allclose(every[:, :, 0], np.tile(expected, (8, 1)), atol=5e-3)
 

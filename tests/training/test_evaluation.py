@@ -127,7 +127,7 @@ def test_nothing_that_is_tested_has_been_taught(
     protocol: str, evaluation_data: EvaluationData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     overground_pair = gait("overground", "walking", 99, 1.3)
-    monkeypatch.setattr(protocols, "overground", lambda data: overground_pair)
+    monkeypatch.setattr(protocols, "simulate_overground_stride", lambda data: overground_pair)
     for fold in make_folds(protocol, evaluation_data, 3):
         training_pairs = [pair for part in fold.training_parts for pair in part.pairs()]
         assert training_pairs and fold.test
@@ -144,7 +144,9 @@ def test_nothing_that_is_tested_has_been_taught(
 def test_every_virtual_person_is_tested_once_in_each_task(
     evaluation_data: EvaluationData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocols, "overground", lambda data: gait("overground", "walking", 9))
+    monkeypatch.setattr(
+        protocols, "simulate_overground_stride", lambda data: gait("overground", "walking", 9)
+    )
     for groups in (2, 3, 20):
         tested = [
             (p.subject, p.task)
@@ -157,7 +159,9 @@ def test_every_virtual_person_is_tested_once_in_each_task(
 def test_of_people_taught_by_virtual_ones_alone_none_has_taught(
     evaluation_data: EvaluationData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocols, "overground", lambda data: gait("overground", "walking", 9))
+    monkeypatch.setattr(
+        protocols, "simulate_overground_stride", lambda data: gait("overground", "walking", 9)
+    )
     every = make_folds("virtual", evaluation_data, 2)
     assert [len({pair.subject for pair in fold.test}) for fold in every] == [6, 1, 1, 6, 1]
     for fold in every:
@@ -169,9 +173,10 @@ def test_people_are_halved_at_the_median_speed(
     evaluation_data: EvaluationData, experiment: Experiment
 ) -> None:
     speeds = {person: of["walking"] for person, of in speeds_by_subject(experiment).items()}
-    walking = evaluation_data.cohort.where(lambda shard: shard.task == "walking")
+    walking = evaluation_data.cohort.select(lambda shard: shard.task == "walking")
     slow, fast = (
-        [speeds[shard.subject] for shard in half.chosen] for half in split_by_speed(walking, speeds)
+        [speeds[shard.subject] for shard in half.selected]
+        for half in split_by_speed(walking, speeds)
     )
     assert max(slow) < min(fast) and len(slow) == len(fast) == 3
 

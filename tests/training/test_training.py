@@ -73,12 +73,8 @@ def test_a_fit_makes_a_refiner_that_beats_the_simulation_on_unseen_time(
 ) -> None:
     training_parts = training_parts_of(recording, experiment, tmp_path / "shards")
     refiner = fit(experiment, training_parts, tmp_path / "work")
-    assert_improves_unseen = recording.block(*experiment.blocks.test)
-    result = score_agreement(
-        assert_improves_unseen.measured,
-        refiner.refine(assert_improves_unseen.simulated),
-        assert_improves_unseen.simulated,
-    )
+    unseen = recording.block(*experiment.blocks.test)
+    result = score_agreement(unseen.measured, refiner.refine(unseen.simulated), unseen.simulated)
     assert result.improved == list(recording.measured.columns)
     replace_refiner(refiner, tmp_path / "tiny")
     again = load(tmp_path / "tiny")

@@ -1,4 +1,4 @@
-"""What a refiner's card says of it: how it does on recordings that its fit never saw."""
+"""The scores on a refiner's card, from recordings that its fit has not seen, and their table."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -72,7 +72,7 @@ def _test_scores(
 
 
 def refine_pair(refiner: Refiner, pair: Pair) -> pd.DataFrame:
-    """A pair's simulated side, refined; its columns are the refiner's outputs."""
+    """Refine the simulated activity of a pair; the columns are the refiner's outputs."""
     found = refiner.refine(pair.simulated)
     return found.set_axis(pair.simulated.index).set_axis(refiner.card.outputs, axis=1)
 
