@@ -58,7 +58,9 @@ def in_own_processes(
     Yields:
         The number of an item and what came of it, as they get done; None where its process died.
     """
-    jobs = jobs if jobs > 0 else os.cpu_count() or 1
+    from joblib import cpu_count
+
+    jobs = jobs if jobs > 0 else cpu_count()
     # As many processes as processors need no threads; and one thread adds up in one order.
     for threads in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         os.environ.setdefault(threads, "1")

@@ -222,7 +222,7 @@ def main(
     text = page(found, experiment, cards)
     for suffix, content in ((".json", json.dumps(found, indent=1) + "\n"), (".md", text)):
         with replacing(output.with_suffix(suffix)) as temporary:
-            temporary.write_text(content, encoding="utf-8")
+            temporary.write_text(content, encoding="utf-8", newline="\n")
     for name in figures_of(former) - figures_of(found):
         output.with_name(name).unlink(missing_ok=True)
     if json_only:

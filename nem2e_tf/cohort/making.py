@@ -111,7 +111,10 @@ def make_cohort(
             "causes": sorted(recipe.acting),
         },
     )
-    with replacing(folder / LIST) as temporary, open(temporary, "w", newline="") as file:
+    with (
+        replacing(folder / LIST) as temporary,
+        open(temporary, "w", encoding="utf-8", newline="") as file,
+    ):
         table = csv.writer(file, lineterminator="\n")
         table.writerow(COLUMNS)
         table.writerows(row for number in numbers for row in rows[number])
@@ -174,4 +177,4 @@ def write_hidden(done: VirtualSession, path: Path) -> None:
 
 def _write_json(path: Path, value: object) -> None:
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8", newline="\n")

@@ -156,11 +156,12 @@ def _open(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "c3d.npz"
         # -P: a module of this package must not stand in for one of the same name elsewhere.
-        command = [sys.executable, "-P", str(Path(__file__).with_name("c3d_process.py"))]
+        reader = str(Path(__file__).with_name("c3d_process.py"))
         done = subprocess.run(
-            [*command, str(path.resolve()), str(result)],
+            [sys.executable, "-X", "utf8", "-P", reader, str(path.resolve()), str(result)],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             check=False,
         )
         if done.returncode != 0:

@@ -90,7 +90,7 @@ def write(result: Result, folder: Path) -> None:
         for file, (frame, title) in frames.items():
             write_storage(frame, whole / file, f"{title} of {name}")
         text = facts.model_dump_json(indent=1)
-        (whole / FACTS).write_text(text + "\n", encoding="utf-8")
+        (whole / FACTS).write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
 def read(folder: Path) -> Result:

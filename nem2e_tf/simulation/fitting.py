@@ -116,7 +116,9 @@ def fit(leg: LegModel, muscles: tuple[str, ...], joints: dict[str, tuple[float, 
         check_folder(folder.parent)
         with tempfile.TemporaryDirectory(dir=folder.parent) as name:
             _make(leg, muscles, joints, Path(name) / "fit")
-            (Path(name) / "fit" / "settings.json").write_text(json.dumps(settings, indent=1))
+            (Path(name) / "fit" / "settings.json").write_text(
+                json.dumps(settings, indent=1), encoding="utf-8", newline="\n"
+            )
             try:
                 (Path(name) / "fit").rename(folder)
             except OSError:
@@ -173,7 +175,9 @@ def _make(
         muscles=np.array([m.getName() for m in known], dtype=str),
         **{x.name: getattr(curves, x.name) for x in fields(curves)},
     )
-    _errors(leg, _read_paths(folder), joints).to_csv(folder / "errors.csv", index=False)
+    _errors(leg, _read_paths(folder), joints).to_csv(
+        folder / "errors.csv", index=False, lineterminator="\n"
+    )
 
 
 def _run_fitter(
@@ -186,6 +190,7 @@ def _run_fitter(
     the fitter samples around the rows of a table, all of which are the middle of the range.
     """
     import opensim
+    from joblib import cpu_count
 
     folder.mkdir()
     model, welded = _pruned(leg, muscles, joints)
@@ -221,7 +226,7 @@ def _run_fitter(
     fitter.setCoordinateValues(opensim.TableProcessor(table))
     fitter.setNumSamplesPerFrame(POSES)
     fitter.setLatinHypercubeAlgorithm("random")
-    fitter.setNumParallelThreads(min(len(os.sched_getaffinity(0)), DESIGNS))
+    fitter.setNumParallelThreads(min(cpu_count(), DESIGNS))
     fitter.setMaximumPolynomialOrder(HIGHEST_ORDER)
     fitter.setPathLengthTolerance(LENGTH_TOLERANCE)
     fitter.setMomentArmTolerance(MOMENT_ARM_TOLERANCE)

@@ -130,13 +130,13 @@ def run_process(task: dict[str, Any], folder: Path, called: str) -> str:
     Raises:
         InputError: it failed; the line says why.
     """
-    (folder / "task.json").write_text(json.dumps(task), encoding="utf-8")
+    (folder / "task.json").write_text(json.dumps(task), encoding="utf-8", newline="\n")
     script = Path(__file__).with_name("tool_process.py")
     # -P: this folder's modules are not to be taken for other packages.
     result = subprocess.run(
-        [sys.executable, "-P", str(script)],
+        [sys.executable, "-X", "utf8", "-P", str(script)],
         cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, errors="replace", check=False,
+        encoding="utf-8", errors="replace", check=False,
     )  # fmt: skip
     # A tool may log errors that it gets over, and end well with frames it could not solve.
     if result.returncode or UNSOLVED in result.stdout:

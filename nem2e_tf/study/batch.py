@@ -19,6 +19,11 @@ from nem2e_tf.study.summary import Row
 MARKERS = (".trc", ".c3d")
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 """What is wrong with the folder rather than with the trial."""
+FORBIDDEN = (
+    r"^\.|^(?=(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|\Z)).|[. ]\Z"
+    r'|[%/\\:*?"<>|\x00-\x1f\x7f]'
+)
+"""What no folder's name may have on some system; Windows takes `con` and its like for devices."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +66,8 @@ def place(trial: Trial) -> Path:
 
 
 def _safe(name: str) -> str:
-    """A name that is one folder's, and another for every other name."""
-    return re.sub(r'^\.|[%/\\:*?"<>|\x00-\x1f\x7f]', lambda found: f"%{ord(found[0]):02X}", name)
+    """A name that is one folder's on every system, and another for every other name."""
+    return re.sub(FORBIDDEN, lambda found: f"%{ord(found[0]):02X}", name, flags=re.IGNORECASE)
 
 
 def estimate_all(

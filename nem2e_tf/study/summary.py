@@ -180,7 +180,7 @@ def write(rows: Sequence[Row], folder: Path, title: str, refiner: str) -> None:
         tasks={task: of.to_dict("index") for task, of in over_subjects(rows).items()},
     )
     with replacing(folder / PAGE) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        temporary.write_text(page, encoding="utf-8", newline="\n")
 
 
 def _shown(value: float, digits: int = 2) -> str:

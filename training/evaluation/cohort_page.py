@@ -5,7 +5,6 @@ switched on alone to show what it does.
 """
 
 import multiprocessing
-import os
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -17,6 +16,7 @@ from typing import Annotated
 import numpy as np
 import pandas as pd
 import typer
+from joblib import cpu_count
 
 from nem2e_tf.cli import terminal
 from nem2e_tf.cohort import ELECTRODES, SPEEDS, sample_subject, switched_on, write_leg
@@ -114,7 +114,7 @@ def page(
     real = recorded((data or data_folder()) / "ceinms-lower-limb")
     people: list[Person] = []
     context = multiprocessing.get_context("spawn")
-    workers = min(len(os.sched_getaffinity(0)), subjects)
+    workers = min(cpu_count(), subjects)
     with (
         terminal.progress_bar("virtual people") as progress,
         ProcessPoolExecutor(workers, mp_context=context) as pool,
@@ -127,7 +127,7 @@ def page(
             real[task], [p.alike[task] for p in people], output / f"cohort-{task}.png", task.title()
         )
     with replacing(output / "cohort.md") as temporary:
-        temporary.write_text(_page(real, people, seed, strides), encoding="utf-8")
+        temporary.write_text(_page(real, people, seed, strides), encoding="utf-8", newline="\n")
     terminal.screen.print(f"wrote {output / 'cohort.md'}", soft_wrap=True, highlight=False)
 
 

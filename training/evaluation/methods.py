@@ -1,8 +1,8 @@
 """Ways to bring simulated activity nearer to measured EMG, fitted on the same recordings."""
 
 import hashlib
+import io
 import json
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
@@ -111,7 +111,7 @@ def network(method: str, experiment: Experiment, teaching: Sequence[Part], kept:
     if not (folder / CARD).exists():
         keras.utils.clear_session()
         work = folder / "work"
-        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+        with redirect_stdout(io.StringIO()):
             fitted = fitting.fit(experiment, teaching, work, network=rivals.RIVALS.get(method))
         fitting.save(fitted, folder)
         shutil.rmtree(work)

@@ -239,7 +239,7 @@ def main(
     text = page(tables, pictures)
     for suffix, content in ((".json", json.dumps(found, indent=1) + "\n"), (".md", text)):
         with replacing(output.with_suffix(suffix)) as temporary:
-            temporary.write_text(content, encoding="utf-8")
+            temporary.write_text(content, encoding="utf-8", newline="\n")
     if as_json:
         terminal.print_json(found)
     else:
