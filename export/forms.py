@@ -15,8 +15,8 @@ import typer
 
 from nem2e_tf.cli import terminal
 from nem2e_tf.edge import MANIFEST, Manifest, Network, refiner_folder, sha256
-from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.files import UNFINISHED, alone_in, check_folder, replacing
+from nem2e_tf.errors import InputError, suggest_name
+from nem2e_tf.files import UNFINISHED_PREFIX, check_folder, exclusive_lock, replace_file
 from nem2e_tf.refiner import CARD, Card, Refiner, load
 
 from .windows import Windows, virtual
@@ -100,9 +100,9 @@ def export(refiner: Refiner, forms: Iterable[Form], windows: Windows) -> list[di
     shorter = windows.simulated[:SHORTER, :-1]
     expected_shorter = refiner.network(shorter)
     done = []
-    with alone_in(folder):
+    with exclusive_lock(folder):
         for form in forms:
-            with TemporaryDirectory(prefix=UNFINISHED, dir=folder) as beside:
+            with TemporaryDirectory(prefix=UNFINISHED_PREFIX, dir=folder) as beside:
                 made = Path(beside)
                 _write(form, made)
                 files = {
@@ -169,7 +169,7 @@ def _put(folder: Path, made: Path, form: str, table: Mapping[str, Any], manifest
 def _write_manifest(path: Path, manifest: Manifest, forms: Mapping[str, Any]) -> None:
     ordered = {name: forms[name] for name in sorted(forms)}
     found = Manifest(path.parent, manifest.layout, ordered).as_json()
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8", newline="\n")
 
 
@@ -188,7 +188,7 @@ def chosen(given: list[str] | None, recipes: Iterable[str]) -> list[str]:
     known = list(recipes)
     for recipe in given or ():
         if recipe not in known:
-            raise InputError(f"there is no recipe '{recipe}' here; {nearest(recipe, known)}")
+            raise InputError(f"there is no recipe '{recipe}' here; {suggest_name(recipe, known)}")
     return [recipe for recipe in known if not given or recipe in given]
 
 

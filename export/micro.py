@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nem2e_tf.edge import Border, Manifest
+from nem2e_tf.edge import Manifest, TensorPort
 from nem2e_tf.errors import InputError
 
 FORM = "tflite/int8"
@@ -42,7 +42,7 @@ class TFLiteMicro:
             ) from None
         described = {Path(name).stem: of for name, of in manifest.forms[FORM]["files"].items()}
         self.arenas: dict[str, int] = {}
-        self._graphs: dict[str, tuple[Any, dict[str, Border], dict[str, Border]]] = {}
+        self._graphs: dict[str, tuple[Any, dict[str, TensorPort], dict[str, TensorPort]]] = {}
         for graph, file in manifest.files(FORM).items():
             arena = smallest_arena(file)
             if arena is None:
@@ -64,10 +64,10 @@ class TFLiteMicro:
         interpreter, inputs, outputs = self._graphs[graph]
         for name, values in tensors.items():
             border = inputs[name]
-            interpreter.set_input(border.inwards(values), border.place)
+            interpreter.set_input(border.quantize(values), border.index)
         interpreter.invoke()
         return {
-            name: border.outwards(interpreter.get_output(border.place))
+            name: border.dequantize(interpreter.get_output(border.index))
             for name, border in outputs.items()
         }
 
@@ -119,9 +119,9 @@ def halve(file: str, low: str, high: str) -> None:
             print(flush=True)
 
 
-def _border(place: int, details: Mapping[str, Any]) -> Border:
+def _border(place: int, details: Mapping[str, Any]) -> TensorPort:
     """Of what tflite-micro says of a tensor."""
     numbers = details["quantization_parameters"]
-    return Border(
+    return TensorPort(
         place, details["dtype"], float(numbers["scales"][0]), int(numbers["zero_points"][0])
     )

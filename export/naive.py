@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from nem2e_tf.cli import terminal
-from nem2e_tf.edge import BEYOND
+from nem2e_tf.edge import OUTSIDE_BIAS
 from nem2e_tf.network.step_graphs import layout_of, step_functions
 from nem2e_tf.refiner import load
 
@@ -62,9 +62,9 @@ def unrolled(model: Any) -> Any:
     import tensorflow as tf
 
     layout, graphs = layout_of(model), step_functions(model)
-    (before, after), steps = layout.sight, -(-FRAMES // layout.frames)
+    (before, after), steps = layout.attention_window, -(-FRAMES // layout.frames)
     beyond = np.pad(
-        np.zeros((1, steps), np.float32), ((0, 0), (before, after)), constant_values=BEYOND
+        np.zeros((1, steps), np.float32), ((0, 0), (before, after)), constant_values=OUTSIDE_BIAS
     )
     if FRAMES % layout.frames:
         raise ValueError(f"{FRAMES} frames are no whole number of steps of {layout.frames}")
@@ -96,9 +96,9 @@ def unrolled(model: Any) -> Any:
         }
         activity = []
         for i in range(steps):
-            sight = slice(i, i + before + 1 + after)
-            seen = {name: x[sight] for name, x in series.items()}
-            state = graphs["decode_step"](beyond=beyond[:, sight], **seen, **state)
+            window = slice(i, i + before + 1 + after)
+            seen = {name: x[window] for name, x in series.items()}
+            state = graphs["decode_step"](beyond=beyond[:, window], **seen, **state)
             activity.append(state["activity"])
         return tf.reshape(tf.concat(activity, 0), (1, FRAMES, layout.outputs))
 

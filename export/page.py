@@ -21,7 +21,7 @@ import typer
 from nem2e_tf.cli import terminal
 from nem2e_tf.edge import MANIFEST, Manifest
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import new_folder
+from nem2e_tf.files import create_folder
 from nem2e_tf.refiner import CARD, Refiner, load
 from nem2e_tf.signals import combine, resample
 
@@ -66,7 +66,7 @@ def assemble(refiner: Refiner, folder: Path) -> Assembled:
     assert refiner.folder is not None
     manifest = Manifest.read(refiner.folder)
     exported = [file for form in FORMS for file in manifest.files(form).values()]
-    with new_folder(folder) as whole:
+    with create_folder(folder) as whole:
         bundle(whole)
         for file in (refiner.folder / CARD, refiner.folder / MANIFEST, *exported):
             place = whole / "refiner" / file.relative_to(refiner.folder)
@@ -87,8 +87,8 @@ def recording(refiner: Refiner) -> dict[str, Any]:
         `(frames, outputs)`, shares of the person's maximum, both at the card's rate and in its
         order.
     """
-    from nem2e_tf.cohort import SEED, sample_subject, switched_on, write_leg, write_trial
-    from nem2e_tf.cohort.session import session
+    from nem2e_tf.cohort import SEED, sample_subject, select_causes, write_leg, write_trial
+    from nem2e_tf.cohort.session import record_session
     from nem2e_tf.simulation import simulate_files
 
     card = refiner.card
@@ -97,13 +97,13 @@ def recording(refiner: Refiner) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         leg = write_leg(subject, folder / "leg.osim")
-        done = session(subject, (task,), STRIDES, switched_on(), leg)
+        done = record_session(subject, (task,), STRIDES, select_causes(), leg)
         start, end = write_trial(done, task, folder, raw=False)
         files = folder / "motion.mot", folder / "moments.sto"
         activity = simulate_files(leg, *files, start=start, end=end)
     simulated = refiner.channels(activity, "r")
     emg = done.trials[task].emg
-    electrodes = refiner.muscles.require(card.outputs, emg.columns, "r", "virtual EMG")
+    electrodes = refiner.muscles.require_columns(card.outputs, emg.columns, "r", "virtual EMG")
     measured = combine(resample(emg, simulated.index.to_numpy()), electrodes)
     return {
         "name": f"a virtual person, {task}",

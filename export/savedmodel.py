@@ -39,12 +39,12 @@ def signatures(model: Any) -> dict[str, Any]:
     """
     import tensorflow as tf
 
-    from nem2e_tf.network.decoding import around
+    from nem2e_tf.network.decoding import pad_for_attention
 
     fold, mask_layer, encoder, decoder = map(
         model.get_layer, ("steps", "mask", "encoder", "decoder")
     )
-    seen = None if decoder.sight is None else sum(decoder.sight) + 1
+    seen = None if decoder.attention_window is None else sum(decoder.attention_window) + 1
 
     def serve(simulated: Any) -> dict[str, Any]:
         return {"activity": model(simulated, training=False)}
@@ -54,9 +54,9 @@ def signatures(model: Any) -> dict[str, Any]:
         mask = mask_layer(steps)
         encoded = encoder(steps, mask=mask, training=False)
         return {
-            "encoded": around(encoded, decoder.sight, axis=1),
-            "keys": around(decoder.key(encoded), decoder.sight, axis=1),
-            "mask": around(mask, decoder.sight, axis=1),
+            "encoded": pad_for_attention(encoded, decoder.attention_window, axis=1),
+            "keys": pad_for_attention(decoder.key(encoded), decoder.attention_window, axis=1),
+            "mask": pad_for_attention(mask, decoder.attention_window, axis=1),
             "hidden": decoder.first_state(encoded[:, 0]),
         }
 

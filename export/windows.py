@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nem2e_tf.edge import Signals
-from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.errors import InputError, suggest_name
 from nem2e_tf.pipeline import Pair
-from training.experiment import CONFIGS, data_folder, read_experiment, virtual_people
+from training.experiment import CONFIGS, data_folder, prepare_virtual_people, read_experiment
 
 TEACHING, UNSEEN = 101, 1
 """Seeds of virtual people: those whom the shipped refiners are fitted on, and others."""
@@ -49,14 +49,14 @@ class Windows:
 def teaching(signals: Signals, tasks: Iterable[str]) -> list[np.ndarray]:
     """Recordings of virtual people who teach, `(frames, inputs)`, in shares; all synthetic."""
     tasks = set(tasks)
-    people = virtual_people(PEOPLE, TEACHING, STRIDES)
+    people = prepare_virtual_people(PEOPLE, TEACHING, STRIDES)
     return [scaled(pair, signals) for pair in people.pairs() if pair.task in tasks]
 
 
 def virtual(signals: Signals, tasks: Iterable[str], count: int = EACH) -> Windows:
     """Windows of virtual people whom no refiner was fitted on."""
     tasks = set(tasks)
-    people = virtual_people(PEOPLE, UNSEEN, STRIDES).pairs()
+    people = prepare_virtual_people(PEOPLE, UNSEEN, STRIDES).pairs()
     pairs = [_in_shares(pair) for pair in people if pair.task in tasks]
     return _cut(pairs, signals, count, synthetic=True)
 
@@ -72,7 +72,7 @@ def real(signals: Signals, tasks: Iterable[str], count: int = EACH) -> Windows |
     for task in tasks:
         config = CONFIGS / f"{task}.yaml"
         experiment = read_experiment(config).model_copy(update={"also": []})
-        for pair in experiment.recorded(folder, config).pairs():
+        for pair in experiment.prepare_recorded(folder, config).pairs():
             known = _in_shares(pair) if of_shares else pair
             pairs.append(known.block(*experiment.blocks.test))
     return _cut(pairs, signals, count, synthetic=False)
@@ -90,7 +90,7 @@ def scaled(pair: Pair, signals: Signals) -> np.ndarray:
         if channel not in pair.simulated:
             raise InputError(
                 f"the refiner takes channel '{channel}', which virtual people do not have;"
-                f" {nearest(channel, pair.simulated.columns)}"
+                f" {suggest_name(channel, pair.simulated.columns)}"
             )
     return pair.simulated[list(signals.inputs)].to_numpy() / signals.input_maximum
 

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable
 
-LONGEST = 1000
+LONGEST_MESSAGE = 1000
 """Characters of a message. What is longer quotes a file at length and loses its middle."""
 
 
@@ -16,10 +16,10 @@ class InputError(ValueError):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(_one_line(message))
+        super().__init__(_to_one_line(message))
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
+def suggest_name(name: str, names: Iterable[str]) -> str:
     """End of a sentence about an unknown name: the known one that is spelled most like it."""
     known = sorted(set(names))
     # Likeness takes the product of lengths; no name that is meant is that long.
@@ -30,8 +30,8 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return f"there is {listed}" if known else "there are none"
 
 
-def _one_line(message: str) -> str:
+def _to_one_line(message: str) -> str:
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
-    if len(shown) <= LONGEST:
+    if len(shown) <= LONGEST_MESSAGE:
         return shown
-    return f"{shown[: LONGEST * 3 // 4]} … {shown[-(LONGEST // 5) :]}"
+    return f"{shown[: LONGEST_MESSAGE * 3 // 4]} … {shown[-(LONGEST_MESSAGE // 5) :]}"

@@ -13,11 +13,11 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-RENEWED = 25
+ITEMS_PER_PROCESS = 25
 """Items for each process, after which all make room for new ones, so that no leak adds up."""
 
 
-def in_processes(
+def map_in_processes(
     work: Callable[[Item], Result], items: Mapping[int, Item], jobs: int
 ) -> Iterator[tuple[int, Result]]:
     """Do the same work on many things at a time.
@@ -36,14 +36,16 @@ def in_processes(
     from joblib import Parallel, delayed
 
     parallel = Parallel(n_jobs=jobs, batch_size=1, return_as="generator_unordered")
-    yield from parallel(delayed(_numbered)(work, number, item) for number, item in items.items())
+    yield from parallel(
+        delayed(_run_numbered)(work, number, item) for number, item in items.items()
+    )
 
 
-def _numbered(work: Callable[[Item], Result], number: int, item: Item) -> tuple[int, Result]:
+def _run_numbered(work: Callable[[Item], Result], number: int, item: Item) -> tuple[int, Result]:
     return number, work(item)
 
 
-def in_own_processes(
+def map_in_own_processes(
     work: Callable[[Item], Result],
     items: Mapping[int, Item],
     jobs: int,
@@ -67,9 +69,9 @@ def in_own_processes(
     left = dict(items)
     while left:
         # An executor that renews its processes itself (`max_tasks_per_child`) hangs in Python 3.11.
-        some = dict(itertools.islice(left.items(), RENEWED * jobs))
+        some = dict(itertools.islice(left.items(), ITEMS_PER_PROCESS * jobs))
         try:
-            for number, result in _pooled(work, some, jobs):
+            for number, result in _map_in_pool(work, some, jobs):
                 del left[number]
                 yield number, result
         except BrokenProcessPool:
@@ -77,18 +79,18 @@ def in_own_processes(
             for number in list(left)[: jobs + 1]:
                 item = left.pop(number)
                 try:
-                    yield from _pooled(work, {number: item}, 1)
+                    yield from _map_in_pool(work, {number: item}, 1)
                 except BrokenProcessPool:
                     yield number, None
 
 
-def _pooled(
+def _map_in_pool(
     work: Callable[[Item], Result], items: Mapping[int, Item], jobs: int
 ) -> Iterator[tuple[int, Result]]:
     pool = ProcessPoolExecutor(
         min(jobs, len(items)),
         mp_context=multiprocessing.get_context("spawn"),  # a fork beside threads may hang
-        initializer=_begin,
+        initializer=_start_worker,
     )
     try:
         futures = {pool.submit(work, item): number for number, item in items.items()}
@@ -98,13 +100,13 @@ def _pooled(
         pool.shutdown(cancel_futures=True)
 
 
-def _begin() -> None:
+def _start_worker() -> None:
     # Interrupted together with its parent, a process ends without a word.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
 
 
-def _end_with_parent() -> None:
+def _exit_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

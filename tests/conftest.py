@@ -101,7 +101,7 @@ def walk45_request(lower_limb: Path) -> Request:
 def walk45_result(walk45_request: Request, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of its result; takes some seconds."""
     folder = tmp_path_factory.mktemp("results") / "walk45"
-    estimation.make(folder, walk45_request)
+    estimation.estimate_to_folder(folder, walk45_request)
     return folder
 
 
@@ -127,7 +127,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a small refiner of random weights, whose steps of 3 frames fill no window."""
     import keras
 
-    from nem2e_tf.edge import shipped
+    from nem2e_tf.edge import shipped_refiners
     from nem2e_tf.network.stdr_net import stdr_net
     from nem2e_tf.refiner import CARD, Card, Refiner, save
 
@@ -136,7 +136,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = stdr_net(9, 9, frames=3, reach=2, **sizes)
     # Large enough for its outputs to follow its inputs.
     model.set_weights([2 * weight for weight in model.get_weights()])
-    card = Card.read(shipped()["walking"] / CARD).model_copy(update={"name": "small"})
+    card = Card.read(shipped_refiners()["walking"] / CARD).model_copy(update={"name": "small"})
     folder = tmp_path_factory.mktemp("small") / "small"
     save(Refiner(card, model), folder)
     return folder

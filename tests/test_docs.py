@@ -12,8 +12,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from nem2e_tf.cohort import demo_walk
-from nem2e_tf.edge import Manifest, shipped
+from nem2e_tf.cohort import write_demo_walk
+from nem2e_tf.edge import Manifest, shipped_refiners
 from nem2e_tf.files import write_storage
 from nem2e_tf.refiner import CARD, Card
 from tests.documents import READ, RUN, Block, Reader, blocks, pages
@@ -65,7 +65,7 @@ def with_blocks(slow: bool) -> list[str]:
 @pytest.fixture(scope="module")
 def virtual_walk(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     """Simulated activity of a virtual person's walk (synthetic)."""
-    return demo_walk(tmp_path_factory.mktemp("demo"))[0]
+    return write_demo_walk(tmp_path_factory.mktemp("demo"))[0]
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def test_the_table_of_the_readme_is_what_the_cards_say() -> None:
             f"{of['mean']['raw_r']:.2f}".replace("-0.00", "0.00"), f"{of['mean']['r']:.2f}",
             str(of["mean"]["better_r"]), str(of["mean"]["muscles"]),
         ]
-        for name, folder in shipped().items()
+        for name, folder in shipped_refiners().items()
         for test, found in Card.read(folder / CARD).scores.items()
         for task, of in found["tasks"].items()
     }  # fmt: skip
@@ -190,7 +190,7 @@ def test_the_microcontroller_has_the_operations_and_the_room_that_the_graphs_nee
     text = (ROOT / "docs" / "tutorial-embedded.md").read_text(encoding="utf-8")
     added = {name.lower() for name in re.findall(r"operations\.Add(\w+)\(\)", text)}
     used = set()
-    for file in Manifest.read(shipped()["stream"]).files("tflite/int8").values():
+    for file in Manifest.read(shipped_refiners()["stream"]).files("tflite/int8").values():
         assert f"{file.stat().st_size:,}" in text
         interpreter = Interpreter(model_path=str(file))
         used |= {of["op_name"].replace("_", "").lower() for of in interpreter._get_ops_details()}

@@ -5,31 +5,37 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from nem2e_tf.pipeline import Pair, own_maxima
+from nem2e_tf.pipeline import Pair, maxima_by_person
 from nem2e_tf.refiner import Refiner, familiarity, intervals
 
 
-def calibrated(refiner: Refiner, held_out: Sequence[Pair], taught: Sequence[Pair]) -> Refiner:
+def calibrate_refiner(
+    refiner: Refiner, held_out: Sequence[Pair], training_pairs: Sequence[Pair]
+) -> Refiner:
     """The same refiner, its card knowing how far it may be wrong, and with what.
 
     Args:
         refiner: Refiner.
         held_out: pairs of two or more people that the fit never saw; they give the intervals.
-        taught: what the refiner was fitted on; it gives the ranges of what is familiar.
+        training_pairs: what the refiner was fitted on; it gives the ranges of what is familiar.
 
     Returns:
         Refiner. Of its card, `interval` and `familiar` are new.
     """
-    refined, measured = _shares(refiner, held_out)
+    refined, measured = _relative_envelopes(refiner, held_out)
     tables = intervals.calibrate(
-        *([np.concatenate(parts) for parts in of.values()] for of in (refined, measured))
+        *([np.concatenate(parts) for parts in groups.values()] for groups in (refined, measured))
     )
     card = refiner.card
-    seen = _by_subject(taught, lambda pair: pair.simulated[card.inputs].to_numpy())
+    training_inputs = _group_by_subject(
+        training_pairs, lambda pair: pair.simulated[card.inputs].to_numpy()
+    )
     card = card.model_copy(
         update={
             "interval": dict(zip(card.outputs, tables, strict=True)),
-            "familiar": familiarity.learn(list(seen.values()), card.inputs, card.rate),
+            "familiar": familiarity.fit_ranges(
+                list(training_inputs.values()), card.inputs, card.rate
+            ),
         }
     )
     return Refiner(card, refiner.network, refiner.folder)
@@ -39,23 +45,23 @@ def coverage(refiner: Refiner, pairs: Sequence[Pair]) -> pd.DataFrame:
     """Share of measured samples that the intervals hold.
 
     Args:
-        refiner: Refiner with intervals, as `calibrated` gives it.
+        refiner: Refiner with intervals, as `calibrate_refiner` gives it.
         pairs: of people that neither fit nor calibration saw.
 
     Returns:
         `(muscles, subjects)`, 0-1.
     """
     tables = refiner.offsets()
-    refined, measured = _shares(refiner, pairs)
-    held = {}
+    refined, measured = _relative_envelopes(refiner, pairs)
+    coverages = {}
     for subject, parts in measured.items():
         values = np.concatenate(parts)
-        lower, upper = intervals.interval(tables, np.concatenate(refined[subject]))
-        held[subject] = ((values >= lower) & (values <= upper)).mean(axis=0)
-    return pd.DataFrame(held, index=pd.Index(refiner.card.outputs, name="muscle"))
+        lower, upper = intervals.prediction_interval(tables, np.concatenate(refined[subject]))
+        coverages[subject] = ((values >= lower) & (values <= upper)).mean(axis=0)
+    return pd.DataFrame(coverages, index=pd.Index(refiner.card.outputs, name="muscle"))
 
 
-def _shares(
+def _relative_envelopes(
     refiner: Refiner, pairs: Sequence[Pair]
 ) -> tuple[dict[str, list[np.ndarray]], dict[str, list[np.ndarray]]]:
     """By person refined and measured envelopes, `(frames, outputs)` each, as shares of maxima.
@@ -65,19 +71,21 @@ def _shares(
     """
     outputs = refiner.card.outputs
     maximum = np.array([refiner.card.output_maximum[c] for c in outputs])
-    own = own_maxima(pairs)
-    refined = _by_subject(pairs, lambda pair: refiner.refine(pair.simulated).to_numpy() / maximum)
-    measured = _by_subject(
+    own = maxima_by_person(pairs)
+    refined = _group_by_subject(
+        pairs, lambda pair: refiner.refine(pair.simulated).to_numpy() / maximum
+    )
+    measured = _group_by_subject(
         pairs,
         lambda pair: (pair.measured / pd.Series(own[pair.subject, pair.task]))[outputs].to_numpy(),
     )
     return refined, measured
 
 
-def _by_subject(
+def _group_by_subject(
     pairs: Iterable[Pair], values: Callable[[Pair], np.ndarray]
 ) -> dict[str, list[np.ndarray]]:
-    of: dict[str, list[np.ndarray]] = {}
+    groups: dict[str, list[np.ndarray]] = {}
     for pair in pairs:
-        of.setdefault(pair.subject, []).append(values(pair))
-    return of
+        groups.setdefault(pair.subject, []).append(values(pair))
+    return groups

@@ -17,19 +17,19 @@ import typer
 from pydantic import ValidationError
 
 from nem2e_tf.cli import terminal
-from nem2e_tf.edge import shipped
-from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.files import read_yaml, replacing
+from nem2e_tf.edge import shipped_refiners
+from nem2e_tf.errors import InputError, suggest_name
+from nem2e_tf.files import read_yaml, replace_file
 from nem2e_tf.refiner import CARD, Card
 
-from .evaluation.methods import METHODS, NETWORKS, is_kept, network, simple
-from .evaluation.protocols import PROTOCOLS, Fold, Material, ablation_folds, folds
-from .evaluation.results import Result, ablation_result, as_json, figures_of, read_results
+from .evaluation.methods import METHODS, NETWORKS, fit_baseline, fit_network, is_cached
+from .evaluation.protocols import PROTOCOLS, EvaluationData, Fold, make_ablation_folds, make_folds
+from .evaluation.results import Result, ablation_result, figure_names, read_results, results_as_json
 from .evaluation.results_figures import draw
 from .evaluation.results_page import page
-from .evaluation.scoring import Estimated, Method, Section
+from .evaluation.scoring import Method, ScoredRecording, Section
 from .experiment import EVALUATION, REPOSITORY, RUNS, Experiment, read_experiment
-from .fit import begin
+from .fit import configure_tensorflow
 
 Step = Callable[[str, str], None]
 """Told of a method and of the fold on which it has been fitted."""
@@ -37,12 +37,12 @@ Step = Callable[[str, str], None]
 app = terminal.application("Score STDR-Net and other methods on what they never saw.")
 
 
-def run(
+def run_protocol(
     protocol: str,
     splits: Sequence[Fold],
     methods: Sequence[str],
     experiment: Experiment,
-    kept: Path,
+    cache: Path,
     step: Step = lambda method, fold: None,
 ) -> list[Section]:
     """Fit every method on every fold, or find it fitted, and estimate what is tested.
@@ -50,25 +50,27 @@ def run(
     Args:
         protocol: what it is called.
         splits: the folds.
-        methods: of `training.methods.METHODS`.
+        methods: of `training.evaluation.methods.METHODS`.
         experiment: how networks are fitted.
-        kept: folder of fitted networks.
+        cache: folder of fitted networks.
         step: told of each method on each fold.
     """
     sections: dict[str, Section] = {}
     for fold in splits:
         section = sections.setdefault(
-            fold.section, Section(protocol, fold.section, fold.data, fold.measured_unit)
+            fold.section, Section(protocol, fold.section, fold.data, fold.has_measured_unit)
         )
         fitted: dict[str, Method] = {}
         for method in methods:
             if method in NETWORKS:
-                fitted[method] = network(method, experiment, fold.teaching, kept)
+                fitted[method] = fit_network(method, experiment, fold.training_parts, cache)
             else:
-                fitted[method] = simple(method, fold.teaching)
+                fitted[method] = fit_baseline(method, fold.training_parts)
             section.parameters[method] = fitted[method].parameters
             step(method, f"{protocol}, {fold.name}")
-        section.tested += [Estimated.of(pair, fitted, fold.measured_unit) for pair in fold.test]
+        section.tested += [
+            ScoredRecording.from_pair(pair, fitted, fold.has_measured_unit) for pair in fold.test
+        ]
     return list(sections.values())
 
 
@@ -77,23 +79,23 @@ def read_ablations(path: Path, experiment: Experiment) -> dict[str, Experiment]:
     table = read_yaml(path, "ablations")
     if not isinstance(table, dict) or not all(isinstance(c, dict) for c in table.values()):
         raise InputError(f"{path}: not a table of names, each with what it changes")
-    changed = {}
+    ablated_experiments = {}
     for name, changes in table.items():
         try:
-            changed[str(name)] = Experiment.model_validate(
-                _merged(experiment.model_dump(), changes)
+            ablated_experiments[str(name)] = Experiment.model_validate(
+                _merge_settings(experiment.model_dump(), changes)
             )
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"])
             raise InputError(f"{path}: {name}: {place}: {first['msg']}") from None
-    return changed
+    return ablated_experiments
 
 
-def _merged(settings: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+def _merge_settings(settings: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """Settings with some of them changed; tables within are merged, not replaced."""
     return settings | {
-        name: _merged(settings[name], value)
+        name: _merge_settings(settings[name], value)
         if isinstance(value, dict) and isinstance(settings.get(name), dict)
         else value
         for name, value in changes.items()
@@ -101,10 +103,10 @@ def _merged(settings: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]
 
 
 @contextmanager
-def _steps(tasks: Sequence[tuple[Fold, str, Experiment]], kept: Path) -> Iterator[Step]:
+def _report_steps(tasks: Sequence[tuple[Fold, str, Experiment]], cache: Path) -> Iterator[Step]:
     """A progress bar over folds and methods, and a line for every network."""
     missing = sum(
-        not is_kept(method, experiment, fold.teaching, kept)
+        not is_cached(method, experiment, fold.training_parts, cache)
         for fold, method, experiment in tasks
         if method in NETWORKS
     )
@@ -117,18 +119,18 @@ def _steps(tasks: Sequence[tuple[Fold, str, Experiment]], kept: Path) -> Iterato
             done += 1
             progress(done, len(tasks))
             if method in NETWORKS:
-                told = f"{done} of {len(tasks)}: {fold}, {METHODS[method]}"
-                terminal.console.print(told, highlight=False, soft_wrap=True)
+                message = f"{done} of {len(tasks)}: {fold}, {METHODS[method]}"
+                terminal.console.print(message, highlight=False, soft_wrap=True)
 
         yield step
 
 
-def _chosen(given: Sequence[str] | None, known: Sequence[str], what: str) -> list[str]:
+def _select_names(requested: Sequence[str] | None, known: Sequence[str], what: str) -> list[str]:
     """What was asked for, in the usual order."""
-    for name in given or ():
+    for name in requested or ():
         if name not in (*known, "all"):
-            raise InputError(f"there is no {what} '{name}'; {nearest(name, known)}")
-    return [name for name in known if not given or "all" in given or name in given]
+            raise InputError(f"there is no {what} '{name}'; {suggest_name(name, known)}")
+    return [name for name in known if not requested or "all" in requested or name in requested]
 
 
 @app.command()
@@ -171,73 +173,94 @@ def main(
     for module in ("spm1d", "dtaidistance"):
         if importlib.util.find_spec(module) is None:
             raise InputError(f"{module} is not installed; install it: pip install -e '.[evaluate]'")
-    chosen = _chosen(protocol, PROTOCOLS, "protocol") if protocol or ablate is None else []
-    asked = _chosen(methods and ["raw", *methods], list(METHODS), "method")
-    scored = {name: asked if methods else _usual(name) for name in chosen}
+    chosen = _select_names(protocol, PROTOCOLS, "protocol") if protocol or ablate is None else []
+    selected_methods = _select_names(methods and ["raw", *methods], list(METHODS), "method")
+    protocol_methods = {
+        name: selected_methods if methods else _default_methods(name) for name in chosen
+    }
     experiment = read_experiment(config)
-    changed = read_ablations(ablate, experiment) if ablate is not None else {}
-    former = read_results(output.with_suffix(".json"))
-    begin()
-    kept = RUNS / "evaluation"
+    ablated_experiments = read_ablations(ablate, experiment) if ablate is not None else {}
+    former_results = read_results(output.with_suffix(".json"))
+    configure_tensorflow()
+    cache = RUNS / "evaluation"
 
-    def material(of: Experiment, people: bool) -> Material:
+    def gather_data(of: Experiment, people: bool) -> EvaluationData:
         people = people or (of.cohort is not None and of.cohort.share > 0.0)
-        return Material(
+        return EvaluationData(
             of,
-            of.recorded(data, config),
-            of.virtual() if people else None,
-            of.other_people() if "virtual" in chosen and of is experiment else None,
+            of.prepare_recorded(data, config),
+            of.prepare_virtual() if people else None,
+            of.prepare_others() if "virtual" in chosen and of is experiment else None,
             data,
         )
 
-    whole = material(experiment, not {"speed", "subject", "virtual"}.isdisjoint(chosen))
-    splits = {name: folds(name, whole, groups) for name in chosen}
-    ablations = {name: (of, ablation_folds(material(of, True))) for name, of in changed.items()}
-    tasks = [(f, m, experiment) for name in chosen for f in splits[name] for m in scored[name]]
-    tasks += [(f, m, of) for of, every in ablations.values() for f in every for m in _ABLATED]
-    with _steps(tasks, kept) as step:
+    evaluation_data = gather_data(
+        experiment, not {"speed", "subject", "virtual"}.isdisjoint(chosen)
+    )
+    splits = {name: make_folds(name, evaluation_data, groups) for name in chosen}
+    ablations = {
+        name: (of, make_ablation_folds(gather_data(of, True)))
+        for name, of in ablated_experiments.items()
+    }
+    tasks = [
+        (f, m, experiment) for name in chosen for f in splits[name] for m in protocol_methods[name]
+    ]
+    tasks += [
+        (f, m, of)
+        for of, ablation_folds in ablations.values()
+        for f in ablation_folds
+        for m in _ABLATION_METHODS
+    ]
+    with _report_steps(tasks, cache) as step:
         results = {
-            name: [Result.of(s) for s in run(name, every, scored[name], experiment, kept, step)]
-            for name, every in splits.items()
+            name: [
+                Result.from_section(s)
+                for s in run_protocol(
+                    name, protocol_folds, protocol_methods[name], experiment, cache, step
+                )
+            ]
+            for name, protocol_folds in splits.items()
         }
         table = {
-            name: ablation_result(run(name, every, _ABLATED, of, kept, step))
-            for name, (of, every) in ablations.items()
+            name: ablation_result(
+                run_protocol(name, ablation_folds, _ABLATION_METHODS, of, cache, step)
+            )
+            for name, (of, ablation_folds) in ablations.items()
         }
     command = shlex.join(["python", "-m", "training.evaluate", *sys.argv[1:]])
     output.parent.mkdir(parents=True, exist_ok=True)
-    ran = {"command": command, "date": date.today().isoformat()}
+    run_facts = {"command": command, "date": date.today().isoformat()}
     of_protocol: dict[str, dict[str, Any]] = {}
     for name, of_sections in results.items():
         figures, own = draw(name, of_sections, output)
-        told = [r.as_json() | {"figures": f} for r, f in zip(of_sections, own, strict=True)]
-        of_protocol[name] = ran | {"figures": figures, "sections": told}
+        sections = [r.as_json() | {"figures": f} for r, f in zip(of_sections, own, strict=True)]
+        of_protocol[name] = run_facts | {"figures": figures, "sections": sections}
         if name == "subject":
             of_protocol[name]["groups"] = groups
-    found = as_json(
-        former["protocols"] | of_protocol,
-        ran | {"rows": table} if table else former["ablations"],
+    results_json = results_as_json(
+        former_results["protocols"] | of_protocol,
+        run_facts | {"rows": table} if table else former_results["ablations"],
     )
-    cards = {name: Card.read(folder / CARD) for name, folder in shipped().items()}
-    text = page(found, experiment, cards)
-    for suffix, content in ((".json", json.dumps(found, indent=1) + "\n"), (".md", text)):
-        with replacing(output.with_suffix(suffix)) as temporary:
+    cards = {name: Card.read(folder / CARD) for name, folder in shipped_refiners().items()}
+    text = page(results_json, experiment, cards)
+    for suffix, content in ((".json", json.dumps(results_json, indent=1) + "\n"), (".md", text)):
+        with replace_file(output.with_suffix(suffix)) as temporary:
             temporary.write_text(content, encoding="utf-8", newline="\n")
-    for name in figures_of(former) - figures_of(found):
+    for name in figure_names(former_results) - figure_names(results_json):
         output.with_name(name).unlink(missing_ok=True)
     if json_only:
-        terminal.print_json(found)
+        terminal.print_json(results_json)
     else:
         terminal.screen.print(f"wrote {output.with_suffix('.md')}", soft_wrap=True, highlight=False)
 
 
-def _usual(protocol: str) -> list[str]:
+def _default_methods(protocol: str) -> list[str]:
     """Methods of a protocol where none is asked for."""
-    return [name for name in METHODS if protocol == "block" or name not in _DEAR]
+    return [name for name in METHODS if protocol == "block" or name not in _SLOW_METHODS]
 
 
-_ABLATED = ("raw", "stdr_net")
-_DEAR = ("temporal_convolution", "transformer")
+_ABLATION_METHODS = ("raw", "stdr_net")
+_SLOW_METHODS = ("temporal_convolution", "transformer")
 
 if __name__ == "__main__":
     terminal.run(app)

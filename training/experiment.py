@@ -22,15 +22,15 @@ from pydantic import (
 from nem2e_tf import cohort
 from nem2e_tf.cli.terminal import progress_bar
 from nem2e_tf.cohort import LIST, Recipe, make_cohort, sample_subject
-from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.files import Trial, alone_in, check_folder, read_trials, read_yaml
+from nem2e_tf.errors import InputError, suggest_name
+from nem2e_tf.files import Trial, check_folder, exclusive_lock, read_trials, read_yaml
 from nem2e_tf.pipeline import Augmentation, Pair, Settings, Shards, prepare
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CONFIGS = REPOSITORY / "training" / "configs"
-ALSO = 0.3
+ADDITIONAL_TASKS_SHARE = 0.3
 """Share of the recorded windows that is of the tasks that teach too."""
-EVALUATION = REPOSITORY / "training" / "evaluation.yaml"
+EVALUATION = REPOSITORY / "training" / "evaluation" / "evaluation.yaml"
 """How networks are fitted to be compared, and on whom."""
 RUNS = REPOSITORY / "runs"
 """What training keeps between runs: simulations, checkpoints, logs."""
@@ -71,7 +71,7 @@ class Blocks(BaseModel):
     test: tuple[Share, Share]
 
     @model_validator(mode="after")
-    def _apart(self) -> "Blocks":
+    def _check_order(self) -> "Blocks":
         edges = [*self.fit, *self.test]
         if edges != sorted(edges) or any(a >= b for a, b in (self.fit, self.test)):
             raise ValueError("fit and test must follow in this order without overlap")
@@ -98,7 +98,7 @@ class VirtualPeople(BaseModel):
     held_out: NonNegativeInt = 0
 
     @model_validator(mode="after")
-    def _some_teach(self) -> "VirtualPeople":
+    def _check_held_out(self) -> "VirtualPeople":
         if self.held_out >= self.subjects:
             raise ValueError("all people are held out")
         return self
@@ -111,11 +111,11 @@ class Experiment(BaseModel):
         name: of the refiner.
         summary: what the refiner is for, and its limits; goes onto its card.
         unit: what an envelope of 1 means; goes onto its card.
-        trials: list of recorded trials, a CSV beside this file's folder.
+        trials: the list of recorded trials, a CSV; its path is relative to the experiment's file.
         tasks: the trials of that list to use; what the refiner is for.
         also: tasks that teach too, in a smaller part. Two tasks tell more of how people differ.
         models: how many other models of the leg the recorded trials are simulated with too, for
-            teaching; see `nem2e_tf.simulation.altered`.
+            teaching; see `nem2e_tf.simulation.model_variants`.
         cohort: virtual people who teach too, or None.
         others: virtual people who teach in an evaluation's `virtual`, and are never tested.
         blocks: see `Blocks`.
@@ -160,7 +160,7 @@ class Experiment(BaseModel):
     network: dict[str, Any] = {}
     augmentation: Augmentation | None = None
 
-    def recorded(self, data: Path | None, config: Path, models: int = 0) -> Shards:
+    def prepare_recorded(self, data: Path | None, config: Path, models: int = 0) -> Shards:
         """Simulate the recorded trials and pair them with their EMG, or find that done.
 
         Args:
@@ -172,82 +172,85 @@ class Experiment(BaseModel):
             InputError: there is no such trial, or one of them cannot be prepared.
         """
         trials = read_trials(config.parent / self.trials, data or data_folder())
-        for task in self.taught:
+        for task in self.training_tasks:
             if task not in (known := [trial.task for trial in trials]):
                 raise InputError(
-                    f"{config}: no trial with the task '{task}'; {nearest(task, known)}"
+                    f"{config}: no trial with the task '{task}'; {suggest_name(task, known)}"
                 )
-        chosen = [trial for trial in trials if trial.task in self.taught]
-        shards = [_prepared(chosen, "recorded trials", model) for model in range(models + 1)]
-        return replace(shards[0], chosen=tuple(shard for one in shards for shard in one.chosen))
+        chosen = [trial for trial in trials if trial.task in self.training_tasks]
+        shards = [_prepare_trials(chosen, "recorded trials", model) for model in range(models + 1)]
+        return replace(shards[0], selected=tuple(shard for one in shards for shard in one.selected))
 
-    def virtual(self) -> Shards | None:
+    def prepare_virtual(self) -> Shards | None:
         """Make the virtual people that teach and prepare their trials, or find that done."""
-        return _people(self.cohort, lambda number, last: number <= last, self.taught)
+        return _select_people(self.cohort, lambda number, last: number <= last, self.training_tasks)
 
-    def other_people(self) -> Shards | None:
+    def prepare_others(self) -> Shards | None:
         """The virtual people who teach and are never tested, made and prepared or found."""
-        return _people(self.others, lambda number, last: number <= last, self.taught)
+        return _select_people(self.others, lambda number, last: number <= last, self.training_tasks)
 
-    def held_out(self) -> Shards | None:
+    def prepare_held_out(self) -> Shards | None:
         """The virtual people that do not teach."""
-        return _people(self.cohort, lambda number, last: number > last, self.tasks)
+        return _select_people(self.cohort, lambda number, last: number > last, self.tasks)
 
-    def teaching(self, recorded: Shards, virtual: Shards | None) -> list[Part]:
+    def training_parts(self, recorded: Shards, virtual: Shards | None) -> list[Part]:
         """What the shipped refiner is fitted on."""
         share = 1.0 - self.cohort.share if virtual is not None and self.cohort else 1.0
         parts = []
-        for tasks, weight in ((self.tasks, 1.0 - ALSO if self.also else 1.0), (self.also, ALSO)):
-            if (some := _of(recorded, tasks)).chosen:
-                parts.append(Part(some, self.blocks.fit, share * weight))
+        for tasks, weight in (
+            (self.tasks, 1.0 - ADDITIONAL_TASKS_SHARE if self.also else 1.0),
+            (self.also, ADDITIONAL_TASKS_SHARE),
+        ):
+            if (task_shards := _select_tasks(recorded, tasks)).selected:
+                parts.append(Part(task_shards, self.blocks.fit, share * weight))
         if virtual is not None:
             parts.append(Part(virtual, weight=1.0 - share))
         return parts
 
     @property
-    def taught(self) -> list[str]:
+    def training_tasks(self) -> list[str]:
         """All tasks that teach."""
         return [*self.tasks, *self.also]
 
 
-def _people(
-    cohort: VirtualPeople | None, among: Callable[[int, int], bool], tasks: Sequence[str]
+def _select_people(
+    cohort: VirtualPeople | None, is_chosen: Callable[[int, int], bool], tasks: Sequence[str]
 ) -> Shards | None:
     if cohort is None:
         return None
     last = cohort.subjects - cohort.held_out
     numbers = range(1, cohort.subjects + 1)
-    chosen = {sample_subject(cohort.seed, n).name for n in numbers if among(n, last)}
-    return virtual_people(cohort.subjects, cohort.seed, cohort.strides).where(
+    chosen = {sample_subject(cohort.seed, n).name for n in numbers if is_chosen(n, last)}
+    return prepare_virtual_people(cohort.subjects, cohort.seed, cohort.strides).where(
         lambda shard: shard.task in tasks and shard.subject in chosen
     )
 
 
-def _of(shards: Shards, tasks: Sequence[str]) -> Shards:
+def _select_tasks(shards: Shards, tasks: Sequence[str]) -> Shards:
     return shards.where(lambda shard: shard.task in tasks)
 
 
-def virtual_people(subjects: int, seed: int, strides: int = 30) -> Shards:
+def prepare_virtual_people(subjects: int, seed: int, strides: int = 30) -> Shards:
     """A cohort's walking and running, made and prepared now or found."""
-    folder = RUNS / f"cohort-{seed}-{subjects}-{strides}-{_code(cohort)}"
-    with alone_in(check_folder(folder)):
+    folder = RUNS / f"cohort-{seed}-{subjects}-{strides}-{_source_digest(cohort)}"
+    with exclusive_lock(check_folder(folder)):
         if not (folder / LIST).exists():
             with progress_bar("making virtual people") as progress:
                 make_cohort(folder, subjects, Recipe(seed, strides=strides), progress=progress)
-    return _prepared(read_trials(folder / LIST, folder), "virtual people's trials")
+    return _prepare_trials(read_trials(folder / LIST, folder), "virtual people's trials")
 
 
-def _prepared(trials: Sequence[Trial], what: str, model: int = 0) -> Shards:
+def _prepare_trials(trials: Sequence[Trial], what: str, model: int = 0) -> Shards:
     settings = Settings.standard(model=model)
     folder = check_folder(RUNS / "shards")
-    with alone_in(folder), progress_bar(f"simulating {what}") as progress:
+    with exclusive_lock(folder), progress_bar(f"simulating {what}") as progress:
         prepared = prepare(trials, folder, settings, progress=progress)
     for trial, fault in prepared.failed.items():
         raise InputError(f"{trial}: {fault}")
     return prepared.shards
 
 
-def _code(package: ModuleType) -> str:
+def _source_digest(package: ModuleType) -> str:
     """A few letters that change with a package's files."""
     content = hashlib.sha256()
     for file in sorted(Path(str(package.__file__)).parent.glob("*.*")):

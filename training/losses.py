@@ -16,18 +16,18 @@ DERIVATIVE = 20.0
 def squared_error_and_correlation(measured: Any, estimated: Any) -> Any:
     """And 1 - r (Pearson), over a window and for each muscle."""
     squared = keras.losses.mean_squared_error(measured, estimated)
-    both = [x - keras.ops.mean(x, axis=1, keepdims=True) for x in (measured, estimated)]
-    length = [keras.ops.sqrt(keras.ops.sum(x * x, axis=1) + keras.config.epsilon()) for x in both]
-    r = keras.ops.sum(both[0] * both[1], axis=1) / (length[0] * length[1])
+    centred = [x - keras.ops.mean(x, axis=1, keepdims=True) for x in (measured, estimated)]
+    norms = [keras.ops.sqrt(keras.ops.sum(x * x, axis=1) + keras.config.epsilon()) for x in centred]
+    r = keras.ops.sum(centred[0] * centred[1], axis=1) / (norms[0] * norms[1])
     return squared + CORRELATION * keras.ops.mean(1.0 - r, axis=-1, keepdims=True)
 
 
 def squared_error_and_derivative(measured: Any, estimated: Any) -> Any:
     """And the squared error of the change from frame to frame; none before the first."""
     squared = keras.losses.mean_squared_error(measured, estimated)
-    change = [keras.ops.diff(x, axis=1) for x in (measured, estimated)]
-    of_change = keras.losses.mean_squared_error(*change)
-    return squared + DERIVATIVE * keras.ops.pad(of_change, [[0, 0], [1, 0]])
+    derivatives = [keras.ops.diff(x, axis=1) for x in (measured, estimated)]
+    derivative_error = keras.losses.mean_squared_error(*derivatives)
+    return squared + DERIVATIVE * keras.ops.pad(derivative_error, [[0, 0], [1, 0]])
 
 
 LOSSES = {

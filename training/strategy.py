@@ -21,9 +21,9 @@ import keras
 import tensorflow as tf
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import replacing
+from nem2e_tf.files import replace_file
 
-Made = TypeVar("Made")
+Result = TypeVar("Result")
 
 SUFFIX = ".weights.h5"
 """Of files of weights, as Keras wants it."""
@@ -65,17 +65,21 @@ def is_chief(strategy: tf.distribute.Strategy | None) -> bool:
     """Whether this process is the one that writes files."""
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return True
-    me = strategy.cluster_resolver
-    return me.task_type == "chief" or (me.task_id == 0 and "chief" not in me.cluster_spec().jobs)
+    resolver = strategy.cluster_resolver
+    return resolver.task_type == "chief" or (
+        resolver.task_id == 0 and "chief" not in resolver.cluster_spec().jobs
+    )
 
 
-def chief_first(strategy: tf.distribute.Strategy | None, make: Callable[[], Made]) -> Made:
+def run_on_chief_first(
+    strategy: tf.distribute.Strategy | None, function: Callable[[], Result]
+) -> Result:
     """Let the chief make files; the others wait, and then find them made."""
-    made = make() if is_chief(strategy) else None
+    result = function() if is_chief(strategy) else None
     if strategy is not None:
         # A sum over all workers waits for each of them.
         strategy.reduce(tf.distribute.ReduceOp.SUM, tf.constant(1.0), axis=None)
-    return make() if made is None else made
+    return function() if result is None else result
 
 
 def split_by_batch(dataset: tf.data.Dataset) -> tf.data.Dataset:
@@ -89,7 +93,7 @@ class Trainer(keras.Model):
     """A model to fit inside a strategy's scope, itself made outside of it."""
 
     @classmethod
-    def of(cls, model: keras.Model) -> "Trainer":
+    def from_model(cls, model: keras.Model) -> "Trainer":
         """The same layers and weights."""
         return cls(model.input, model.output)
 
@@ -118,14 +122,14 @@ class Backup(keras.callbacks.Callback):
         self.folder, self.chief = folder, is_chief(strategy)
         if self.chief:
             folder.mkdir(parents=True, exist_ok=True)
-        self.epochs = max(self._kept(), default=0)
+        self.finished_epochs = max(self._saved_epochs(), default=0)
         """Whole epochs that an interrupted fit has left there."""
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Go on where the last fit stopped."""
-        if self.epochs:
-            self.model.load_weights(self._kept()[self.epochs])
-            self.model._initial_epoch = self.epochs  # as Keras's own callback does
+        if self.finished_epochs:
+            self.model.load_weights(self._saved_epochs()[self.finished_epochs])
+            self.model._initial_epoch = self.finished_epochs  # as Keras's own callback does
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Write, or have a part in it: metrics are read by all workers together or not at all."""
@@ -133,12 +137,12 @@ class Backup(keras.callbacks.Callback):
             with TemporaryDirectory() as unused:
                 self.model.save_weights(Path(unused) / "unused.weights.h5")
             return
-        before = self._kept()
-        with replacing(self.folder / f"{epoch + 1}{SUFFIX}") as temporary:
+        former = self._saved_epochs()
+        with replace_file(self.folder / f"{epoch + 1}{SUFFIX}") as temporary:
             self.model.save_weights(temporary, overwrite=True)
-        for file in before.values():
+        for file in former.values():
             file.unlink()
 
-    def _kept(self) -> dict[int, Path]:
+    def _saved_epochs(self) -> dict[int, Path]:
         files = self.folder.glob(f"[0-9]*{SUFFIX}")
         return {int(file.name.removesuffix(SUFFIX)): file for file in files}

@@ -22,9 +22,9 @@ def list_sets(as_json: Json = False) -> None:
     """The sets that there are."""
     from rich.table import Table
 
-    from nem2e_tf.datasets.registry import registry
+    from nem2e_tf.datasets import read_registry
 
-    known = registry()
+    known = read_registry()
     if as_json:
         terminal.print_json({name: dataset.as_json() for name, dataset in known.items()})
         return
@@ -38,9 +38,9 @@ def list_sets(as_json: Json = False) -> None:
 @app.command()
 def info(name: Name, as_json: Json = False) -> None:
     """What a set holds, under which licence, and how to come by it."""
-    from nem2e_tf.datasets import find
+    from nem2e_tf.datasets import find_dataset
 
-    dataset = find(name)
+    dataset = find_dataset(name)
     if as_json:
         terminal.print_json({"name": name, **dataset.as_json()})
         return
@@ -58,7 +58,7 @@ def info(name: Name, as_json: Json = False) -> None:
         lines = [f"  {file.size / 1e6:6.2f} MB  {file.name}" for file in dataset.files]
         lines += ["checked: every file, by its SHA-256", f"get it: nem2e data fetch {name}"]
     else:
-        first = dataset.recorded[0]
+        first = dataset.recorded_trials[0]
         lines = [
             f"get it: {dataset.log_in}",
             f"then: nem2e data fetch {name} --from FOLDER",
@@ -91,9 +91,9 @@ def fetch(
     What is there already is not fetched again, and a fetch that was cut goes on. Exits with status
     1 if the files of a trial cannot be used.
     """
-    from nem2e_tf.datasets import fetching, find
+    from nem2e_tf.datasets import fetching, find_dataset
 
-    dataset = find(name)
+    dataset = find_dataset(name)
     if dataset.log_in is not None:
         if downloaded is None:
             raise InputError(
@@ -108,7 +108,7 @@ def fetch(
     elif downloaded is not None:
         raise InputError(f"{name}: is fetched, without --from")
     else:
-        folder = (output or fetching.home()) / name
+        folder = (output or fetching.default_folder()) / name
         _ask(dataset, folder, accept)
     fetched = fetching.fetch(dataset, folder, mirror=mirror, stages=terminal.progress_bar)
     terminal.print_warnings(fetched.warnings())
@@ -128,9 +128,9 @@ def fetch(
 
 def _ask(dataset: "Dataset", folder: Path, accept: bool) -> None:
     """Show the licence of what is to be fetched, and go on only if it is accepted."""
-    from nem2e_tf.datasets import lacking
+    from nem2e_tf.datasets import missing_files
 
-    size = sum(file.size for file in lacking(dataset, folder))
+    size = sum(file.size for file in missing_files(dataset, folder))
     if not size:
         return
     for line in (

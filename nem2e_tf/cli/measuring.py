@@ -30,10 +30,12 @@ def emg(
     cutoff: Annotated[float, typer.Option(help="Low-pass of the envelope, Hz.")] = 6.0,
 ) -> None:
     """Make EMG envelopes of raw EMG, normalised once over all trials given."""
-    from nem2e_tf.signals import outputs, session
+    from nem2e_tf.signals import output_paths, process_session
 
-    places = outputs(raw, output, mvc or ())
-    done = session(raw, mvc or (), channels=channel, band=(low, high), cutoff=cutoff, notch=notch)
+    places = output_paths(raw, output, mvc or ())
+    done = process_session(
+        raw, mvc or (), channels=channel, band=(low, high), cutoff=cutoff, notch=notch
+    )
     for sentence in done.faults:
         terminal.console.print(sentence, soft_wrap=True, highlight=False, markup=False)
     for file, frame in done.trials.items():
@@ -77,10 +79,9 @@ def evaluate(
 ) -> None:
     """Score an estimate against measured EMG, muscle by muscle."""
     from nem2e_tf.files import read_storage
-    from nem2e_tf.signals import MuscleMap
-    from nem2e_tf.signals.agreement import agreement
+    from nem2e_tf.signals import MuscleMap, score_agreement
 
-    result = agreement(
+    result = score_agreement(
         read_storage(measured),
         read_storage(estimate),
         None if baseline is None else read_storage(baseline),

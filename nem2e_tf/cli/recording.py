@@ -125,9 +125,9 @@ def estimate(
         check_output(plot, PLOTS, request.files.values())
     if report is not None:
         check_output(report, PAGES, request.files.values())
-    made = (estimation.estimate if alone else partial(estimation.make, output))(
+    made = (estimation.estimate if alone else partial(estimation.estimate_to_folder, output))(
         request,
-        opened=lambda name, runs: load_refiner(name, interval, Runtime(runs)),
+        load_refiner=lambda name, runs: load_refiner(name, interval, Runtime(runs)),
         stages=terminal.progress_bar,
     )
     facts = made.facts
@@ -142,9 +142,9 @@ def estimate(
     scores = {} if facts.scores is None else {"scores": facts.scores.model_dump()}
     written = {"output": output, "plot": plot, "report": report}
     _conclude(
-        facts.verdict, facts.errors(), written, as_json, facts.unlike,
-        model=model, solver=solver, paths=paths, refiner=facts.refiner.name, unlike=facts.unlike,
-        **scores,
+        facts.verdict, facts.marker_error_table(), written, as_json, facts.unfamiliar,
+        model=model, solver=solver, paths=paths, refiner=facts.refiner.name,
+        unlike=facts.unfamiliar, **scores,
     )  # fmt: skip
 
 
@@ -153,10 +153,10 @@ def report(
     output: Annotated[Path, typer.Option("--output", "-o", help="Page to write (.html).")],
 ) -> None:
     """Write a page that says what a trial's result is, and how far to trust it."""
-    from nem2e_tf.report import read, write_report
+    from nem2e_tf.report import read_result, write_report
 
     check_output(output, PAGES)
-    write_report(read(folder), output)
+    write_report(read_result(folder), output)
     terminal.print_lines([f"wrote {output}"])
 
 
@@ -212,7 +212,7 @@ def refine(
     trained = load_refiner(refiner, interval, runtime)
     refined = trained.refine(activity, side)
     bounds = trained.interval(refined) if interval else refined[[]]
-    terminal.print_warnings(trained.unlike(activity, side))
+    terminal.print_warnings(trained.unfamiliar_inputs(activity, side))
     write_frame(refined.join(bounds), output, f"EMG envelopes refined by {trained.card.name}")
     if plot is not None:
         title = f"{simulated.name}, refined by {trained.card.name}"
@@ -255,7 +255,7 @@ def distortion(
 ) -> None:
     """Draw what a refiner does to timing: its attention, and how late each muscle was simulated."""
     from nem2e_tf.files import read_storage
-    from nem2e_tf.refiner.distortion import distortion as find
+    from nem2e_tf.refiner.distortion import measure_distortion as find
     from nem2e_tf.report import plot_distortion
 
     files = [path for path in (simulated, truth) if path is not None]
@@ -263,7 +263,7 @@ def distortion(
     activity, *compared = (read_storage(path) for path in files)
     trained = load_refiner(refiner)
     found = find(trained, activity, side, *compared)
-    terminal.print_warnings(trained.unlike(activity, side))
+    terminal.print_warnings(trained.unfamiliar_inputs(activity, side))
     plot_distortion(found, output, f"{simulated.name}, refined by {trained.card.name}")
     if as_json:
         terminal.print_json({"output": str(output), **found.as_json()})

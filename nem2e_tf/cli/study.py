@@ -9,7 +9,7 @@ from nem2e_tf.cli import terminal
 from nem2e_tf.cli.common import load_refiner, plot_refined, write_frame
 from nem2e_tf.cli.options import Backend, DataFolder, Jobs, Json, PathKind, Paths, RefinerName
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import alone_in, check_folder, new_folder
+from nem2e_tf.files import check_folder, create_folder, exclusive_lock
 
 
 def prepare(
@@ -33,13 +33,16 @@ def prepare(
 
     listed = read_trials(trials, data)
     settings = preparation.Settings.standard(paths)
-    measured = settings.muscles.measured_in(trial.emg for trial in listed if trial.emg)
+    measured = settings.muscles.measured_channels_in(trial.emg for trial in listed if trial.emg)
     if measured:
         absent = [channel for channel in settings.outputs if channel not in measured]
         terminal.print_warnings((), [f"no trial has EMG of {name}: left out" for name in absent])
         settings = replace(settings, outputs=tuple(measured))
     terminal.quiet_tensorflow()
-    with alone_in(check_folder(output)), terminal.progress_bar("preparing trials") as progress:
+    with (
+        exclusive_lock(check_folder(output)),
+        terminal.progress_bar("preparing trials") as progress,
+    ):
         prepared = preparation.prepare(
             listed,
             output,
@@ -94,13 +97,13 @@ def estimate_study(
     card = Card.read(refiner_folder(refiner) / CARD)
     page = "" if report is None else report.name
     same = batch.Settings(refiner, report=page, **settings)
-    with alone_in(check_folder(output)):
+    with exclusive_lock(check_folder(output)):
         with terminal.progress_bar("estimating trials") as progress:
             made = batch.estimate_all(
                 listed, output, same, jobs=jobs, begin=terminal.quiet_tensorflow, progress=progress
             )
         rows = [*made, *refused]
-        summary.write(rows, output, trials.stem, card.name)
+        summary.write_summary(rows, output, trials.stem, card.name)
     failed = [row for row in rows if row.fault]
     for row in failed:
         line = f"failed: {row.subject} {row.trial}: {row.fault}"
@@ -133,10 +136,10 @@ def personalise(
     from nem2e_tf.refiner import save
 
     listed = read_trials(trials, data)
-    with new_folder(output) as whole:
+    with create_folder(output) as whole:
         trained = load_refiner(refiner)
         with terminal.progress_bar("preparing trials") as progress:
-            pairs = personal.record(listed, trained, jobs=jobs, progress=progress)
+            pairs = personal.prepare_pairs(listed, trained, jobs=jobs, progress=progress)
         with terminal.progress_bar("adapting") as progress:
             adapted = personal.personalise(trained, pairs, seed=seed, progress=progress)
         save(adapted, whole)
@@ -157,11 +160,14 @@ def cohort(
     jobs: Jobs = -1,
 ) -> None:
     """Make virtual people who walk and run, with an EMG that has people's causes to differ."""
-    from nem2e_tf.cohort import Recipe, make_cohort, switched_on
+    from nem2e_tf.cohort import Recipe, make_cohort, select_causes
 
-    acting = switched_on(None if only is None else _names(only), _names(without))
-    recipe = Recipe(seed, tuple(_names(tasks)), strides, acting, raw)
-    with alone_in(check_folder(output)), terminal.progress_bar("making virtual people") as progress:
+    active_causes = select_causes(None if only is None else _names(only), _names(without))
+    recipe = Recipe(seed, tuple(_names(tasks)), strides, active_causes, raw)
+    with (
+        exclusive_lock(check_folder(output)),
+        terminal.progress_bar("making virtual people") as progress,
+    ):
         trials = make_cohort(output, subjects, recipe, jobs=jobs, progress=progress)
     terminal.print_lines([f"wrote {trials}"])
 
@@ -173,8 +179,8 @@ def demo(
     refiner: RefinerName = "gait",
 ) -> None:
     """Refine the walk of a virtual person that no refiner has seen. Needs no data."""
-    from nem2e_tf.cohort import demo_walk
-    from nem2e_tf.signals.agreement import agreement
+    from nem2e_tf.cohort import write_demo_walk
+    from nem2e_tf.signals import score_agreement
 
     check_folder(output)
     terminal.screen.print(
@@ -182,14 +188,14 @@ def demo(
         " which the simulation does not know."
     )
     with terminal.progress_bar("simulating") as progress:
-        simulated, measured, written = demo_walk(output, progress)
+        simulated, measured, written = write_demo_walk(output, progress)
     trained = load_refiner(refiner)
     refined = trained.refine(simulated)
     what = f"synthetic walk, refined by {trained.card.name}"
     write_frame(refined, output / "emg.sto", f"EMG envelopes of a {what}")
     plot_refined(simulated, refined, output / "emg.png", what.capitalize(), measured)
     terminal.print_lines(f"wrote {path}" for path in [output / "emg.png", *written])
-    terminal.screen.print(agreement(measured, refined, simulated).as_rich())
+    terminal.screen.print(score_agreement(measured, refined, simulated).as_rich())
 
 
 def _names(listed: str) -> list[str]:

@@ -3,13 +3,13 @@
 Nothing here loads OpenSim until a leg is built.
 """
 
-from nem2e_tf.cohort.causes import causes, switched_on
+from nem2e_tf.cohort.causes import read_causes, select_causes
 from nem2e_tf.cohort.cycles import SPEEDS, typical_cycle
-from nem2e_tf.cohort.demo import SEED, demo_walk
-from nem2e_tf.cohort.gait import walking, walking_cycle
+from nem2e_tf.cohort.demo import SEED, write_demo_walk
+from nem2e_tf.cohort.gait import synthetic_walking, walking_cycle
+from nem2e_tf.cohort.generation import LIST, Recipe, make_cohort, write_trial
 from nem2e_tf.cohort.leg import build_leg
-from nem2e_tf.cohort.making import LIST, Recipe, make_cohort, write_trial
-from nem2e_tf.cohort.session import session, write_leg
+from nem2e_tf.cohort.session import record_session, write_leg
 from nem2e_tf.cohort.subject import sample_subject
 from nem2e_tf.cohort.surface import ELECTRODES
 
@@ -20,15 +20,15 @@ __all__ = [
     "SPEEDS",
     "Recipe",
     "build_leg",
-    "causes",
-    "demo_walk",
     "make_cohort",
+    "read_causes",
+    "record_session",
     "sample_subject",
-    "session",
-    "switched_on",
+    "select_causes",
+    "synthetic_walking",
     "typical_cycle",
-    "walking",
     "walking_cycle",
+    "write_demo_walk",
     "write_leg",
     "write_trial",
 ]

@@ -14,7 +14,7 @@ import numpy as np
 import yaml
 
 from nem2e_tf.cohort.subject import Subject
-from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.errors import InputError, suggest_name
 
 
 @dataclass(frozen=True)
@@ -24,29 +24,29 @@ class Parameter:
     Args:
         low: end of its range.
         high: end of its range.
-        normal: whether it is normally distributed between, with two standard deviations to either
-            end, rather than evenly.
+        is_normal: whether the distribution is normal, with two standard deviations from the mean
+            to either end, rather than uniform.
         neutral: its value where the cause is switched off.
-        each: what has one of its own: `person`, `muscle`, `joint`, `electrode` or `pair`.
+        scope: what has one of its own: `person`, `muscle`, `joint`, `electrode` or `pair`.
         unit: of the number, or empty.
         source: of the range.
     """
 
     low: float
     high: float
-    normal: bool
+    is_normal: bool
     neutral: float
-    each: str
+    scope: str
     unit: str
     source: str
 
-    def draw(self, chance: np.random.Generator, count: int) -> np.ndarray:
+    def sample(self, rng: np.random.Generator, count: int) -> np.ndarray:
         """Independent values `(count,)`."""
-        if not self.normal:
-            return chance.uniform(self.low, self.high, count)
-        scores = chance.standard_normal(count)
+        if not self.is_normal:
+            return rng.uniform(self.low, self.high, count)
+        scores = rng.standard_normal(count)
         while (outside := np.abs(scores) > 2.0).any():
-            scores[outside] = chance.standard_normal(int(outside.sum()))
+            scores[outside] = rng.standard_normal(int(outside.sum()))
         return (self.low + self.high) / 2.0 + (self.high - self.low) / 4.0 * scores
 
 
@@ -56,17 +56,17 @@ class Cause:
 
     Args:
         name: str.
-        what: in a few words.
+        description: in a few words.
         parameters: by name.
     """
 
     name: str
-    what: str
+    description: str
     parameters: dict[str, Parameter]
 
 
 @cache
-def causes() -> dict[str, Cause]:
+def read_causes() -> dict[str, Cause]:
     """All causes by name, in the order in which they act."""
     table = yaml.safe_load(files(__package__).joinpath("causes.yaml").read_text(encoding="utf-8"))
     return {
@@ -75,22 +75,22 @@ def causes() -> dict[str, Cause]:
             entry["what"],
             {
                 parameter: Parameter(
-                    low=float(given["range"][0]),
-                    high=float(given["range"][1]),
-                    normal="mean" in given,
-                    neutral=float(given["neutral"]),
-                    each=given.get("each", "person"),
-                    unit=given.get("unit", ""),
-                    source=given["source"],
+                    low=float(facts["range"][0]),
+                    high=float(facts["range"][1]),
+                    is_normal="mean" in facts,
+                    neutral=float(facts["neutral"]),
+                    scope=facts.get("each", "person"),
+                    unit=facts.get("unit", ""),
+                    source=facts["source"],
                 )
-                for parameter, given in entry["parameters"].items()
+                for parameter, facts in entry["parameters"].items()
             },
         )
         for name, entry in table.items()
     }
 
 
-def switched_on(only: Iterable[str] | None = None, without: Iterable[str] = ()) -> frozenset[str]:
+def select_causes(only: Iterable[str] | None = None, without: Iterable[str] = ()) -> frozenset[str]:
     """Names of the causes that act.
 
     Args:
@@ -100,17 +100,21 @@ def switched_on(only: Iterable[str] | None = None, without: Iterable[str] = ()) 
     Raises:
         InputError: there is no such cause.
     """
-    known = list(causes())
+    known = list(read_causes())
     chosen = known if only is None else list(only)
     left_out = list(without)
     for name in (*chosen, *left_out):
         if name not in known:
-            raise InputError(f"there is no cause '{name}'; {nearest(name, known)}")
+            raise InputError(f"there is no cause '{name}'; {suggest_name(name, known)}")
     return frozenset(chosen) - frozenset(left_out)
 
 
-def draw(
-    subject: Subject, acting: frozenset[str], cause: str, parameter: str, names: Iterable[str]
+def sample_parameter(
+    subject: Subject,
+    active_causes: frozenset[str],
+    cause: str,
+    parameter: str,
+    names: Iterable[str],
 ) -> np.ndarray:
     """One person's values of a parameter.
 
@@ -118,7 +122,7 @@ def draw(
 
     Args:
         subject: Subject.
-        acting: names of the causes that act.
+        active_causes: names of the causes that act.
         cause: name.
         parameter: name.
         names: of the muscles, joints, electrodes or pairs that have one each; `[""]` for one.
@@ -126,7 +130,9 @@ def draw(
     Returns:
         `(names,)`.
     """
-    found = causes()[cause].parameters[parameter]
-    if cause not in acting:
-        return np.array([found.neutral for _ in names])
-    return np.array([found.draw(subject.chance(cause, parameter, name), 1)[0] for name in names])
+    definition = read_causes()[cause].parameters[parameter]
+    if cause not in active_causes:
+        return np.array([definition.neutral for _ in names])
+    return np.array(
+        [definition.sample(subject.rng(cause, parameter, name), 1)[0] for name in names]
+    )

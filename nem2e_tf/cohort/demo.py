@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from nem2e_tf.cohort.causes import switched_on
-from nem2e_tf.cohort.making import write_hidden, write_trial
-from nem2e_tf.cohort.session import session, write_leg
+from nem2e_tf.cohort.causes import select_causes
+from nem2e_tf.cohort.generation import write_hidden_parameters, write_trial
+from nem2e_tf.cohort.session import record_session, write_leg
 from nem2e_tf.cohort.subject import sample_subject
 from nem2e_tf.files import read_storage, write_storage
 from nem2e_tf.simulation import Progress, simulate_files
@@ -17,7 +17,7 @@ SEED = 9_000_001
 STRIDES = 5
 
 
-def demo_walk(
+def write_demo_walk(
     folder: Path, progress: Progress | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[Path]]:
     """Write a virtual person and their walk as OpenSim files, and simulate them like a recording.
@@ -33,10 +33,10 @@ def demo_walk(
     """
     subject = sample_subject(SEED, 1)
     leg = write_leg(subject, folder / "leg.osim")
-    done = session(subject, ("walking",), STRIDES, switched_on(), leg)
-    start, end = write_trial(done, "walking", folder, raw=False)
+    session = record_session(subject, ("walking",), STRIDES, select_causes(), leg)
+    start, end = write_trial(session, "walking", folder, raw=False)
     (folder / "emg.sto").replace(folder / "measured.sto")
-    write_hidden(done, folder / "physiology.json")
+    write_hidden_parameters(session, folder / "physiology.json")
     simulated = simulate_files(
         leg,
         folder / "motion.mot",

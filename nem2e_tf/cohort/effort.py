@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from nem2e_tf.simulation import MOST_ACTIVATION, RESERVE
+from nem2e_tf.simulation import MAX_ACTIVATION, RESERVE
 
-_MOST_STEPS = 200
+_MAXIMUM_STEPS = 200
 _TOLERANCE = 1e-6
 """N m, of the largest moment and one more, to which a frame's moments are met."""
 
@@ -46,43 +46,63 @@ def share_moments(
     multiplier = np.zeros_like(moments)
     activation = np.zeros_like(floor)
     tolerance = _TOLERANCE * (1.0 + np.abs(moments).max(axis=1))
-    left = np.arange(len(moments))
-    for _ in range(_MOST_STEPS):
-        act, wanted, at, least = effect[left], moments[left], multiplier[left], floor[left]
-        given, slope = _response(act, at, least, weights, exponent)
-        excess = _excess(act, wanted, at, given)
-        activation[left] = given
-        unmet = np.abs(excess).max(axis=1) > tolerance[left]
-        left = left[unmet]
-        if not len(left):
+    remaining = np.arange(len(moments))
+    for _ in range(_MAXIMUM_STEPS):
+        effects, target, multipliers, floors = (
+            effect[remaining],
+            moments[remaining],
+            multiplier[remaining],
+            floor[remaining],
+        )
+        response, slope = _activation_response(effects, multipliers, floors, weights, exponent)
+        residual = _moment_residual(effects, target, multipliers, response)
+        activation[remaining] = response
+        unconverged = np.abs(residual).max(axis=1) > tolerance[remaining]
+        remaining = remaining[unconverged]
+        if not len(remaining):
             return activation
-        act, wanted, at, least = act[unmet], wanted[unmet], at[unmet], least[unmet]
-        matrix = (act * slope[unmet][:, None, :]) @ act.mT + RESERVE**2 * np.eye(coordinates)
-        step = -np.linalg.solve(matrix, excess[unmet][..., None])[..., 0]
+        effects, target, multipliers, floors = (
+            effects[unconverged],
+            target[unconverged],
+            multipliers[unconverged],
+            floors[unconverged],
+        )
+        matrix = (effects * slope[unconverged][:, None, :]) @ effects.mT + RESERVE**2 * np.eye(
+            coordinates
+        )
+        step = -np.linalg.solve(matrix, residual[unconverged][..., None])[..., 0]
         # The dual is convex: a step that still climbs at its end has gone beyond the lowest place.
-        length = np.ones((len(left), 1))
-        slack = 1e-6 * np.abs((excess[unmet] * step).sum(axis=1))
+        length = np.ones((len(remaining), 1))
+        slack = 1e-6 * np.abs((residual[unconverged] * step).sum(axis=1))
         for _ in range(40):
-            there = at + length * step
-            given, _ = _response(act, there, least, weights, exponent)
-            beyond = (_excess(act, wanted, there, given) * step).sum(axis=1) > slack
-            if not beyond.any():
+            trial = multipliers + length * step
+            response, _ = _activation_response(effects, trial, floors, weights, exponent)
+            overshoots = (_moment_residual(effects, target, trial, response) * step).sum(
+                axis=1
+            ) > slack
+            if not overshoots.any():
                 break
-            length[beyond] *= 0.5
-        multiplier[left] = at + length * step
-    raise ValueError(f"no sharing of the moments found in frame {int(left[0])}")
+            length[overshoots] *= 0.5
+        multiplier[remaining] = multipliers + length * step
+    raise ValueError(f"no sharing of the moments found in frame {int(remaining[0])}")
 
 
-def _response(
-    act: np.ndarray, at: np.ndarray, floor: np.ndarray, weights: np.ndarray, exponent: float
+def _activation_response(
+    effects: np.ndarray,
+    multipliers: np.ndarray,
+    floor: np.ndarray,
+    weights: np.ndarray,
+    exponent: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Activations `(frames, muscles)` at the multipliers, and their slope by `Eᵀ λ`."""
-    drive = np.maximum(np.einsum("fcm,fc->fm", act, at) / weights, 1e-300)
+    drive = np.maximum(np.einsum("fcm,fc->fm", effects, multipliers) / weights, 1e-300)
     free = drive ** (1.0 / (exponent - 1.0))
-    given = np.clip(free, floor, MOST_ACTIVATION)
-    inside = (free > floor) & (free < MOST_ACTIVATION)
-    return given, np.where(inside, free / ((exponent - 1.0) * drive * weights), 0.0)
+    response = np.clip(free, floor, MAX_ACTIVATION)
+    inside = (free > floor) & (free < MAX_ACTIVATION)
+    return response, np.where(inside, free / ((exponent - 1.0) * drive * weights), 0.0)
 
 
-def _excess(act: np.ndarray, wanted: np.ndarray, at: np.ndarray, given: np.ndarray) -> np.ndarray:
-    return np.einsum("fcm,fm->fc", act, given) + RESERVE**2 * at - wanted
+def _moment_residual(
+    effects: np.ndarray, target: np.ndarray, multipliers: np.ndarray, response: np.ndarray
+) -> np.ndarray:
+    return np.einsum("fcm,fm->fc", effects, response) + RESERVE**2 * multipliers - target

@@ -31,20 +31,22 @@ def excitation(activation: pd.DataFrame, physiology: Physiology) -> pd.DataFrame
     drive = values
     if physiology.rise > 0.0 or physiology.fall > 0.0:
         rate = np.gradient(values, time, axis=0)
-        pace = 0.5 + 1.5 * values
-        constant = np.where(rate > 0.0, physiology.rise * pace, physiology.fall / pace)
+        rate_factor = 0.5 + 1.5 * values
+        constant = np.where(
+            rate > 0.0, physiology.rise * rate_factor, physiology.fall / rate_factor
+        )
         drive = np.clip(values + constant * rate, 0.0, 1.0)
-    early = np.stack(
+    advanced = np.stack(
         [
             np.interp(time + delay, time, column)
             for delay, column in zip(physiology.delay, drive.T, strict=True)
         ],
         axis=1,
     )
-    return pd.DataFrame(early, index=activation.index, columns=activation.columns)
+    return pd.DataFrame(advanced, index=activation.index, columns=activation.columns)
 
 
-def unsteady(
+def vary_between_strides(
     drive: pd.DataFrame, strides: Strides, subject: Subject, task: str, physiology: Physiology
 ) -> pd.DataFrame:
     """Excitation whose size varies from stride to stride, each muscle's by itself.
@@ -60,7 +62,7 @@ def unsteady(
     time = drive.index.to_numpy()
     varied = {}
     for muscle, size in zip(drive.columns, physiology.unsteadiness, strict=True):
-        score = subject.chance("unsteadiness", task, str(muscle)).standard_normal(len(middle))
+        score = subject.rng("unsteadiness", task, str(muscle)).standard_normal(len(middle))
         # With a mean of one, whatever the size.
         factor = np.exp(size * score - 0.5 * size**2)
         smooth = PchipInterpolator(middle, factor)(np.clip(time, middle[0], middle[-1]))
@@ -68,7 +70,7 @@ def unsteady(
     return pd.DataFrame(varied, index=drive.index)
 
 
-def amplitude(drive: pd.DataFrame, physiology: Physiology) -> pd.DataFrame:
+def emg_amplitude(drive: pd.DataFrame, physiology: Physiology) -> pd.DataFrame:
     """Relative EMG amplitude of an excitation, 0-1.
 
     Excitation `u` and amplitude `e` are related by u = (exp(A e) - 1) / (exp(A) - 1), with the

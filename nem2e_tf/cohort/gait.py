@@ -17,7 +17,7 @@ _FREE_SPEED = 0.429
 """Dimensionless, of `walking.csv`."""
 
 
-def _cycle() -> pd.DataFrame:
+def _free_speed_cycle() -> pd.DataFrame:
     # The transverse hip moment is of other people than the rest of the table.
     columns = [name for name in COLUMNS if name != f"hip_rotation_r{MOMENT}"]
     table = walking_table()[columns]
@@ -37,10 +37,10 @@ def walking_cycle() -> pd.DataFrame:
     Source: Schwartz, Rozumalski, Trost (2008), J Biomech 41:1639-1650, free speed. The subjects
     were children; their plantar flexor moment, 1.2 N m/kg, is at the low end of that of adults.
     """
-    return _cycle().copy()
+    return _free_speed_cycle().copy()
 
 
-def walking(
+def synthetic_walking(
     duration: float = 6.0,
     mass: float = 75.0,
     stride_time: float = 1.1,
@@ -78,7 +78,7 @@ def walking(
     if intervals < 1:
         raise ValueError(f"duration {duration} s is shorter than one sample at {rate} Hz")
 
-    cycle = _cycle()
+    cycle = _free_speed_cycle()
     time = pd.Index(np.arange(intervals + 1) / rate, name="time")
     spline = CubicSpline(cycle.index.to_numpy(), cycle.to_numpy(), bc_type="periodic")
     phase = 100.0 * np.mod(time.to_numpy() / stride_time, 1.0)

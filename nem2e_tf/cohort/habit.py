@@ -28,8 +28,8 @@ def habitual_activity(task: str, muscles: Sequence[str], phases: np.ndarray) -> 
         for onset, peak, offset, size in table[task].get(muscle.removesuffix("_r"), ()):
             since = np.mod(phases[:, i] - onset / 100.0, 1.0) * 100.0
             rise, fall = peak - onset, offset - peak
-            way = np.where(since < rise, since / rise, 1.0 + (since - rise) / fall)
-            activity[:, i] += size * 0.5 * (1.0 - np.cos(np.pi * np.minimum(way, 2.0)))
+            burst_phase = np.where(since < rise, since / rise, 1.0 + (since - rise) / fall)
+            activity[:, i] += size * 0.5 * (1.0 - np.cos(np.pi * np.minimum(burst_phase, 2.0)))
     return activity * table["strength"][task]
 
 

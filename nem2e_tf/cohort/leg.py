@@ -83,11 +83,11 @@ def build_leg(
     model = opensim.Model()
     model.setName("leg")
     for name, segment in table["segments"].items():
-        model.addBody(_body(name, segment, lengths[name], masses))
+        model.addBody(_make_body(name, segment, lengths[name], masses))
     bodies = model.getBodySet()
     model.addJoint(opensim.WeldJoint("ground_pelvis", model.getGround(), bodies.get("pelvis")))
     for name, joint in table["joints"].items():
-        model.addJoint(_joint(name, joint, bodies, lengths))
+        model.addJoint(_make_joint(name, joint, bodies, lengths))
     # A joint makes its coordinates when the model is finalised, and path points refer to them.
     model.finalizeFromProperties()
     for joint in table["joints"].values():
@@ -97,18 +97,18 @@ def build_leg(
             model.updCoordinateSet().get(name).setRangeMax(highest)
     force = strength * masses**_STRENGTH_EXPONENT
     for name, muscle in table["muscles"].items():
-        built = _muscle(name, muscle, table["quadriceps_knots"], model, lengths)
-        built.setMaxIsometricForce(muscle["force"] * force)
-        built.setOptimalFiberLength(muscle["fibre_length"] * average)
-        built.setTendonSlackLength(muscle["slack_length"] * average)
-        model.addForce(built)
+        made_muscle = _make_muscle(name, muscle, table["quadriceps_knots"], model, lengths)
+        made_muscle.setMaxIsometricForce(muscle["force"] * force)
+        made_muscle.setOptimalFiberLength(muscle["fibre_length"] * average)
+        made_muscle.setTendonSlackLength(muscle["slack_length"] * average)
+        model.addForce(made_muscle)
     model.finalizeConnections()
     if any(value != 1.0 for value in proportions.values()):
         for name, length in _upright_lengths(model).items():
             stretch = length / (average * _average_lengths()[name])
-            own = model.getMuscles().get(name)
-            own.setOptimalFiberLength(own.getOptimalFiberLength() * stretch)
-            own.setTendonSlackLength(own.getTendonSlackLength() * stretch)
+            scaled_muscle = model.getMuscles().get(name)
+            scaled_muscle.setOptimalFiberLength(scaled_muscle.getOptimalFiberLength() * stretch)
+            scaled_muscle.setTendonSlackLength(scaled_muscle.getTendonSlackLength() * stretch)
         model.finalizeConnections()
     return model
 
@@ -117,8 +117,8 @@ def _upright_lengths(model: opensim.Model) -> dict[str, float]:
     """Muscle-tendon lengths in metres in the default pose, by muscle."""
     state = model.initSystem()
     muscles = model.getMuscles()
-    every = [muscles.get(index) for index in range(muscles.getSize())]
-    return {muscle.getName(): float(muscle.getLength(state)) for muscle in every}
+    all_muscles = [muscles.get(index) for index in range(muscles.getSize())]
+    return {muscle.getName(): float(muscle.getLength(state)) for muscle in all_muscles}
 
 
 @cache
@@ -128,14 +128,14 @@ def _average_lengths() -> dict[str, float]:
     return _upright_lengths(build_leg(table["mass"], table["height"]))
 
 
-def _vector(numbers: Sequence[float], scale: float = 1.0) -> opensim.Vec3:
+def _make_vector(numbers: Sequence[float], scale: float = 1.0) -> opensim.Vec3:
     import opensim
 
     x, y, z = (float(number) * scale for number in numbers)
     return opensim.Vec3(x, y, z)
 
 
-def _spline(x: Sequence[float], y: Sequence[float], scale: float) -> opensim.SimmSpline:
+def _make_spline(x: Sequence[float], y: Sequence[float], scale: float) -> opensim.SimmSpline:
     import opensim
 
     spline = opensim.SimmSpline()
@@ -144,15 +144,17 @@ def _spline(x: Sequence[float], y: Sequence[float], scale: float) -> opensim.Sim
     return spline
 
 
-def _body(name: str, segment: Mapping[str, Any], lengths: float, masses: float) -> opensim.Body:
+def _make_body(
+    name: str, segment: Mapping[str, Any], lengths: float, masses: float
+) -> opensim.Body:
     import opensim
 
     xx, yy, zz = (value * masses * lengths**2 for value in segment["inertia"])
-    centre = _vector(segment["centre"], lengths)
+    centre = _make_vector(segment["centre"], lengths)
     return opensim.Body(name, segment["mass"] * masses, centre, opensim.Inertia(xx, yy, zz))
 
 
-def _joint(
+def _make_joint(
     name: str, joint: Mapping[str, Any], bodies: opensim.BodySet, lengths: Mapping[str, float]
 ) -> opensim.CustomJoint:
     import opensim
@@ -162,9 +164,9 @@ def _joint(
     axes = [coordinate["axis"] for coordinate in coordinates.values()]
     # The axes that no coordinate turns have to complete a basis for the joint to be valid. The
     # functions go in by set_function, which copies: after setFunction Python frees them as well.
-    for index, axis in enumerate(_completed(axes)):
+    for index, axis in enumerate(_complete_axes(axes)):
         rotation = transform.updTransformAxis(index)
-        rotation.setAxis(_vector(axis))
+        rotation.setAxis(_make_vector(axis))
         if index < len(axes):
             rotation.setCoordinateNames(opensim.ArrayStr(list(coordinates)[index], 1))
             rotation.set_function(opensim.LinearFunction(1.0, 0.0))
@@ -172,21 +174,23 @@ def _joint(
         translation = transform.updTransformAxis(3 + "xyz".index(direction))
         (angle,) = coordinates
         translation.setCoordinateNames(opensim.ArrayStr(angle, 1))
-        translation.set_function(_spline(curve["angle"], curve["metres"], lengths[joint["parent"]]))
+        translation.set_function(
+            _make_spline(curve["angle"], curve["metres"], lengths[joint["parent"]])
+        )
 
     return opensim.CustomJoint(
         name,
         bodies.get(joint["parent"]),
-        _vector(joint["in_parent"], lengths[joint["parent"]]),
+        _make_vector(joint["in_parent"], lengths[joint["parent"]]),
         opensim.Vec3(0),
         bodies.get(joint["child"]),
-        _vector(joint["in_child"], lengths[joint["child"]]),
+        _make_vector(joint["in_child"], lengths[joint["child"]]),
         opensim.Vec3(0),
         transform,
     )
 
 
-def _completed(axes: list[list[float]]) -> list[list[float]]:
+def _complete_axes(axes: list[list[float]]) -> list[list[float]]:
     """Three axes: those given, and where one is given two more that are not parallel to it."""
     if len(axes) == 3:
         return axes
@@ -194,7 +198,7 @@ def _completed(axes: list[list[float]]) -> list[list[float]]:
     return [*axes, [0.0, 1.0, 0.0], [z, 0.0, -x]]
 
 
-def _muscle(
+def _make_muscle(
     name: str,
     muscle: Mapping[str, Any],
     knots: Sequence[float],
@@ -203,20 +207,20 @@ def _muscle(
 ) -> opensim.Millard2012EquilibriumMuscle:
     import opensim
 
-    built = opensim.Millard2012EquilibriumMuscle(
+    made_muscle = opensim.Millard2012EquilibriumMuscle(
         name, muscle["force"], muscle["fibre_length"], muscle["slack_length"], muscle["pennation"]
     )
     # OpenSim sets this itself for a muscle with fibre damping, and tells every muscle's user so.
-    built.upd_ActiveForceLengthCurve().setMinValue(0.0)
-    points = built.updGeometryPath().updPathPointSet()
+    made_muscle.upd_ActiveForceLengthCurve().setMinValue(0.0)
+    points = made_muscle.updGeometryPath().updPathPointSet()
     for index, place in enumerate(muscle["path"], start=1):
-        point = _point(place, knots, model, lengths[place["segment"]])
+        point = _make_path_point(place, knots, model, lengths[place["segment"]])
         point.setName(f"{name}-P{index}")
         points.adoptAndAppend(point)
-    return built
+    return made_muscle
 
 
-def _point(
+def _make_path_point(
     place: Mapping[str, Any], knots: Sequence[float], model: opensim.Model, lengths: float
 ) -> opensim.AbstractPathPoint:
     import opensim
@@ -229,18 +233,18 @@ def _point(
         point.setCoordinate(coordinates.get(coordinate))
         point.setRangeMin(lowest)
         point.setRangeMax(highest)
-        point.setLocation(_vector(place["at"], lengths))
+        point.setLocation(_make_vector(place["at"], lengths))
     elif "x" in place:
         knee = coordinates.get("knee_angle_r")
         point = opensim.MovingPathPoint()
         point.setXCoordinate(knee)
         point.setYCoordinate(knee)
         point.setZCoordinate(knee)
-        point.set_x_location(_spline(knots, place["x"], lengths))
-        point.set_y_location(_spline(knots, place["y"], lengths))
+        point.set_x_location(_make_spline(knots, place["x"], lengths))
+        point.set_y_location(_make_spline(knots, place["y"], lengths))
         point.set_z_location(opensim.Constant(place["z"] * lengths))
     else:
         point = opensim.PathPoint()
-        point.setLocation(_vector(place["at"], lengths))
+        point.setLocation(_make_vector(place["at"], lengths))
     point.setParentFrame(model.getBodySet().get(place["segment"]))
     return point

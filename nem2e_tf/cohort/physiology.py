@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nem2e_tf.cohort.causes import draw
+from nem2e_tf.cohort.causes import sample_parameter
 from nem2e_tf.cohort.effort import share_moments
 from nem2e_tf.cohort.habit import habitual_activity
 from nem2e_tf.cohort.strides import Strides
@@ -17,7 +17,7 @@ from nem2e_tf.cohort.subject import Subject
 from nem2e_tf.signals import RATE, low_pass
 from nem2e_tf.simulation import (
     CUTOFF,
-    LEAST_ACTIVATION,
+    MIN_ACTIVATION,
     ForceCurves,
     LegModel,
     MuscleGeometry,
@@ -94,42 +94,42 @@ class Physiology:
 
 
 def sample_physiology(
-    subject: Subject, muscles: Sequence[str], acting: frozenset[str]
+    subject: Subject, muscles: Sequence[str], active_causes: frozenset[str]
 ) -> Physiology:
     """A person's hidden parameters, with those causes that act."""
 
-    def by_muscle(cause: str, parameter: str) -> np.ndarray:
-        return draw(subject, acting, cause, parameter, muscles)
+    def muscle_values(cause: str, parameter: str) -> np.ndarray:
+        return sample_parameter(subject, active_causes, cause, parameter, muscles)
 
-    def one(cause: str, parameter: str) -> float:
-        return float(draw(subject, acting, cause, parameter, [""])[0])
+    def person_value(cause: str, parameter: str) -> float:
+        return float(sample_parameter(subject, active_causes, cause, parameter, [""])[0])
 
-    def by_joint(parameter: str) -> dict[str, float]:
-        values = draw(subject, acting, "co_contraction", parameter, JOINTS)
+    def joint_values(parameter: str) -> dict[str, float]:
+        values = sample_parameter(subject, active_causes, "co_contraction", parameter, JOINTS)
         return dict(zip(JOINTS, values.tolist(), strict=True))
 
-    delay = one("delay", "person") + by_muscle("delay", "muscle")
+    delay = person_value("delay", "person") + muscle_values("delay", "muscle")
     return Physiology(
         muscles=tuple(muscles),
-        fibre_length=by_muscle("fibre_length", "factor"),
-        slack_shift=by_muscle("slack_length", "shift"),
-        strength=by_muscle("strength", "factor"),
-        moment_arm=by_muscle("moment_arm", "factor"),
-        exponent=one("effort", "exponent"),
-        weights=np.exp(by_muscle("effort", "log_weight")),
-        floor=by_joint("floor"),
-        loaded=by_joint("loaded"),
-        floor_by_speed=one("co_contraction", "speed"),
-        rise=one("activation_dynamics", "rise"),
-        fall=one("activation_dynamics", "fall"),
+        fibre_length=muscle_values("fibre_length", "factor"),
+        slack_shift=muscle_values("slack_length", "shift"),
+        strength=muscle_values("strength", "factor"),
+        moment_arm=muscle_values("moment_arm", "factor"),
+        exponent=person_value("effort", "exponent"),
+        weights=np.exp(muscle_values("effort", "log_weight")),
+        floor=joint_values("floor"),
+        loaded=joint_values("loaded"),
+        floor_by_speed=person_value("co_contraction", "speed"),
+        rise=person_value("activation_dynamics", "rise"),
+        fall=person_value("activation_dynamics", "fall"),
         delay=np.maximum(delay, 0.0),
-        unsteadiness=by_muscle("unsteadiness", "size"),
-        weakening=one("fatigue", "weakening"),
-        slowing=one("fatigue", "slowing"),
-        shape=by_muscle("recruitment", "shape"),
-        habit=by_muscle("habit", "size"),
-        habit_shift=by_muscle("habit", "shift"),
-        feels_fast_motion=bool(one("smoothing", "hidden")),
+        unsteadiness=muscle_values("unsteadiness", "size"),
+        weakening=person_value("fatigue", "weakening"),
+        slowing=person_value("fatigue", "slowing"),
+        shape=muscle_values("recruitment", "shape"),
+        habit=muscle_values("habit", "size"),
+        habit_shift=muscle_values("habit", "shift"),
+        feels_fast_motion=bool(person_value("smoothing", "hidden")),
     )
 
 
@@ -152,14 +152,15 @@ def true_activation(
     if not physiology.feels_fast_motion:
         motion, moments = low_pass(motion, CUTOFF, "motion"), low_pass(moments, CUTOFF, "moments")
     torques = moments[[f"{name}_moment" for name in leg.coordinates]].to_numpy()
-    modelled = muscle_geometry(leg, motion)
-    geometry = _true_geometry(leg, motion, modelled, physiology)
-    tired = 1.0 - physiology.weakening * np.linspace(0.0, 1.0, len(motion))
-    effect = geometry.moment_arms * (geometry.capacity * tired[:, None])[:, None, :]
+    model_geometry = muscle_geometry(leg, motion)
+    geometry = _true_geometry(leg, motion, model_geometry, physiology)
+    remaining_force = 1.0 - physiology.weakening * np.linspace(0.0, 1.0, len(motion))
+    effect = geometry.moment_arms * (geometry.capacity * remaining_force[:, None])[:, None, :]
     activation = share_moments(
         effect,
         torques,
-        _floor(leg, torques, physiology, speed) + _habits(leg, strides, physiology, task),
+        _minimum_activation(leg, torques, physiology, speed)
+        + _habitual_activation(leg, strides, physiology, task),
         physiology.weights,
         physiology.exponent,
     )
@@ -167,7 +168,7 @@ def true_activation(
 
 
 def _true_geometry(
-    leg: LegModel, motion: pd.DataFrame, modelled: MuscleGeometry, physiology: Physiology
+    leg: LegModel, motion: pd.DataFrame, model_geometry: MuscleGeometry, physiology: Physiology
 ) -> MuscleGeometry:
     """The muscles as they are: paths stretched about the upright pose by a factor."""
     muscles = leg.model.getMuscles()
@@ -179,12 +180,12 @@ def _true_geometry(
     )
     rest = muscle_geometry(leg, upright).lengths[0]
     speeds = coordinate_speeds(motion[list(leg.coordinates)])
-    rates = -np.einsum("fcm,fc->fm", modelled.moment_arms, speeds)
+    rates = -np.einsum("fcm,fc->fm", model_geometry.moment_arms, speeds)
     factor = physiology.moment_arm
-    lengths = rest + factor * (modelled.lengths - rest)
+    lengths = rest + factor * (model_geometry.lengths - rest)
     own = _true_curves(curves, physiology)
     return MuscleGeometry(
-        lengths, factor * modelled.moment_arms, own.capacity(lengths, factor * rates)
+        lengths, factor * model_geometry.moment_arms, own.capacity(lengths, factor * rates)
     )
 
 
@@ -200,11 +201,13 @@ def _true_curves(curves: ForceCurves, physiology: Physiology) -> ForceCurves:
     )
 
 
-def _floor(leg: LegModel, torques: np.ndarray, physiology: Physiology, speed: float) -> np.ndarray:
+def _minimum_activation(
+    leg: LegModel, torques: np.ndarray, physiology: Physiology, speed: float
+) -> np.ndarray:
     """Least activation `(frames, muscles)`: the mean over the joints that a muscle crosses."""
-    quicker = max(1.0 + physiology.floor_by_speed * (speed - _USUAL_SPEED), 0.0)
+    speed_factor = max(1.0 + physiology.floor_by_speed * (speed - _USUAL_SPEED), 0.0)
     load = np.abs(torques) / np.abs(torques).max(axis=0)
-    by_joint = {
+    activation_by_joint = {
         joint: (
             physiology.floor[joint]
             + physiology.loaded[joint]
@@ -214,14 +217,21 @@ def _floor(leg: LegModel, torques: np.ndarray, physiology: Physiology, speed: fl
     }
     floors = [
         np.mean(
-            [by_joint[j] for j, c in JOINTS.items() if set(c) & set(leg.crossed[muscle])], axis=0
+            [
+                activation_by_joint[j]
+                for j, c in JOINTS.items()
+                if set(c) & set(leg.crossed_coordinates[muscle])
+            ],
+            axis=0,
         )
         for muscle in leg.muscles
     ]
-    return np.clip(np.stack(floors, axis=1) * quicker, LEAST_ACTIVATION, _HIGHEST_FLOOR)
+    return np.clip(np.stack(floors, axis=1) * speed_factor, MIN_ACTIVATION, _HIGHEST_FLOOR)
 
 
-def _habits(leg: LegModel, strides: Strides, physiology: Physiology, task: str) -> np.ndarray:
+def _habitual_activation(
+    leg: LegModel, strides: Strides, physiology: Physiology, task: str
+) -> np.ndarray:
     """Least activation by habit `(frames, muscles)`, as late as muscles are after their EMG."""
     time = strides.motion.index.to_numpy()
     late = physiology.delay + (physiology.rise + physiology.fall) / 2.0

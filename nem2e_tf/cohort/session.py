@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from nem2e_tf.cohort.excitation import amplitude, excitation, unsteady
+from nem2e_tf.cohort.excitation import emg_amplitude, excitation, vary_between_strides
 from nem2e_tf.cohort.leg import build_leg
 from nem2e_tf.cohort.physiology import Physiology, sample_physiology, true_activation
 from nem2e_tf.cohort.strides import Strides, walk_or_run
 from nem2e_tf.cohort.subject import Subject
-from nem2e_tf.cohort.surface import record
-from nem2e_tf.signals import normalised
+from nem2e_tf.cohort.surface import record_emg
+from nem2e_tf.signals import normalise_envelopes
 from nem2e_tf.simulation import LegModel, load_leg
 
 STRENGTH = 1.8
@@ -73,11 +73,11 @@ def write_leg(subject: Subject, path: Path) -> LegModel:
     return load_leg(path, "r")
 
 
-def session(
+def record_session(
     subject: Subject,
     tasks: Sequence[str],
     strides: int,
-    acting: frozenset[str],
+    active_causes: frozenset[str],
     leg: LegModel | None = None,
 ) -> VirtualSession:
     """Let a virtual person walk and run, and record it.
@@ -86,30 +86,35 @@ def session(
         subject: Subject.
         tasks: `walking`, `running` or both.
         strides: of each task.
-        acting: names of the causes that act, from `switched_on`.
+        active_causes: names of the causes that act, from `select_causes`.
         leg: from `write_leg`, or None to make one.
     """
     if leg is None:
         with tempfile.TemporaryDirectory() as folder:
             leg = write_leg(subject, Path(folder) / "leg.osim")
-    physiology = sample_physiology(subject, leg.muscles, acting)
-    done: dict[str, tuple[Strides, pd.DataFrame, pd.DataFrame, pd.DataFrame | None]] = {}
+    physiology = sample_physiology(subject, leg.muscles, active_causes)
+    recorded: dict[str, tuple[Strides, pd.DataFrame, pd.DataFrame, pd.DataFrame | None]] = {}
     envelopes = []
     for task in tasks:
-        moved = walk_or_run(subject, task, strides, acting)
-        activation = true_activation(leg, moved, physiology, subject.speeds[task], task)
+        performed = walk_or_run(subject, task, strides, active_causes)
+        activation = true_activation(leg, performed, physiology, subject.speeds[task], task)
         drive = excitation(activation, physiology)
-        drive = unsteady(drive, moved, subject, task, physiology)
-        emg, raw = record(
-            subject, task, moved, amplitude(drive, physiology), physiology.slowing, acting
+        drive = vary_between_strides(drive, performed, subject, task, physiology)
+        emg, raw = record_emg(
+            subject,
+            task,
+            performed,
+            emg_amplitude(drive, physiology),
+            physiology.slowing,
+            active_causes,
         )
         # Only the strides that count: filters and delays have settled there.
-        envelopes.append(emg.loc[moved.start - 1e-6 : moved.end + 1e-6])
-        done[task] = (moved, activation, drive, raw)
+        envelopes.append(emg.loc[performed.start - 1e-6 : performed.end + 1e-6])
+        recorded[task] = (performed, activation, drive, raw)
     trials = {
-        task: VirtualTrial(task, moved, activation, drive, emg, raw)
-        for (task, (moved, activation, drive, raw)), emg in zip(
-            done.items(), normalised(envelopes), strict=True
+        task: VirtualTrial(task, performed, activation, drive, emg, raw)
+        for (task, (performed, activation, drive, raw)), emg in zip(
+            recorded.items(), normalise_envelopes(envelopes), strict=True
         )
     }
     return VirtualSession(subject, physiology, trials)

@@ -44,7 +44,7 @@ class Subject:
     proportions: Mapping[str, float]
     speeds: Mapping[str, float]
 
-    def chance(self, *purpose: str) -> np.random.Generator:
+    def rng(self, *purpose: str) -> np.random.Generator:
         """A stream of random numbers that depends on cohort, person and purpose alone.
 
         Whatever else is drawn, in whatever order or process, a purpose always gets the same
@@ -67,23 +67,25 @@ def sample_subject(seed: int, number: int) -> Subject:
     if seed < 0 or number < 1:
         raise ValueError(f"seed {seed} is negative or number {number} below 1")
     blank = Subject(f"virtual-{seed:04d}-{number:03d}", seed, number, 75.0, 1.75, {}, {})
-    body = blank.chance("body")
-    height = bounded(body, *_STATURE[str(body.choice(sorted(_STATURE)))])
-    mass = bounded(body, *_BODY_MASS_INDEX) * height**2
+    body = blank.rng("body")
+    height = sample_bounded_normal(body, *_STATURE[str(body.choice(sorted(_STATURE)))])
+    mass = sample_bounded_normal(body, *_BODY_MASS_INDEX) * height**2
     proportions = {
-        name: round(bounded(body, 1.0, _PROPORTION), 4)
+        name: round(sample_bounded_normal(body, 1.0, _PROPORTION), 4)
         for name in ("pelvis", "femur_r", "tibia_r", "calcn_r")
     }
-    speed = blank.chance("speed")
+    speed = blank.rng("speed")
     speeds = {
-        "walking": round(float(np.clip(bounded(speed, *_WALKING), *SPEEDS["walking"])), 3),
+        "walking": round(
+            float(np.clip(sample_bounded_normal(speed, *_WALKING), *SPEEDS["walking"])), 3
+        ),
         "running": round(float(speed.uniform(*SPEEDS["running"])), 3),
     }
     return Subject(blank.name, seed, number, round(mass, 2), round(height, 4), proportions, speeds)
 
 
-def bounded(chance: np.random.Generator, mean: float, deviation: float) -> float:
+def sample_bounded_normal(rng: np.random.Generator, mean: float, deviation: float) -> float:
     """A normal number, drawn anew until it is within two standard deviations."""
-    while abs(score := chance.standard_normal()) > 2.0:
+    while abs(score := rng.standard_normal()) > 2.0:
         pass
     return float(mean + deviation * score)

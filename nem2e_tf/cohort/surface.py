@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from nem2e_tf.cohort.causes import draw
+from nem2e_tf.cohort.causes import sample_parameter
 from nem2e_tf.cohort.strides import Strides
 from nem2e_tf.cohort.subject import Subject
 from nem2e_tf.signals import envelopes, resample
@@ -33,17 +33,17 @@ _ARTEFACT_SPEED = 3.0
 """m/s, for which the size of an artefact is given; it grows with speed."""
 _ARTEFACT_DECAY = 0.05
 """Seconds; De Luca et al. (2010) show artefacts of about a tenth of a second."""
-_PLAIN_CARRIER = 100.0
+_SINE_CARRIER = 100.0
 """Hz of the sine that carries the amplitude where the cause `carrier` is off."""
 
 
-def record(
+def record_emg(
     subject: Subject,
     task: str,
     strides: Strides,
-    relative: pd.DataFrame,
+    amplitude: pd.DataFrame,
     slowing: float,
-    acting: frozenset[str],
+    active_causes: frozenset[str],
 ) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """What nine electrodes record, and its envelopes.
 
@@ -55,64 +55,68 @@ def record(
         subject: Subject.
         task: str.
         strides: what was done.
-        relative: `(frames, muscles)` at 100 Hz, relative EMG amplitude.
+        amplitude: `(frames, muscles)` at 100 Hz, relative EMG amplitude.
         slowing: share of the spectrum's frequencies lost by the end.
-        acting: names of the causes that act.
+        active_causes: names of the causes that act.
 
     Returns:
         Envelopes `(frames, electrodes)` at 100 Hz in mV, and raw EMG `(samples, electrodes)` at
         1000 Hz in mV, or None.
     """
     names = list(ELECTRODES)
-    gain = draw(subject, acting, "electrode", "gain", names)
-    shift = draw(subject, acting, "electrode", "shift", names)
+    gain = sample_parameter(subject, active_causes, "electrode", "gain", names)
+    shift = sample_parameter(subject, active_causes, "electrode", "shift", names)
     shares = {
-        name: draw(
-            subject, acting, "crosstalk", "share", [f"{name} {other}" for other in neighbours]
+        name: sample_parameter(
+            subject,
+            active_causes,
+            "crosstalk",
+            "share",
+            [f"{name} {other}" for other in neighbours],
         )
         for name, (_, neighbours) in ELECTRODES.items()
     }
-    heard = {
-        name: _sliding(strides.motion, joint, float(shift[i])) * float(gain[i])
+    gains = {
+        name: _electrode_gain(strides.motion, joint, float(shift[i])) * float(gain[i])
         for i, (name, (joint, _)) in enumerate(ELECTRODES.items())
     }
-    if not acting & {"carrier", "noise", "artefact"}:
+    if not active_causes & {"carrier", "noise", "artefact"}:
         mixed = {
-            name: heard[name]
+            name: gains[name]
             * np.sqrt(
-                relative[name].to_numpy() ** 2
-                + sum((s * relative[n].to_numpy()) ** 2 for n, s in zip(others, shares[name],
+                amplitude[name].to_numpy() ** 2
+                + sum((s * amplitude[n].to_numpy()) ** 2 for n, s in zip(others, shares[name],
                                                                          strict=True))
             )
             for name, (_, others) in ELECTRODES.items()
         }  # fmt: skip
-        return pd.DataFrame(mixed, index=relative.index), None
+        return pd.DataFrame(mixed, index=amplitude.index), None
 
-    last = float(relative.index[-1])
+    last = float(amplitude.index[-1])
     time = np.arange(round(last * RAW_RATE) + 1) / RAW_RATE
-    fast = resample_linear(relative, time)
+    amplitude_at_raw_rate = resample_linear(amplitude, time)
     signals = {}
-    for muscle in relative.columns:
-        signals[muscle] = fast[muscle].to_numpy() * _carrier(
-            subject, task, str(muscle), time, slowing, acting
+    for muscle in amplitude.columns:
+        signals[muscle] = amplitude_at_raw_rate[muscle].to_numpy() * _carrier_signal(
+            subject, task, str(muscle), time, slowing, active_causes
         )
-    level = draw(subject, acting, "noise", "level", names)
-    size = draw(subject, acting, "artefact", "size", names)
+    level = sample_parameter(subject, active_causes, "noise", "level", names)
+    size = sample_parameter(subject, active_causes, "artefact", "size", names)
     raw = {}
     for i, (name, (_, others)) in enumerate(ELECTRODES.items()):
         signal = signals[name] + sum(
             s * signals[n] for n, s in zip(others, shares[name], strict=True)
         )
-        chance = subject.chance("noise", task, name)
+        rng = subject.rng("noise", task, name)
         raw[name] = (
-            np.interp(time, relative.index.to_numpy(), heard[name]) * signal
-            + level[i] * chance.standard_normal(len(time))
+            np.interp(time, amplitude.index.to_numpy(), gains[name]) * signal
+            + level[i] * rng.standard_normal(len(time))
             + size[i] * subject.speeds[task] / _ARTEFACT_SPEED
-            * _artefacts(subject.chance("artefact", task, name), time, strides.strikes)
+            * _movement_artefacts(subject.rng("artefact", task, name), time, strides.strikes)
         )  # fmt: skip
     recorded = pd.DataFrame(raw, index=pd.Index(time, name="time"))
-    smooth = envelopes(recorded)
-    return resample(smooth, relative.index.to_numpy()).clip(lower=0.0), recorded
+    recorded_envelopes = envelopes(recorded)
+    return resample(recorded_envelopes, amplitude.index.to_numpy()).clip(lower=0.0), recorded
 
 
 def resample_linear(frame: pd.DataFrame, time: np.ndarray) -> pd.DataFrame:
@@ -121,47 +125,52 @@ def resample_linear(frame: pd.DataFrame, time: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(columns, index=pd.Index(time, name="time"))
 
 
-def _sliding(motion: pd.DataFrame, joint: str, shift: float) -> np.ndarray:
+def _electrode_gain(motion: pd.DataFrame, joint: str, shift: float) -> np.ndarray:
     """Gain along a motion whose joint moves the muscle under its electrode: `(frames,)`."""
     angle = motion[joint].to_numpy()
     return np.clip(1.0 + shift * (angle - angle.mean()), 0.2, 1.8)
 
 
-def _carrier(
+def _carrier_signal(
     subject: Subject,
     task: str,
     muscle: str,
     time: np.ndarray,
     slowing: float,
-    acting: frozenset[str],
+    active_causes: frozenset[str],
 ) -> np.ndarray:
     """A signal of unit variance for the amplitude to modulate: `(samples,)`."""
-    chance = subject.chance("carrier", task, muscle)
-    if "carrier" not in acting:
-        return np.sqrt(2.0) * np.sin(2.0 * np.pi * (_PLAIN_CARRIER * time + chance.uniform()))
-    low, high = (float(draw(subject, acting, "carrier", name, [""])[0]) for name in ("low", "high"))
-    fresh = _coloured(chance, len(time), low, high)
+    rng = subject.rng("carrier", task, muscle)
+    if "carrier" not in active_causes:
+        return np.sqrt(2.0) * np.sin(2.0 * np.pi * (_SINE_CARRIER * time + rng.uniform()))
+    low, high = (
+        float(sample_parameter(subject, active_causes, "carrier", name, [""])[0])
+        for name in ("low", "high")
+    )
+    fresh = _coloured_noise(rng, len(time), low, high)
     if slowing == 0.0:
         return fresh
-    tired = _coloured(chance, len(time), low * (1.0 - slowing), high * (1.0 - slowing))
+    tired = _coloured_noise(rng, len(time), low * (1.0 - slowing), high * (1.0 - slowing))
     share = np.linspace(0.0, 1.0, len(time))
     return np.sqrt(1.0 - share) * fresh + np.sqrt(share) * tired
 
 
-def _coloured(chance: np.random.Generator, count: int, low: float, high: float) -> np.ndarray:
+def _coloured_noise(rng: np.random.Generator, count: int, low: float, high: float) -> np.ndarray:
     """Noise with the power spectrum h⁴ f² / ((f² + l²) (f² + h²)²) of Shwedyk et al. (1977)."""
     frequency = np.fft.rfftfreq(count, 1.0 / RAW_RATE)
     power = high**4 * frequency**2 / ((frequency**2 + low**2) * (frequency**2 + high**2) ** 2)
-    noise = np.fft.irfft(np.fft.rfft(chance.standard_normal(count)) * np.sqrt(power), count)
+    noise = np.fft.irfft(np.fft.rfft(rng.standard_normal(count)) * np.sqrt(power), count)
     return noise / noise.std()
 
 
-def _artefacts(chance: np.random.Generator, time: np.ndarray, strikes: np.ndarray) -> np.ndarray:
+def _movement_artefacts(
+    rng: np.random.Generator, time: np.ndarray, strikes: np.ndarray
+) -> np.ndarray:
     """A decaying wave of a size about one after every foot strike: `(samples,)`."""
     wave = np.zeros(len(time))
-    frequency = chance.uniform(6.0, 15.0)
+    frequency = rng.uniform(6.0, 15.0)
     for strike in strikes:
-        size = chance.normal(1.0, 0.3)
+        size = rng.normal(1.0, 0.3)
         since = time - strike
         after = (since >= 0.0) & (since < 8.0 * _ARTEFACT_DECAY)
         wave[after] += (

@@ -11,24 +11,24 @@ from urllib.parse import quote, urljoin
 from nem2e_tf.datasets.registry import Dataset, File
 from nem2e_tf.errors import InputError
 
-PATIENCE = (10.0, 30.0)
+TIMEOUT = (10.0, 30.0)
 """Seconds to wait for a connection, and for the next bytes."""
 
-BLOCK = 1 << 14
+BLOCK_SIZE = 1 << 14
 """Bytes taken at once: what a cut connection loses at most."""
 
 Progress = Callable[[int, int], None]
 log = logging.getLogger(__name__)
 
 
-def lacking(dataset: Dataset, folder: Path) -> list[File]:
+def missing_files(dataset: Dataset, folder: Path) -> list[File]:
     """The files that are not there, or not as they were published."""
     import pooch
 
     return [
         file
         for file in dataset.files
-        if not (path := _place(folder, file)).is_file() or pooch.file_hash(path) != file.sha256
+        if not (path := _file_path(folder, file)).is_file() or pooch.file_hash(path) != file.sha256
     ]
 
 
@@ -57,24 +57,24 @@ def download(
 
     pooch.get_logger().setLevel(logging.WARNING)
     address = f"{(mirror or dataset.address or '').rstrip('/')}/"
-    todo = lacking(dataset, folder)
-    there = dataset.size - sum(file.size for file in todo)
-    for file in todo:
-        place = _place(folder, file)
-        if place.exists():
-            log.info("%s: is not the published file; fetched anew", place)
-        place.parent.mkdir(parents=True, exist_ok=True)
+    missing = missing_files(dataset, folder)
+    present = dataset.size - sum(file.size for file in missing)
+    for file in missing:
+        path = _file_path(folder, file)
+        if path.exists():
+            log.info("%s: is not the published file; fetched anew", path)
+        path.parent.mkdir(parents=True, exist_ok=True)
 
-        def tell(came: int, before: int = there) -> None:
+        def report(received: int, already_present: int = present) -> None:
             if progress is not None:
-                progress((before + came) // 1000, dataset.size // 1000)
+                progress((already_present + received) // 1000, dataset.size // 1000)
 
         url = urljoin(address, quote(file.source))
-        part = place.with_name(f"{place.name}.part")
+        part = path.with_name(f"{path.name}.part")
         try:
             pooch.retrieve(
-                url, f"sha256:{file.sha256}", fname=place.name, path=place.parent,
-                downloader=partial(_fetch, part=part, size=file.size, tell=tell),
+                url, f"sha256:{file.sha256}", fname=path.name, path=path.parent,
+                downloader=partial(_fetch_file, part=part, size=file.size, report=report),
             )  # fmt: skip
         except InputError:
             raise
@@ -83,94 +83,97 @@ def download(
                 f"{url}: is not the published file (its SHA-256 is another); it was removed, run"
                 " the same command again or name a --mirror"
             ) from None
-        there += file.size
-    return len(todo)
+        present += file.size
+    return len(missing)
 
 
-def _place(folder: Path, file: File) -> Path:
+def _file_path(folder: Path, file: File) -> Path:
     """Where a file goes; refused where a link would lead it out of the folder."""
     root = folder.resolve()
-    place = (root / file.name).resolve()
-    if not place.is_relative_to(root):
+    path = (root / file.name).resolve()
+    if not path.is_relative_to(root):
         raise InputError(f"{folder / file.name}: leads out of the folder {folder}")
-    return place
+    return path
 
 
-def _fetch(
-    url: str, output: str, _: Any, *, part: Path, size: int, tell: Callable[[int], None]
+def _fetch_file(
+    url: str, output: str, _: Any, *, part: Path, size: int, report: Callable[[int], None]
 ) -> None:
     """Downloader for pooch: fills `part` up to `size` bytes, then puts it where it is wanted."""
     if part.exists() and part.stat().st_size > size:
         part.unlink()
     if not part.exists() or part.stat().st_size < size:
-        with _answer(url, part.stat().st_size if part.exists() else 0, size) as (start, blocks):
-            came = start
+        with _open_response(url, part.stat().st_size if part.exists() else 0, size) as (
+            start,
+            blocks,
+        ):
+            received = start
             with open(part, "ab" if start else "wb") as file:
                 for block in blocks:
                     file.write(block)
-                    came += len(block)
-                    if came > size:
+                    received += len(block)
+                    if received > size:
                         break
-                    tell(came)
-    came = part.stat().st_size
-    if came > size:
+                    report(received)
+    received = part.stat().st_size
+    if received > size:
         part.unlink()
         raise InputError(f"{url}: has more than the {size} bytes that were published; removed")
-    if came < size:
-        raise _cut(url, came, size)
+    if received < size:
+        raise _connection_error(url, received, size)
     part.replace(output)
 
 
 @contextmanager
-def _answer(url: str, have: int, size: int) -> Iterator[tuple[int, Iterator[bytes]]]:
+def _open_response(url: str, offset: int, size: int) -> Iterator[tuple[int, Iterator[bytes]]]:
     """The first byte that the server sends, and the blocks from there."""
     import requests
 
     headers = {"Accept-Encoding": "identity"}
-    if have:
-        headers["Range"] = f"bytes={have}-"
-    came = have
+    if offset:
+        headers["Range"] = f"bytes={offset}-"
+    received = offset
     try:
         with requests.get(
-            url, headers=headers, stream=True, timeout=PATIENCE, allow_redirects=False
-        ) as answer:
-            start = _first_byte(answer, url, have, size)
+            url, headers=headers, stream=True, timeout=TIMEOUT, allow_redirects=False
+        ) as response:
+            start = _first_byte(response, url, offset, size)
 
             def blocks() -> Iterator[bytes]:
-                nonlocal came
-                came = start
-                for block in answer.iter_content(BLOCK):
-                    came += len(block)
+                nonlocal received
+                received = start
+                for block in response.iter_content(BLOCK_SIZE):
+                    received += len(block)
                     yield block
 
             yield start, blocks()
     except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError):
-        raise _cut(url, came, size) from None
+        raise _connection_error(url, received, size) from None
     except requests.RequestException as error:
         raise InputError(f"{url}: cannot be fetched: {error}") from None
 
 
-def _first_byte(answer: Any, url: str, have: int, size: int) -> int:
-    code = answer.status_code
-    if answer.is_redirect:
+def _first_byte(response: Any, url: str, offset: int, size: int) -> int:
+    code = response.status_code
+    if response.is_redirect:
         raise InputError(
-            f"{url}: the server sends elsewhere, to {answer.headers['Location']}; this is not"
+            f"{url}: the server sends elsewhere, to {response.headers['Location']}; this is not"
             " followed, name a --mirror that has the files"
         )
-    if code == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-        return have
+    if code == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
+        return offset
     if code != 200:
-        raise InputError(f"{url}: the server answers {code} {answer.reason}; name a --mirror")
-    length = answer.headers.get("Content-Length", str(size))
+        raise InputError(f"{url}: the server answers {code} {response.reason}; name a --mirror")
+    length = response.headers.get("Content-Length", str(size))
     if length != str(size):
         raise InputError(f"{url}: has {length} bytes, not the {size} that were published")
     return 0
 
 
-def _cut(url: str, came: int, size: int) -> InputError:
-    if not came:
+def _connection_error(url: str, received: int, size: int) -> InputError:
+    if not received:
         return InputError(f"{url}: no connection; try again, or name a --mirror")
     return InputError(
-        f"{url}: the connection was cut after {came} of {size} bytes; they are kept, run the same"
-        " command again to go on from there"
+        f"{url}: the connection was cut after {received} of {size} bytes; they are kept, run the"
+        " same command again to go on from there"
     )

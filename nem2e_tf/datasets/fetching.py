@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nem2e_tf.datasets.conversion import list_trials
+from nem2e_tf.datasets.conversion import write_trial_list
 from nem2e_tf.datasets.download import download
 from nem2e_tf.datasets.registry import Dataset
 from nem2e_tf.errors import InputError
@@ -14,7 +14,7 @@ from nem2e_tf.simulation import Stages, cache_folder
 
 
 @dataclass(frozen=True)
-class Fetched:
+class FetchResult:
     """What became of a set.
 
     Args:
@@ -41,31 +41,31 @@ class Fetched:
 
     def warnings(self) -> list[str]:
         """What a person should know."""
-        told = [
+        messages = [
             f"{len(trials)} trial{'s' if len(trials) > 1 else ''} left out, no '{pattern}': "
             + ", ".join(trials)
             for pattern, trials in self.missing.items()
         ]
-        told += [f"{trial} left out: {fault}" for trial, fault in self.faults.items()]
+        messages += [f"{trial} left out: {fault}" for trial, fault in self.faults.items()]
         if self.kept:
-            told.append(
+            messages.append(
                 f"{self.trials_csv}: was there and is another; kept, remove it to have it anew"
             )
-        return told
+        return messages
 
     def as_json(self) -> dict[str, Any]:
         """Plain tables and lists."""
         return vars(self) | {"folder": str(self.folder), "trials_csv": str(self.trials_csv)}
 
 
-def home() -> Path:
+def default_folder() -> Path:
     """Where sets go unless a folder is named: `data` in the folder of caches."""
     return cache_folder() / "data"
 
 
 def fetch(
     dataset: Dataset, folder: Path, *, mirror: str | None = None, stages: Stages | None = None
-) -> Fetched:
+) -> FetchResult:
     """Fetch what a folder lacks of a set, and write the list of its trials there.
 
     A set that needs a log-in is only read: the folder is where a person has unpacked it.
@@ -90,8 +90,15 @@ def fetch(
             downloaded = download(dataset, folder, mirror, progress)
     elif not folder.is_dir():
         raise InputError(f"{folder}: no such folder; it is to hold what you downloaded")
-    listed = list_trials(dataset, folder, stages)
-    return Fetched(
-        folder, listed.path, len(listed.rows), len({row["subject"] for row in listed.rows}),
-        downloaded, len(dataset.files) - downloaded, listed.missing, listed.faults, listed.kept,
-    )  # fmt: skip
+    trial_list = write_trial_list(dataset, folder, stages)
+    return FetchResult(
+        folder=folder,
+        trials_csv=trial_list.path,
+        trials=len(trial_list.rows),
+        subjects=len({row["subject"] for row in trial_list.rows}),
+        downloaded=downloaded,
+        found=len(dataset.files) - downloaded,
+        missing=trial_list.missing,
+        faults=trial_list.faults,
+        kept=trial_list.has_own_list,
+    )

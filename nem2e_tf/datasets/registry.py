@@ -7,32 +7,32 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.errors import InputError, suggest_name
 from nem2e_tf.files import TASKS, parse_yaml
 
 
-def _inside(path: str) -> str:
+def _check_relative(path: str) -> str:
     parts = PurePosixPath(path).parts
     if not parts or path.startswith("/") or ".." in parts or any(c in path for c in "\\:\0"):
         raise ValueError("must be a path that stays within the set's folder")
     return path
 
 
-def _task(task: str) -> str:
+def _check_task(task: str) -> str:
     if task not in TASKS:
-        raise ValueError(f"'{task}' is not a task; {nearest(task, TASKS)}")
+        raise ValueError(f"'{task}' is not a task; {suggest_name(task, TASKS)}")
     return task
 
 
-Inside = Annotated[str, AfterValidator(_inside)]
-Task = Annotated[str, AfterValidator(_task)]
+RelativePath = Annotated[str, AfterValidator(_check_relative)]
+Task = Annotated[str, AfterValidator(_check_task)]
 
 
-class _Facts(BaseModel):
+class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class File(_Facts):
+class File(_Entry):
     """A file of a set that is fetched.
 
     Args:
@@ -42,13 +42,13 @@ class File(_Facts):
         sha256: of its content.
     """
 
-    name: Inside
-    source: Inside
+    name: RelativePath
+    source: RelativePath
     size: int = Field(gt=0)
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
 
 
-class Recorded(_Facts):
+class RecordedTrial(_Entry):
     """A trial of a set, or one line for many, by the files that it is in.
 
     Args:
@@ -68,17 +68,17 @@ class Recorded(_Facts):
 
     subject: str = "{subject}"
     task: Task
-    model: Inside
-    motion: Inside
-    loads: Inside | None = None
-    moments: Inside | None = None
-    emg: Inside
+    model: RelativePath
+    motion: RelativePath
+    loads: RelativePath | None = None
+    moments: RelativePath | None = None
+    emg: RelativePath
     start: float | None = None
     end: float | None = None
-    each: dict[Inside, list[Inside]] = {}
+    each: dict[RelativePath, list[RelativePath]] = {}
 
     @model_validator(mode="after")
-    def _whole(self) -> "Recorded":
+    def _check_inputs(self) -> "RecordedTrial":
         if self.moments is None and self.loads is None:
             raise ValueError("a trial needs moments, or loads to work them out from")
         if bool(self.each) != (self.subject == "{subject}"):
@@ -96,13 +96,13 @@ class Recorded(_Facts):
         columns = ("model", "motion", "loads", "moments", "emg")
         return {column: pattern for column in columns if (pattern := getattr(self, column))}
 
-    def expanded(self) -> "list[Recorded]":
+    def expand(self) -> "list[RecordedTrial]":
         """A line for every trial, without braces."""
         if not self.each:
             return [self]
         text = self.model_dump_json(exclude={"each"})
         return [
-            Recorded.model_validate_json(
+            RecordedTrial.model_validate_json(
                 text.replace("{subject}", subject).replace("{trial}", trial)
             )
             for subject, trials in self.each.items()
@@ -110,7 +110,7 @@ class Recorded(_Facts):
         ]
 
 
-class Dataset(_Facts):
+class Dataset(_Entry):
     """A public set of recordings.
 
     Args:
@@ -147,18 +147,18 @@ class Dataset(_Facts):
     channels: dict[str, str] = {}
     loads: dict[str, str] = {}
     raw: bool = False
-    trials: list[Recorded]
+    trials: list[RecordedTrial]
 
     @model_validator(mode="after")
-    def _obtainable(self) -> "Dataset":
+    def _check_origin(self) -> "Dataset":
         if (self.log_in is None) != bool(self.address and self.files):
             raise ValueError("a set needs either an address with files, or how to log in")
         return self
 
     @property
-    def recorded(self) -> list[Recorded]:
+    def recorded_trials(self) -> list[RecordedTrial]:
         """Trial by trial."""
-        return [one for line in self.trials for one in line.expanded()]
+        return [trial for entry in self.trials for trial in entry.expand()]
 
     @property
     def size(self) -> int:
@@ -167,18 +167,18 @@ class Dataset(_Facts):
 
     def as_json(self) -> dict[str, Any]:
         """Plain tables and lists; trials one by one."""
-        trials = [recorded.model_dump(exclude={"each"}) for recorded in self.recorded]
+        trials = [recorded.model_dump(exclude={"each"}) for recorded in self.recorded_trials]
         return self.model_dump() | {"trials": trials, "size": self.size}
 
 
 @cache
-def registry() -> dict[str, Dataset]:
+def read_registry() -> dict[str, Dataset]:
     """All sets that the package knows, by name."""
     table = resources.files("nem2e_tf.datasets") / "datasets.yaml"
-    return parse(table.read_text(encoding="utf-8"), "datasets.yaml")
+    return parse_registry(table.read_text(encoding="utf-8"), "datasets.yaml")
 
 
-def parse(text: str, what: str) -> dict[str, Dataset]:
+def parse_registry(text: str, what: str) -> dict[str, Dataset]:
     """Read a registry from YAML; `InputError` names the first fact that is wrong."""
     sets = {}
     for name, facts in parse_yaml(text, what).items():
@@ -191,9 +191,9 @@ def parse(text: str, what: str) -> dict[str, Dataset]:
     return sets
 
 
-def find(name: str) -> Dataset:
+def find_dataset(name: str) -> Dataset:
     """The set of that name; `InputError` names the nearest one."""
-    known = registry()
+    known = read_registry()
     if name not in known:
-        raise InputError(f"there is no set '{name}'; {nearest(name, known)}")
+        raise InputError(f"there is no set '{name}'; {suggest_name(name, known)}")
     return known[name]

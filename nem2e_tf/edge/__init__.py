@@ -14,21 +14,27 @@ from nem2e_tf.edge.layout import (
     Network,
     Signals,
 )
-from nem2e_tf.edge.litert import Border, LiteRT
-from nem2e_tf.edge.manifest import MANIFEST, Manifest, refiner_folder, sha256, shipped
-from nem2e_tf.edge.refiner import RUNTIMES, EdgeRefiner, load, outside, step_network
-from nem2e_tf.edge.steps import BEYOND, PADDING, StepNetwork
+from nem2e_tf.edge.litert import LiteRT, TensorPort
+from nem2e_tf.edge.manifest import MANIFEST, Manifest, refiner_folder, sha256, shipped_refiners
+from nem2e_tf.edge.refiner import (
+    RUNTIMES,
+    EdgeRefiner,
+    find_invalid_activity,
+    load,
+    load_step_network,
+)
+from nem2e_tf.edge.steps import OUTSIDE_BIAS, PADDING, StepNetwork
 from nem2e_tf.edge.stream import StreamingRefiner
+from nem2e_tf.edge.windows import refine_recording
 
 __all__ = [
-    "BEYOND",
     "LARGEST_RATE",
     "LARGEST_SIZE",
     "LONGEST_WINDOW",
     "MANIFEST",
+    "OUTSIDE_BIAS",
     "PADDING",
     "RUNTIMES",
-    "Border",
     "EdgeRefiner",
     "Layout",
     "LiteRT",
@@ -37,10 +43,15 @@ __all__ = [
     "Signals",
     "StepNetwork",
     "StreamingRefiner",
+    "TensorPort",
+    "find_invalid_activity",
     "load",
-    "outside",
+    "load_step_network",
+    "refine_recording",
     "refiner_folder",
     "sha256",
-    "shipped",
-    "step_network",
+    "shipped_refiners",
 ]
+
+# Former names, kept for one version.
+shipped = shipped_refiners

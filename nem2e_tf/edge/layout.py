@@ -42,8 +42,8 @@ class Layout:
     attention_units: int
 
     @classmethod
-    def of(cls, table: Mapping[str, Any]) -> "Layout":
-        """Of a manifest's plain table; `TypeError` or `ValueError` where it is none."""
+    def from_table(cls, table: Mapping[str, Any]) -> "Layout":
+        """Layout of a manifest's table; `TypeError` or `ValueError` if the table is wrong."""
         layout = cls(**table)
         for name, value in asdict(layout).items():
             if name in ("before", "after") and value is None:
@@ -55,7 +55,7 @@ class Layout:
         return layout
 
     @property
-    def sight(self) -> tuple[int, int]:
+    def attention_window(self) -> tuple[int, int]:
         """`before` and `after`; `InputError` where attention has no bounds."""
         if self.before is None or self.after is None:
             raise InputError("attention to a whole window cannot go step by step; give it a reach")
@@ -101,8 +101,8 @@ class Signals:
     output_maximum: np.ndarray
 
     @classmethod
-    def of(cls, card: Mapping[str, Any]) -> "Signals":
-        """Of a card's plain tables; `KeyError`, `TypeError` or `ValueError` where it is none."""
+    def from_card(cls, card: Mapping[str, Any]) -> "Signals":
+        """Signals of a card's tables; `KeyError`, `TypeError` or `ValueError` if they are wrong."""
         inputs, outputs = (
             tuple(str(name) for name in card[side]) for side in ("inputs", "outputs")
         )

@@ -9,7 +9,7 @@ import numpy as np
 from nem2e_tf.errors import InputError
 
 
-class Border:
+class TensorPort:
     """A tensor at a graph's border: where it is, and how its numbers stand for real ones.
 
     Args:
@@ -20,19 +20,21 @@ class Border:
         zero_point: see `scale`.
     """
 
-    def __init__(self, place: int, dtype: Any, scale: float, zero_point: int) -> None:
-        self.place = place
+    def __init__(self, index: int, dtype: Any, scale: float, zero_point: int) -> None:
+        self.index = index
         self._dtype = np.dtype(dtype)
-        self._integer = scale != 0.0
+        self._is_integer = scale != 0.0
         # Tensors are small, so that calls are what costs: arrays here are the quickest operands.
         self._scale, self._zero_point = (np.array(x, np.float32) for x in (scale, zero_point))
-        if self._integer:
-            held = np.iinfo(self._dtype)
-            self._lowest, self._highest = (np.array(x, np.float32) for x in (held.min, held.max))
+        if self._is_integer:
+            limits = np.iinfo(self._dtype)
+            self._lowest, self._highest = (
+                np.array(x, np.float32) for x in (limits.min, limits.max)
+            )
 
-    def inwards(self, values: np.ndarray) -> np.ndarray:
+    def quantize(self, values: np.ndarray) -> np.ndarray:
         """Real numbers as the graph takes them; what it cannot hold becomes its nearest number."""
-        if not self._integer:
+        if not self._is_integer:
             return values.astype(self._dtype, copy=False)
         numbers = values / self._scale
         np.rint(numbers, out=numbers)
@@ -41,9 +43,9 @@ class Border:
         np.minimum(numbers, self._highest, out=numbers)
         return numbers.astype(self._dtype)
 
-    def outwards(self, numbers: np.ndarray) -> np.ndarray:
+    def dequantize(self, numbers: np.ndarray) -> np.ndarray:
         """Real numbers, float32."""
-        if not self._integer:
+        if not self._is_integer:
             return numbers
         values = numbers.astype(np.float32)
         np.subtract(values, self._zero_point, out=values)
@@ -72,7 +74,7 @@ class LiteRT:
         resolver = (
             OpResolverType.AUTO if xnnpack else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         )
-        self._graphs: dict[str, tuple[Any, dict[str, Border], dict[str, Border]]] = {}
+        self._graphs: dict[str, tuple[Any, dict[str, TensorPort], dict[str, TensorPort]]] = {}
         for graph, file in files.items():
             try:
                 interpreter = Interpreter(
@@ -85,23 +87,23 @@ class LiteRT:
             except (ValueError, RuntimeError) as error:
                 detail = " ".join(str(error).split())[:200]
                 raise InputError(f"{file}: LiteRT refuses this file: {detail}") from None
-            borders = [
+            ports = [
                 {
-                    name: Border(details["index"], details["dtype"], *details["quantization"])
+                    name: TensorPort(details["index"], details["dtype"], *details["quantization"])
                     for name, details in side.items()
                 }
                 for side in (runner.get_input_details(), runner.get_output_details())
             ]
-            self._graphs[graph] = (interpreter, *borders)
+            self._graphs[graph] = (interpreter, *ports)
 
     def __call__(self, graph: str, **tensors: np.ndarray) -> dict[str, np.ndarray]:
         """Run a graph."""
         interpreter, inputs, outputs = self._graphs[graph]
         for name, values in tensors.items():
-            border = inputs[name]
-            interpreter.set_tensor(border.place, border.inwards(values))
+            port = inputs[name]
+            interpreter.set_tensor(port.index, port.quantize(values))
         interpreter.invoke()
         return {
-            name: border.outwards(interpreter.get_tensor(border.place))
-            for name, border in outputs.items()
+            name: port.dequantize(interpreter.get_tensor(port.index))
+            for name, port in outputs.items()
         }

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nem2e_tf.edge.layout import Layout
-from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.errors import InputError, suggest_name
 
 MANIFEST = "exports.json"
 FORMAT = 1
@@ -40,14 +40,14 @@ class Manifest:
                 f" python -m export.all {folder}"
             )
         try:
-            found = json.loads(path.read_bytes())
-            if found["format"] != FORMAT:
+            manifest = json.loads(path.read_bytes())
+            if manifest["format"] != FORMAT:
                 raise InputError(
-                    f"{path}: format {found['format']}, known is {FORMAT}; export again:"
+                    f"{path}: format {manifest['format']}, known is {FORMAT}; export again:"
                     f" python -m export.all {folder}"
                 )
-            forms = {str(name): dict(form) for name, form in found["forms"].items()}
-            return cls(folder, Layout.of(found["network"]), forms)
+            forms = {str(name): dict(form) for name, form in manifest["forms"].items()}
+            return cls(folder, Layout.from_table(manifest["network"]), forms)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             if isinstance(error, InputError):
                 raise
@@ -64,10 +64,11 @@ class Manifest:
             InputError: there is no such form; a file lies outside the folder, is missing, or is
                 not the one that was exported.
         """
-        again = f"python -m export.all {self.folder}"
+        command = f"python -m export.all {self.folder}"
         if form not in self.forms:
             raise InputError(
-                f"{self.folder}: no form '{form}'; {nearest(form, self.forms)}; export it: {again}"
+                f"{self.folder}: no form '{form}'; {suggest_name(form, self.forms)}; export it:"
+                f" {command}"
             )
         try:
             listed = {
@@ -76,27 +77,27 @@ class Manifest:
             }
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             raise InputError(f"{self.folder / MANIFEST}: {form}: no list of files") from None
-        found = {}
+        paths = {}
         for name, (size, digest) in listed.items():
             path = self.folder / name
-            told = " ".join(str(path).split())
+            shown_path = " ".join(str(path).split())
             try:
-                inside = path.resolve().is_relative_to(self.folder.resolve())
-                there = path.is_file()
+                is_inside = path.resolve().is_relative_to(self.folder.resolve())
+                is_present = path.is_file()
             except (OSError, ValueError, RuntimeError):  # a loop of links; no name of a file
-                inside = there = False
-            if not inside:
+                is_inside = is_present = False
+            if not is_inside:
                 raise InputError(
                     f"{self.folder / MANIFEST}: {name!r}: outside the refiner's folder"
                 )
-            if not there:
-                raise InputError(f"{told}: missing; export again: {again}")
+            if not is_present:
+                raise InputError(f"{shown_path}: missing; export again: {command}")
             if path.stat().st_size != size or sha256(path) != digest:
                 raise InputError(
-                    f"{told}: not the file that {MANIFEST} names; export again: {again}"
+                    f"{shown_path}: not the file that {MANIFEST} names; export again: {command}"
                 )
-            found[path.stem] = path
-        return found
+            paths[path.stem] = path
+        return paths
 
     def as_json(self) -> dict[str, Any]:
         """As it is written."""
@@ -108,7 +109,7 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def shipped() -> dict[str, Path]:
+def shipped_refiners() -> dict[str, Path]:
     """The refiners that come with the package: name to folder."""
     package = Path(__file__).resolve().parents[1]
     # Inside the package once it is built; at the top of the repository in a checkout.
@@ -119,9 +120,8 @@ def shipped() -> dict[str, Path]:
 
 def refiner_folder(refiner: str | os.PathLike[str]) -> Path:
     """A refiner's folder by its name or path; `InputError` where there is none."""
-    folder = shipped().get(str(refiner)) or Path(refiner)
+    folder = shipped_refiners().get(str(refiner)) or Path(refiner)
     if not folder.is_dir():
-        raise InputError(
-            f"{refiner}: no such refiner or folder; {nearest(str(refiner), shipped())}"
-        )
+        suggestion = suggest_name(str(refiner), shipped_refiners())
+        raise InputError(f"{refiner}: no such refiner or folder; {suggestion}")
     return folder

@@ -10,8 +10,8 @@ from nem2e_tf.edge.layout import Signals
 from nem2e_tf.edge.litert import LiteRT
 from nem2e_tf.edge.manifest import Manifest, refiner_folder
 from nem2e_tf.edge.steps import GRAPHS, StepNetwork
-from nem2e_tf.edge.windows import refined
-from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.edge.windows import refine_recording
+from nem2e_tf.errors import InputError, suggest_name
 
 RUNTIMES = {"tflite": "tflite/float32", "tflite-int8": "tflite/int8"}
 """Forms of a network by what they are called where a runtime is chosen."""
@@ -50,11 +50,11 @@ class EdgeRefiner:
             )
         check_activity(activity, signals.inputs)
         window = round(signals.window * signals.rate)
-        return refined(self.network, activity / signals.input_maximum, window) * (
+        return refine_recording(self.network, activity / signals.input_maximum, window) * (
             signals.output_maximum
         )
 
-    def stepwise(self) -> StepNetwork:
+    def step_network(self) -> StepNetwork:
         """The network, for a stream."""
         return self.network
 
@@ -71,9 +71,9 @@ def load(refiner: str | os.PathLike[str], runtime: str = "tflite", threads: int 
         InputError: there is no such refiner, it was not exported, or LiteRT is not installed.
     """
     if runtime not in RUNTIMES:
-        raise InputError(f"there is no runtime '{runtime}'; {nearest(runtime, RUNTIMES)}")
+        raise InputError(f"there is no runtime '{runtime}'; {suggest_name(runtime, RUNTIMES)}")
     folder = refiner_folder(refiner)
-    signals, network = read_signals(folder), step_network(folder, runtime, threads)
+    signals, network = read_signals(folder), load_step_network(folder, runtime, threads)
     layout = network.layout
     if (layout.inputs, layout.outputs) != (len(signals.inputs), len(signals.outputs)):
         raise InputError(
@@ -83,15 +83,15 @@ def load(refiner: str | os.PathLike[str], runtime: str = "tflite", threads: int 
     return EdgeRefiner(signals, network)
 
 
-def step_network(folder: Path, runtime: str, threads: int = 1) -> StepNetwork:
+def load_step_network(folder: Path, runtime: str, threads: int = 1) -> StepNetwork:
     """The network of a refiner's folder in LiteRT."""
     manifest = Manifest.read(folder)
     files = manifest.files(RUNTIMES[runtime])
-    wanted = set(GRAPHS) - ({"backward_step"} if manifest.layout.causal else set())
-    if wanted != set(files):
+    expected = set(GRAPHS) - ({"backward_step"} if manifest.layout.causal else set())
+    if expected != set(files):
         raise InputError(
             f"{folder}: {RUNTIMES[runtime]} has the graphs {', '.join(sorted(files)) or 'none'};"
-            f" wanted {', '.join(sorted(wanted))}"
+            f" wanted {', '.join(sorted(expected))}"
         )
     return StepNetwork(manifest.layout, LiteRT(files, threads))
 
@@ -100,7 +100,7 @@ def read_signals(folder: Path) -> Signals:
     """What a refiner's card says of its signals; `InputError` where it is missing or wrong."""
     path = folder / "card.json"
     try:
-        return Signals.of(json.loads(path.read_bytes()))
+        return Signals.from_card(json.loads(path.read_bytes()))
     except FileNotFoundError:
         raise InputError(f"{folder}: no card.json in this folder; it is not a refiner") from None
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
@@ -115,7 +115,7 @@ def check_activity(
     start: int = 0,
 ) -> None:
     """`InputError` for the first value, `(frames, channels)`, that is not 0-1."""
-    found = outside(activity)
+    found = find_invalid_activity(activity)
     if found is not None:
         row, column = found
         raise InputError(
@@ -124,11 +124,11 @@ def check_activity(
         )
 
 
-def outside(activity: np.ndarray) -> tuple[int, int] | None:
+def find_invalid_activity(activity: np.ndarray) -> tuple[int, int] | None:
     """Row and column of the first value that is not 0-1, or None."""
     # A QP may miss its bound by rounding; per cent or joint moments miss by more.
-    wrong = ~((activity >= -1e-6) & (activity <= 1.001))
-    if not wrong.any():
+    is_invalid = ~((activity >= -1e-6) & (activity <= 1.001))
+    if not is_invalid.any():
         return None
-    row, column = (int(i) for i in np.argwhere(wrong)[0])
+    row, column = (int(i) for i in np.argwhere(is_invalid)[0])
     return row, column

@@ -24,7 +24,7 @@ from nem2e_tf.edge.layout import Layout
 GRAPHS = ("forward_step", "backward_step", "start", "decode_step")
 PADDING = -1.0
 """What all input channels hold in a frame that is padding. Activity is never negative."""
-BEYOND = -30.0
+OUTSIDE_BIAS = -30.0
 """Added to the energy of steps outside a window: e^-30 is nothing, and integers can hold it."""
 
 Graphs = Callable[..., dict[str, np.ndarray]]
@@ -41,7 +41,7 @@ class StepNetwork:
 
     def __init__(self, layout: Layout, graphs: Graphs) -> None:
         self.layout = layout
-        self.before, self.after = layout.sight
+        self.before, self.after = layout.attention_window
         self._graphs = graphs
 
     def __call__(self, windows: np.ndarray) -> np.ndarray:
@@ -52,30 +52,30 @@ class StepNetwork:
             )
         if not np.isfinite(windows).all():
             raise ValueError("windows hold values that are not finite numbers")
-        return np.stack([self._window(window) for window in windows.astype(np.float32)])
+        return np.stack([self._refine_window(window) for window in windows.astype(np.float32)])
 
-    def _window(self, simulated: np.ndarray) -> np.ndarray:
-        steps = folded(simulated, self.layout.frames)
-        encoded, keys = self._encoded(steps)
+    def _refine_window(self, simulated: np.ndarray) -> np.ndarray:
+        steps = fold_frames(simulated, self.layout.frames)
+        encoded, keys = self._encode(steps)
         decoder = self.decoder(encoded[:1])
         ends = ((self.before, self.after), (0, 0))
         encoded, keys = np.pad(encoded, ends), np.pad(keys, ends)
-        beyond = np.full((1, len(encoded)), BEYOND, np.float32)
-        beyond[:, self.before : self.before + len(steps)] = 0.0
-        seen = self.before + 1 + self.after
+        attention_bias = np.full((1, len(encoded)), OUTSIDE_BIAS, np.float32)
+        attention_bias[:, self.before : self.before + len(steps)] = 0.0
+        width = self.before + 1 + self.after
         activity = [
-            decoder(encoded[i : i + seen], keys[i : i + seen], beyond[:, i : i + seen])
+            decoder(encoded[i : i + width], keys[i : i + width], attention_bias[:, i : i + width])
             for i in range(len(steps))
         ]
         return np.concatenate(activity)[: len(simulated)]
 
-    def _encoded(self, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _encode(self, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`(steps, features)` encoded steps and `(steps, attention_units)` keys."""
-        encoded, keys = _over(self.encoder("forward_step"), steps)
+        encoded, keys = _run_over(self.encoder("forward_step"), steps)
         if self.layout.causal:
             return encoded, keys
-        backward, more = _over(self.encoder("backward_step"), steps[::-1])
-        return np.concatenate([encoded, backward[::-1]], axis=1), keys + more[::-1]
+        backward, backward_keys = _run_over(self.encoder("backward_step"), steps[::-1])
+        return np.concatenate([encoded, backward[::-1]], axis=1), keys + backward_keys[::-1]
 
     def encoder(self, graph: str = "forward_step") -> Callable[[np.ndarray], Any]:
         """One direction of the encoder at its start: a function of `(1, frames * inputs)`.
@@ -102,28 +102,32 @@ class StepNetwork:
             attention_units)` and beyond `(1, before + 1 + after)`, zero or `BEYOND`, to
             `(frames of a step, outputs)`.
         """
-        of_a_step = self.layout.frames, self.layout.outputs
+        step_shape = self.layout.frames, self.layout.outputs
         state = {
             "hidden": self._graphs("start", encoded=first)["hidden"],
             "carry": _zeros(self.layout.decoder_units),
-            "activity": _zeros(of_a_step[0] * of_a_step[1]),
+            "activity": _zeros(step_shape[0] * step_shape[1]),
         }
 
-        def step(encoded: np.ndarray, keys: np.ndarray, beyond: np.ndarray) -> np.ndarray:
+        def step(encoded: np.ndarray, keys: np.ndarray, attention_bias: np.ndarray) -> np.ndarray:
             nonlocal state
-            state = self._graphs("decode_step", encoded=encoded, keys=keys, beyond=beyond, **state)
-            return state["activity"].reshape(of_a_step)
+            state = self._graphs(
+                "decode_step", encoded=encoded, keys=keys, beyond=attention_bias, **state
+            )
+            return state["activity"].reshape(step_shape)
 
         return step
 
 
-def folded(series: np.ndarray, frames: int) -> np.ndarray:
+def fold_frames(series: np.ndarray, frames: int) -> np.ndarray:
     """`(time, channels)` to `(steps, 1, frames * channels)`, the last filled up with `PADDING`."""
     filled = np.pad(series, ((0, -len(series) % frames), (0, 0)), constant_values=PADDING)
     return filled.reshape(-1, 1, frames * series.shape[1])
 
 
-def _over(step: Callable[[np.ndarray], Any], steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _run_over(
+    step: Callable[[np.ndarray], Any], steps: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     hidden, keys = zip(*map(step, steps), strict=True)
     return np.concatenate(hidden), np.concatenate(keys)
 

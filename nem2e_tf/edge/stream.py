@@ -7,8 +7,8 @@ import numpy as np
 
 from nem2e_tf.edge.layout import Signals
 from nem2e_tf.edge.refiner import check_activity
-from nem2e_tf.edge.steps import BEYOND, PADDING, StepNetwork
-from nem2e_tf.edge.windows import kernel
+from nem2e_tf.edge.steps import OUTSIDE_BIAS, PADDING, StepNetwork
+from nem2e_tf.edge.windows import smoothing_kernel
 from nem2e_tf.errors import InputError
 
 
@@ -19,7 +19,7 @@ class Streamable(Protocol):
     def signals(self) -> Signals:
         """What it takes and gives."""
 
-    def stepwise(self) -> StepNetwork:
+    def step_network(self) -> StepNetwork:
         """Its network step by step; `InputError` where its runtime has none."""
 
 
@@ -48,27 +48,27 @@ class StreamingRefiner:
 
     def __init__(self, refiner: Streamable) -> None:
         self.signals = refiner.signals
-        self._network = refiner.stepwise()
+        self._network = refiner.step_network()
         layout = self._network.layout
         if not layout.causal:
             raise InputError(
                 "this refiner looks at a whole window and cannot stream; a causal one can: stream"
             )
-        self._kernel = kernel(layout.frames)
+        self._kernel = smoothing_kernel(layout.frames)
         self.delay = layout.frames * (1 + self._network.after) - 1 + len(self._kernel) // 2
         self.look_ahead = self.delay / self.signals.rate
         self.reset()
 
     def reset(self) -> None:
         """Forget all that came."""
-        layout, seen = self._network.layout, self._network.before + 1 + self._network.after
+        layout, width = self._network.layout, self._network.before + 1 + self._network.after
         self._pushed = 0
         self._step = np.full((1, layout.frames * layout.inputs), PADDING, np.float32)
         self._encode = self._network.encoder()
         # What the decoder sees: the newest step comes last.
-        self._encoded = np.zeros((seen, layout.encoder_units), np.float32)
-        self._keys = np.zeros((seen, layout.attention_units), np.float32)
-        self._beyond = np.full((1, seen), BEYOND, np.float32)
+        self._encoded = np.zeros((width, layout.encoder_units), np.float32)
+        self._keys = np.zeros((width, layout.attention_units), np.float32)
+        self._attention_bias = np.full((1, width), OUTSIDE_BIAS, np.float32)
         self._steps = self._decoded = 0
         self._raw: deque[np.ndarray] = deque(maxlen=len(self._kernel))
         self._ready: deque[np.ndarray] = deque()
@@ -90,8 +90,8 @@ class StreamingRefiner:
         if frame.shape != (layout.inputs,):
             raise InputError(f"a frame of shape {frame.shape}; wanted ({layout.inputs},)")
         check_activity(frame[None], self.signals.inputs, start=self._pushed)
-        place = self._pushed % layout.frames * layout.inputs
-        self._step[0, place : place + layout.inputs] = frame / self.signals.input_maximum
+        offset = self._pushed % layout.frames * layout.inputs
+        self._step[0, offset : offset + layout.inputs] = frame / self.signals.input_maximum
         self._pushed += 1
         if self._pushed % layout.frames == 0:
             self._advance(self._step)
@@ -100,7 +100,7 @@ class StreamingRefiner:
     def finish(self) -> np.ndarray:
         """The frames that are still under way, `(frames, outputs)`; then it begins anew."""
         layout = self._network.layout
-        rest = min(self._pushed, self.delay)
+        remaining = min(self._pushed, self.delay)
         if filled := self._pushed % layout.frames:
             self._step[0, filled * layout.inputs :] = PADDING
             self._advance(self._step)
@@ -108,24 +108,24 @@ class StreamingRefiner:
             self._advance(None)
         for _ in range(len(self._kernel) // 2 if self._pushed else 0):
             self._smooth(self._raw[-1])
-        found = [self._ready.popleft() for _ in range(rest)]
+        frames = [self._ready.popleft() for _ in range(remaining)]
         self.reset()
-        return np.array(found).reshape(rest, layout.outputs)
+        return np.array(frames).reshape(remaining, layout.outputs)
 
     def _advance(self, step: np.ndarray | None) -> None:
         """Take a step in, or None where there is no more, and decode the one that can be by now."""
-        for series in (self._encoded, self._keys, self._beyond.T):
+        for series in (self._encoded, self._keys, self._attention_bias.T):
             series[:-1] = series[1:]
         if step is None:
-            self._encoded[-1], self._keys[-1], self._beyond[0, -1] = 0.0, 0.0, BEYOND
+            self._encoded[-1], self._keys[-1], self._attention_bias[0, -1] = 0.0, 0.0, OUTSIDE_BIAS
         else:
             encoded, key = self._encode(step)
             if not self._steps:
                 self._decode = self._network.decoder(encoded)
-            self._encoded[-1], self._keys[-1], self._beyond[0, -1] = encoded[0], key[0], 0.0
+            self._encoded[-1], self._keys[-1], self._attention_bias[0, -1] = encoded[0], key[0], 0.0
         self._steps += 1
         if self._steps > self._network.after:
-            for frame in self._decode(self._encoded, self._keys, self._beyond):
+            for frame in self._decode(self._encoded, self._keys, self._attention_bias):
                 if self._decoded < self._pushed:
                     self._decoded += 1
                     self._smooth(frame)

@@ -8,7 +8,7 @@ BATCH = 64
 """Windows that run together: bounds the memory that a long recording takes."""
 
 
-def refined(network: Network, inputs: np.ndarray, window: int) -> np.ndarray:
+def refine_recording(network: Network, inputs: np.ndarray, window: int) -> np.ndarray:
     """Refine a recording.
 
     Args:
@@ -33,10 +33,10 @@ def refined(network: Network, inputs: np.ndarray, window: int) -> np.ndarray:
         for start, output in zip(batch, network(stacked), strict=True):
             total[start : start + window] += fade * output
             weight[start : start + window] += fade
-    return smooth(total / weight, layout.frames)
+    return smooth_steps(total / weight, layout.frames)
 
 
-def kernel(step: int) -> np.ndarray:
+def smoothing_kernel(step: int) -> np.ndarray:
     """Weights of the smoothing over the frames of one step, centred: `(2 * step // 2 + 1,)`.
 
     >>> kernel(4).tolist()
@@ -46,7 +46,7 @@ def kernel(step: int) -> np.ndarray:
     return box / box.sum()
 
 
-def smooth(frames: np.ndarray, step: int) -> np.ndarray:
+def smooth_steps(frames: np.ndarray, step: int) -> np.ndarray:
     """Without the ripple that steps of several frames leave, and without delay.
 
     The mean over one step's frames, centred: zero at the rate of steps and its harmonics, 0.90 at
@@ -57,7 +57,7 @@ def smooth(frames: np.ndarray, step: int) -> np.ndarray:
         frames: `(frames, outputs)`.
         step: frames in a step.
     """
-    weights = kernel(step)
+    weights = smoothing_kernel(step)
     half = len(weights) // 2
-    held = np.pad(frames, ((half, half), (0, 0)), mode="edge")
-    return sum(w * held[i : i + len(frames)] for i, w in enumerate(weights))
+    padded = np.pad(frames, ((half, half), (0, 0)), mode="edge")
+    return sum(w * padded[i : i + len(frames)] for i, w in enumerate(weights))

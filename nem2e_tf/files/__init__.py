@@ -2,20 +2,26 @@
 
 from nem2e_tf.files.c3d import read_c3d
 from nem2e_tf.files.documents import check_document, parse_yaml, read_yaml
-from nem2e_tf.files.locks import UNFINISHED, alone_in, clear, remove, unfinished
-from nem2e_tf.files.markers import read_markers, seen
+from nem2e_tf.files.locks import (
+    UNFINISHED_PREFIX,
+    exclusive_lock,
+    remove_path,
+    remove_unfinished,
+    unfinished_path,
+)
+from nem2e_tf.files.markers import read_markers, visible_markers
 from nem2e_tf.files.paths import (
     check_folder,
     check_input,
     check_new_folder,
     check_output,
-    new_folder,
-    replacing,
+    create_folder,
+    replace_file,
 )
 from nem2e_tf.files.storage import (
     STORAGE_SUFFIXES,
     check_time,
-    numbers,
+    parse_numbers,
     read_motion,
     read_storage,
     write_storage,
@@ -28,18 +34,17 @@ __all__ = [
     "COLUMNS",
     "STORAGE_SUFFIXES",
     "TASKS",
-    "UNFINISHED",
+    "UNFINISHED_PREFIX",
     "Trial",
-    "alone_in",
     "check_document",
     "check_folder",
     "check_input",
     "check_new_folder",
     "check_output",
     "check_time",
-    "clear",
-    "new_folder",
-    "numbers",
+    "create_folder",
+    "exclusive_lock",
+    "parse_numbers",
     "parse_yaml",
     "read_c3d",
     "read_markers",
@@ -47,9 +52,10 @@ __all__ = [
     "read_storage",
     "read_trials",
     "read_yaml",
-    "remove",
-    "replacing",
-    "seen",
-    "unfinished",
+    "remove_path",
+    "remove_unfinished",
+    "replace_file",
+    "unfinished_path",
+    "visible_markers",
     "write_storage",
 ]

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.files.force_plates import ForcePlate, force_plates
+from nem2e_tf.files.force_plates import ForcePlate, read_force_plates
 from nem2e_tf.files.paths import check_input
-from nem2e_tf.files.trc import METRES, marker_frame
+from nem2e_tf.files.trc import METRES_PER_UNIT, marker_frame
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,8 @@ def read_c3d(path: str | os.PathLike[str], up: str | None = None) -> C3D:
         InputError: not a C3D file, damaged, an unknown unit, or no telling which axis is up.
     """
     path = check_input(path, "a C3D file")
-    announced = _announced(path)
-    arrays, rest = _open(path)
+    announced = _announced_frames(path)
+    arrays, rest = _read_in_process(path)
     points, voltages, groups = arrays["points"], arrays["analogs"], rest["groups"]
     frames = points.shape[2]
     if frames < announced:
@@ -93,21 +93,23 @@ def read_c3d(path: str | os.PathLike[str], up: str | None = None) -> C3D:
         )
     if frames == 0:
         raise InputError(f"{path}: holds no frames")
-    unit = _padded(groups, "POINT", "UNITS", 1)[0] or "mm"
-    if unit not in METRES:
-        raise InputError(f"{path}: positions are in '{unit}'; expected {', '.join(METRES)}")
-    scale = METRES[unit]
+    unit = _read_padded_texts(groups, "POINT", "UNITS", 1)[0] or "mm"
+    if unit not in METRES_PER_UNIT:
+        raise InputError(
+            f"{path}: positions are in '{unit}'; expected {', '.join(METRES_PER_UNIT)}"
+        )
+    scale = METRES_PER_UNIT[unit]
     keys = ("corners", "origin", "force", "moment")
     platforms = [
         {key: arrays[f"platform_{i}_{key}"] for key in keys} for i in range(rest["platforms"])
     ]
-    turn = _turn(path, groups, platforms, up)
+    turn = _opensim_rotation(path, groups, platforms, up)
     rate = rest["rate"]
     if not 0 < rate < np.inf:
         raise InputError(f"{path}: its frame rate is {rate:g} a second; the file is damaged")
     first = rest["first_frame"] / rate
 
-    labels = _padded(groups, "POINT", "LABELS", points.shape[1])
+    labels = _read_padded_texts(groups, "POINT", "LABELS", points.shape[1])
     labels = [label or f"marker_{i + 1}" for i, label in enumerate(labels)]
     prefixes = {label.partition(":")[0] for label in labels if ":" in label}
     if len(prefixes) == 1 and all(":" in label for label in labels):
@@ -115,16 +117,18 @@ def read_c3d(path: str | os.PathLike[str], up: str | None = None) -> C3D:
     positions = np.einsum("ab,bmf->fma", turn, points * scale)
     time = first + np.arange(points.shape[2]) / rate
     markers = marker_frame(
-        path, time, positions.reshape(len(time), 3 * len(labels)), _unique(labels)
+        path, time, positions.reshape(len(time), 3 * len(labels)), _make_unique(labels)
     )
 
-    names, units = (_padded(groups, "ANALOG", key, len(voltages)) for key in ("LABELS", "UNITS"))
+    names, units = (
+        _read_padded_texts(groups, "ANALOG", key, len(voltages)) for key in ("LABELS", "UNITS")
+    )
     try:
-        used, plates, unknown = force_plates(groups, platforms, units, turn, scale, len(time))
+        used, plates, unknown = read_force_plates(groups, platforms, units, turn, scale, len(time))
     except (KeyError, IndexError, TypeError, ValueError):
         # Like an unknown kind of plate, damaged parameters of plates do not cost the markers.
         used, plates, unknown = set(), (), ": its FORCE_PLATFORM parameters are damaged"
-    names = _unique([name or f"analog_{i + 1}" for i, name in enumerate(names)])
+    names = _make_unique([name or f"analog_{i + 1}" for i, name in enumerate(names)])
     kept = [i for i in range(len(voltages)) if i not in used]
     per_second = rate * (voltages.shape[1] / max(len(time), 1) if len(voltages) else 1.0)
     analog = pd.DataFrame(
@@ -138,7 +142,7 @@ def read_c3d(path: str | os.PathLike[str], up: str | None = None) -> C3D:
     )
 
 
-def _announced(path: Path) -> int:
+def _announced_frames(path: Path) -> int:
     """Frames by the header, which ezc3d mends silently; 0 where they exceed its two bytes."""
     with open(path, "rb") as file:
         head = file.read(512)
@@ -151,7 +155,7 @@ def _announced(path: Path) -> int:
     return last - first + 1 if 0 < first <= last < 0xFFFF else 0
 
 
-def _open(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def _read_in_process(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """What `c3d_process` gives: arrays by name, and the rest."""
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "c3d.npz"
@@ -166,24 +170,24 @@ def _open(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         )
         if done.returncode != 0:
             lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-            raise _unreadable(path, lines[-1] if lines else "")
-        return _loaded(result)
+            raise _read_error(path, lines[-1] if lines else "")
+        return _load_result(result)
 
 
-def _loaded(result: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def _load_result(result: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     with np.load(result) as arrays:
         found = dict(arrays)
     return found, json.loads(str(found.pop("json")))
 
 
-def _unreadable(path: Path, detail: str) -> InputError:
+def _read_error(path: Path, detail: str) -> InputError:
     ended = "what it announces ends its reader, or takes more time or memory than its size allows"
     return InputError(
         f"{path}: not a C3D file that can be read: {detail or ended}; export it again"
     )
 
 
-def _texts(groups: Any, group: str, key: str) -> list[str]:
+def _read_texts(groups: Any, group: str, key: str) -> list[str]:
     """A parameter's texts; beyond 255 they go on in `LABELS2`, `LABELS3`, …"""
     if group not in groups:
         return []
@@ -194,11 +198,11 @@ def _texts(groups: Any, group: str, key: str) -> list[str]:
     return found
 
 
-def _padded(groups: Any, group: str, key: str, count: int) -> list[str]:
-    return (_texts(groups, group, key) + [""] * count)[:count]
+def _read_padded_texts(groups: Any, group: str, key: str, count: int) -> list[str]:
+    return (_read_texts(groups, group, key) + [""] * count)[:count]
 
 
-def _unique(names: list[str]) -> list[str]:
+def _make_unique(names: list[str]) -> list[str]:
     """The names, with `_2`, `_3` … after those that are there again."""
     told: dict[str, int] = {}
     unique = []
@@ -208,7 +212,7 @@ def _unique(names: list[str]) -> list[str]:
     return unique
 
 
-def _axis(name: str) -> np.ndarray | None:
+def _axis_vector(name: str) -> np.ndarray | None:
     """Unit vector of an axis by its name, `+X`; None if it is none."""
     letter = name.strip().lower().lstrip("+-")
     if letter not in ("x", "y", "z"):
@@ -216,15 +220,15 @@ def _axis(name: str) -> np.ndarray | None:
     return np.eye(3)["xyz".index(letter)] * (-1.0 if name.strip().startswith("-") else 1.0)
 
 
-def _turn(path: Path, groups: Any, platforms: Any, up: str | None) -> np.ndarray:
+def _opensim_rotation(path: Path, groups: Any, platforms: Any, up: str | None) -> np.ndarray:
     """Rotation from the laboratory's axes to OpenSim's: forward x, up y."""
     corners = [platform["corners"] for platform in platforms]
     # Corners are numbered so that a plate's own z, x × y, points into the ground.
     normals = [-np.cross(c[:, 0] - c[:, 1], c[:, 0] - c[:, 3]) for c in corners]
     normal = sum((n / np.linalg.norm(n) for n in normals if np.linalg.norm(n) > 0), np.zeros(3))
-    vertical = _axis(_padded(groups, "POINT", "Y_SCREEN", 1)[0])
+    vertical = _axis_vector(_read_padded_texts(groups, "POINT", "Y_SCREEN", 1)[0])
     if up is not None:
-        vertical = _axis(up)
+        vertical = _axis_vector(up)
         if vertical is None:
             raise InputError(f"the axis that points up is '{up}'; expected x, y, z, -x, -y or -z")
     elif vertical is None and normal.any():
@@ -237,7 +241,7 @@ def _turn(path: Path, groups: Any, platforms: Any, up: str | None) -> np.ndarray
             " axis points up; name it with --up, as in +z"
         )
     assert vertical is not None
-    forward = _axis(_padded(groups, "POINT", "X_SCREEN", 1)[0])
+    forward = _axis_vector(_read_padded_texts(groups, "POINT", "X_SCREEN", 1)[0])
     if forward is None or abs(forward @ vertical) > 0:
         forward = np.roll(np.abs(vertical), 1)
     return np.stack([forward, vertical, np.cross(forward, vertical)])

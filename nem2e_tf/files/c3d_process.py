@@ -15,14 +15,14 @@ import ezc3d
 import numpy as np
 import psutil
 
-MEMORY, MEMORY_A_BYTE = 2**30, 100
+BASE_MEMORY, MEMORY_PER_BYTE = 2**30, 100
 """Bytes of memory for any file, and for each of its bytes; ezc3d takes some 30 for each."""
 
-SECONDS, BYTES_A_SECOND = 60, 10**6
+BASE_SECONDS, BYTES_PER_SECOND = 60, 10**6
 """Of processor time. ezc3d reads some ten million bytes in one."""
 
 
-def contents(path: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def read_contents(path: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Arrays by name, and everything else that JSON holds."""
     unread = ""
     try:
@@ -56,7 +56,7 @@ def contents(path: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     return arrays, rest
 
 
-def bound(path: str) -> None:
+def limit_resources(path: str) -> None:
     """Bound the time and memory of this process by the file's size: a header can ask for any.
 
     Windows has no such limits, and macOS may not keep that of memory.
@@ -66,13 +66,13 @@ def bound(path: str) -> None:
     import resource
 
     size = os.path.getsize(path)
-    bound_memory(MEMORY + MEMORY_A_BYTE * size)
-    seconds = SECONDS + size // BYTES_A_SECOND
+    limit_memory(BASE_MEMORY + MEMORY_PER_BYTE * size)
+    seconds = BASE_SECONDS + size // BYTES_PER_SECOND
     with suppress(ValueError):  # a lower limit is set already
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
 
 
-def bound_memory(more: int) -> None:
+def limit_memory(more: int) -> None:
     """Bound memory to so many bytes more than this process has now, where the system can."""
     if sys.platform == "win32":
         return
@@ -86,7 +86,7 @@ def bound_memory(more: int) -> None:
 def convert(path: str, result: str) -> str:
     """Write what a C3D file holds as .npz; why it cannot be read, empty if it can."""
     try:
-        arrays, rest = contents(path)
+        arrays, rest = read_contents(path)
         np.savez(result, json=np.array(json.dumps(rest)), **arrays)  # type: ignore[arg-type]
     except Exception as error:
         return " ".join(str(error).split()) or type(error).__name__
@@ -95,7 +95,7 @@ def convert(path: str, result: str) -> str:
 
 def main() -> None:
     """Read the file that the first argument names, write to the one that the second names."""
-    bound(sys.argv[1])
+    limit_resources(sys.argv[1])
     fault = convert(sys.argv[1], sys.argv[2])
     if fault:
         sys.exit(fault)

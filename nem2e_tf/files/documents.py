@@ -11,18 +11,18 @@ import yaml
 from nem2e_tf.errors import InputError
 from nem2e_tf.files.paths import check_input
 
-LARGEST_YAML = 1_000_000
+MAX_YAML_BYTES = 1_000_000
 """Bytes. Ours have a few thousand."""
 
-DEEPEST = 100
+MAX_DEPTH = 100
 """Elements within each other. OpenSim's own reader calls itself for each, and crashes at some
 thousands; models have about fifteen."""
 
-GEOMETRY = ("mesh_file", "geometry_file", "filename", "controls_file")
+FILE_ELEMENTS = ("mesh_file", "geometry_file", "filename", "controls_file")
 """Elements of a model that name files, which OpenSim opens as soon as it reads the model."""
 
 
-class _Plain(yaml.SafeLoader):
+class _PlainLoader(yaml.SafeLoader):
     """YAML without aliases: a few lines of them can stand for more than any memory holds.
 
     And without whole numbers of more than 64 bits, which are neither written nor computed with.
@@ -40,7 +40,7 @@ class _Plain(yaml.SafeLoader):
         return number
 
 
-_Plain.add_constructor("tag:yaml.org,2002:int", _Plain.construct_yaml_int)
+_PlainLoader.add_constructor("tag:yaml.org,2002:int", _PlainLoader.construct_yaml_int)
 
 
 def read_yaml(path: str | os.PathLike[str], what: str) -> Any:
@@ -54,15 +54,15 @@ def read_yaml(path: str | os.PathLike[str], what: str) -> Any:
         InputError: not YAML, too large, or with aliases or tags that stand for anything else.
     """
     path = check_input(path, what)
-    if path.stat().st_size > LARGEST_YAML:
-        raise InputError(f"{path}: larger than {LARGEST_YAML} bytes; this is not {what}")
+    if path.stat().st_size > MAX_YAML_BYTES:
+        raise InputError(f"{path}: larger than {MAX_YAML_BYTES} bytes; this is not {what}")
     return parse_yaml(path.read_text(encoding="utf-8", errors="replace"), str(path))
 
 
 def parse_yaml(text: str, what: str) -> Any:
     """The same of a text; `what` is where it comes from."""
     try:
-        return yaml.load(text, _Plain)
+        return yaml.load(text, _PlainLoader)
     # A date or number that is none is a ValueError; brackets within brackets exhaust the stack.
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         detail = " ".join(str(error).split())[:200]
@@ -91,9 +91,9 @@ def check_document(path: Path, what: str, kind: str) -> None:
         )
 
     def start(name: str, _: dict[str, str]) -> None:
-        if len(names) >= DEEPEST:
+        if len(names) >= MAX_DEPTH:
             raise InputError(
-                f"{path}: more than {DEEPEST} elements within each other, at line"
+                f"{path}: more than {MAX_DEPTH} elements within each other, at line"
                 f" {parser.CurrentLineNumber}; this is not {what}"
             )
         # Files of OpenSim's first versions hold their object at once.
@@ -103,7 +103,7 @@ def check_document(path: Path, what: str, kind: str) -> None:
         text.clear()
 
     def end(name: str) -> None:
-        if name in GEOMETRY:
+        if name in FILE_ELEMENTS:
             # Read byte for byte, so that a wrong encoding of a name or comment is no fault.
             letters = (c.encode("utf-8" if c > "\xff" else "latin-1") for c in "".join(text))
             named = b"".join(letters).decode("utf-8", errors="replace")
@@ -121,7 +121,7 @@ def check_document(path: Path, what: str, kind: str) -> None:
     except expat.ExpatError as error:
         raise InputError(f"{path}: not {what}: no XML: {error}; mend or export it again") from None
     if kind not in held:
-        raise InputError(f"{path}: holds {_listed(held)}, not <{kind}>; expected {what}")
+        raise InputError(f"{path}: holds {_list_elements(held)}, not <{kind}>; expected {what}")
 
 
 def _check_inside(path: Path, element: str, named: str) -> None:
@@ -138,5 +138,5 @@ def _check_inside(path: Path, element: str, named: str) -> None:
         )
 
 
-def _listed(names: Collection[str]) -> str:
+def _list_elements(names: Collection[str]) -> str:
     return ", ".join(f"<{name}>" for name in sorted(names)[:3]) or "nothing"

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-LEAST_FORCE = 20.0
+MIN_FORCE = 20.0
 """N. Under less vertical force a plate counts as empty: its centre of pressure would be noise."""
 
 PLATE_TYPES = (2, 3, 4)
 """Force plates as the C3D standard numbers them: 2 six channels, 3 Kistler, 4 to be calibrated."""
 
-MOMENTS = {"nmm": 0.001, "n.mm": 0.001, "ncm": 0.01, "nm": 1.0, "n.m": 1.0}
+NEWTON_METRES_PER_UNIT = {"nmm": 0.001, "n.mm": 0.001, "ncm": 0.01, "nm": 1.0, "n.m": 1.0}
 """N m of a unit as files name it."""
 
 
@@ -34,13 +34,13 @@ class ForcePlate:
 
         The centre of pressure is where the plate's surface meets the line of the force: with the
         normal n and the moment M about the centre, r = n × M / (n · F); what is left of M is
-        the free moment about n. All are zero under less than `LEAST_FORCE`.
+        the free moment about n. All are zero under less than `MIN_FORCE`.
         """
         edges = self.corners[0] - self.corners[1], self.corners[0] - self.corners[3]
         normal = np.cross(*edges)
         normal *= np.sign(normal[1]) / np.linalg.norm(normal)
         press = self.force @ normal
-        on = press >= LEAST_FORCE
+        on = press >= MIN_FORCE
         force = np.where(on[:, None], self.force, 0.0)
         arm = np.cross(normal, self.moment) / np.where(on, press, np.inf)[:, None]
         left = np.einsum("sa,a->s", self.moment - np.cross(arm, force), normal)
@@ -49,7 +49,7 @@ class ForcePlate:
         return force, point, free
 
 
-def force_plates(
+def read_force_plates(
     groups: Any, platforms: Any, units: list[str], turn: np.ndarray, scale: float, frames: int
 ) -> tuple[set[int], tuple[ForcePlate, ...], str]:
     """The force plates of a C3D file, from what ezc3d makes of it.
@@ -82,11 +82,13 @@ def force_plates(
             unread = f": plate {i + 1} is of type {types[i]}, and types {read} are read"
             continue
         corners, force, moment = (platform[key] for key in ("corners", "force", "moment"))
-        if types[i] == 2 and units[channels[3, i]].lower() in MOMENTS:
+        if types[i] == 2 and units[channels[3, i]].lower() in NEWTON_METRES_PER_UNIT:
             # ezc3d adds force × origin, in the unit of positions, to a moment in its own unit.
-            offset = np.cross(force.T, _frame(corners) @ platform["origin"]).T
-            moment = (moment - offset) * MOMENTS[units[channels[3, i]].lower()] / scale + offset
-        force, moment = (_zeroed(group, values, frames) for values in (force, moment))
+            offset = np.cross(force.T, _plate_axes(corners) @ platform["origin"]).T
+            moment = (moment - offset) * NEWTON_METRES_PER_UNIT[
+                units[channels[3, i]].lower()
+            ] / scale + offset
+        force, moment = (_subtract_zero_level(group, values, frames) for values in (force, moment))
         force, moment = turn @ force, turn @ moment * scale
         if force[1].max(initial=0.0) < -force[1].min(initial=0.0):
             # A foot cannot pull: these are forces on the plate, not on the foot.
@@ -95,7 +97,7 @@ def force_plates(
     return used, tuple(plates), unread
 
 
-def _frame(corners: np.ndarray) -> np.ndarray:
+def _plate_axes(corners: np.ndarray) -> np.ndarray:
     """Rotation from a plate's own axes to the laboratory's; corners `(3, 4)` at +x+y, -x+y, …"""
     x = corners[:, 0] - corners[:, 1]
     z = np.cross(x, corners[:, 0] - corners[:, 3])
@@ -103,7 +105,7 @@ def _frame(corners: np.ndarray) -> np.ndarray:
     return axes / np.linalg.norm(axes, axis=0)
 
 
-def _zeroed(group: Any, values: np.ndarray, frames: int) -> np.ndarray:
+def _subtract_zero_level(group: Any, values: np.ndarray, frames: int) -> np.ndarray:
     """Less the mean over the frames that FORCE_PLATFORM:ZERO names as unloaded, if it names any."""
     zero = np.ravel(group["ZERO"]).astype(int) if "ZERO" in group else np.zeros(0, int)
     if len(zero) < 2 or not 0 < zero[0] <= zero[1] <= frames:

@@ -11,64 +11,68 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-UNFINISHED, LOCK = ".unfinished-", ".lock-"
+UNFINISHED_PREFIX, LOCK_PREFIX = ".unfinished-", ".lock-"
 """How the names begin of what is being written, and of its lock."""
-WHOLE = "folder"
+FOLDER_LOCK = "folder"
 """The lock of a folder is of this name in it."""
 
 log = logging.getLogger(__name__)
 
 
-def unfinished(path: Path) -> Path:
+def unfinished_path(path: Path) -> Path:
     """Where a file or folder is until it is whole."""
-    return path.with_name(UNFINISHED + path.name)
+    return path.with_name(UNFINISHED_PREFIX + path.name)
 
 
-def lock_of(path: Path) -> Path:
+def lock_path(path: Path) -> Path:
     """What is held while a file or folder is written."""
-    return path.with_name(LOCK + path.name)
+    return path.with_name(LOCK_PREFIX + path.name)
 
 
 @contextmanager
-def alone_in(folder: str | os.PathLike[str]) -> Iterator[None]:
+def exclusive_lock(folder: str | os.PathLike[str]) -> Iterator[None]:
     """Let one run at a time write into a folder; another says for whom it waits, and waits.
 
     What killed runs left unfinished there is removed.
     """
     folder = Path(folder)
-    with alone_with(folder / WHOLE):
-        clear(folder)
+    with write_lock(folder / FOLDER_LOCK):
+        remove_unfinished(folder)
         yield
 
 
-def clear(folder: Path) -> None:
+def remove_unfinished(folder: Path) -> None:
     """Remove from a folder what killed runs left unfinished."""
-    left = {file.name.removeprefix(UNFINISHED) for file in folder.glob(f"{UNFINISHED}*")}
-    left |= {file.name.removeprefix(LOCK) for file in folder.glob(f"{LOCK}*")} - {WHOLE}
+    left = {
+        file.name.removeprefix(UNFINISHED_PREFIX) for file in folder.glob(f"{UNFINISHED_PREFIX}*")
+    }
+    left |= {file.name.removeprefix(LOCK_PREFIX) for file in folder.glob(f"{LOCK_PREFIX}*")} - {
+        FOLDER_LOCK
+    }
     for name in left:
         # A writer that is alive keeps what is its own.
-        with suppress(BlockingIOError), alone_with(folder / name, wait=False):
-            remove(unfinished(folder / name))
+        with suppress(BlockingIOError), write_lock(folder / name, wait=False):
+            remove_path(unfinished_path(folder / name))
 
 
 @contextmanager
-def alone_with(path: Path, wait: bool = True) -> Iterator[None]:
+def write_lock(path: Path, wait: bool = True) -> Iterator[None]:
     """Let one process at a time write a file or folder; another says for whom it waits, and waits.
 
     Raises:
         BlockingIOError: another process has it, and there is to be no waiting.
     """
-    file = lock_of(path)
+    file = lock_path(path)
     lock = FileLock(file)
     try:
         lock.acquire(timeout=0)
     except Timeout:
         if not wait:
             raise BlockingIOError(errno.EAGAIN, "held by another process", str(file)) from None
-        log.info("%s: held by %s; waiting for it", file, _holder(file))
+        log.info("%s: held by %s; waiting for it", file, _read_holder(file))
         lock.acquire()
     try:
-        _write_holder(file)
+        _write_read_holder(file)
         yield
     finally:
         # Before the release, or it could be another's. Windows removes no open file; filelock
@@ -78,7 +82,7 @@ def alone_with(path: Path, wait: bool = True) -> Iterator[None]:
         lock.release()
 
 
-def remove(path: Path) -> None:
+def remove_path(path: Path) -> None:
     """Remove a file or a folder, if it is there."""
     if path.is_dir():
         shutil.rmtree(path)
@@ -86,7 +90,7 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _write_holder(lock: Path) -> None:
+def _write_read_holder(lock: Path) -> None:
     """Say in a lock who has it, behind its first byte, which is what Windows locks."""
     with suppress(OSError), lock.open("r+b") as file:  # a full disk has no room for this
         file.seek(1)
@@ -94,7 +98,7 @@ def _write_holder(lock: Path) -> None:
         file.truncate()
 
 
-def _holder(lock: Path) -> str:
+def _read_holder(lock: Path) -> str:
     with suppress(OSError), lock.open("rb") as file:
         file.seek(1)
         return file.read().decode(errors="replace") or "another process"

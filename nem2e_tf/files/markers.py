@@ -34,6 +34,6 @@ def read_markers(path: str | os.PathLike[str], up: str | None = None) -> pd.Data
     raise InputError(f"{path}: not marker positions; expected a name ending in .trc or .c3d")
 
 
-def seen(markers: pd.DataFrame) -> pd.DataFrame:
+def visible_markers(markers: pd.DataFrame) -> pd.DataFrame:
     """Which markers have a position in which frame: `(frames, markers)` of bool."""
     return markers.notna().T.groupby(level="marker", sort=False).all().T

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.files.locks import alone_with, lock_of, remove, unfinished
+from nem2e_tf.files.locks import lock_path, remove_path, unfinished_path, write_lock
 
 
 def check_input(path: str | os.PathLike[str], what: str) -> Path:
@@ -69,7 +69,7 @@ def check_new_folder(path: str | os.PathLike[str]) -> Path:
 
 
 @contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+def replace_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary file beside `path`, renamed to it if the block ends well, removed if not.
 
     Two writers of one file take turns. What a killed one left is removed by the next.
@@ -78,26 +78,26 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         OSError: about `path`, as of a full disk; the file that was there is as it was.
     """
     path = Path(path)
-    temporary = unfinished(path)
+    temporary = unfinished_path(path)
     try:
-        with alone_with(path):
-            remove(temporary)
+        with write_lock(path):
+            remove_path(temporary)
             try:
                 yield temporary
                 with temporary.open("r+b") as written:
                     os.fsync(written.fileno())  # some disks say only now that they are full
                 temporary.replace(path)
             finally:
-                remove(temporary)
+                remove_path(temporary)
     except OSError as error:
         # Nobody has heard of the files beside it, and libraries name none.
-        if error.filename in (None, str(temporary), str(lock_of(path))):
+        if error.filename in (None, str(temporary), str(lock_path(path))):
             raise OSError(error.errno, error.strerror or str(error), str(path)) from error
         raise
 
 
 @contextmanager
-def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+def create_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary folder beside `path`, renamed to it if the block ends well, removed if not.
 
     Two makers of one folder take turns, so that the second is refused before it begins.
@@ -106,10 +106,10 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         InputError: something is there already, or the folder around it cannot be written to.
     """
     path = check_new_folder(path)
-    temporary = unfinished(path)
-    with alone_with(path):
+    temporary = unfinished_path(path)
+    with write_lock(path):
         check_new_folder(path)
-        remove(temporary)
+        remove_path(temporary)
         try:
             temporary.mkdir()
             yield temporary
@@ -122,4 +122,4 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
             place = path / Path(error.filename).relative_to(temporary)
             raise OSError(error.errno, error.strerror, str(place)) from error
         finally:
-            remove(temporary)
+            remove_path(temporary)

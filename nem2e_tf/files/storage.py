@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.files.paths import check_input, replacing
+from nem2e_tf.files.paths import check_input, replace_file
 
 STORAGE_SUFFIXES = (".sto", ".mot")
 # What C and MATLAB programs write for a number that is none.
-NOT_A_NUMBER = ("", "nan", "NaN", "NAN", "-nan", "1.#QNAN", "-1.#IND", "1.#IND", "N/A")
+NAN_TEXTS = ("", "nan", "NaN", "NAN", "-nan", "1.#QNAN", "-1.#IND", "1.#IND", "N/A")
 
 
 def read_storage(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -40,9 +40,9 @@ def read_storage(path: str | os.PathLike[str]) -> pd.DataFrame:
     text = path.read_bytes().decode("utf-8", errors="replace")
     if not text.strip():
         raise InputError(f"{path}: the file is empty; export it again")
-    header, labels, body = _split(path, text)
-    frame = _numbers(path, labels, body)
-    declared = announced(header.get("nrows", ""))
+    header, labels, body = _split_header(path, text)
+    frame = _parse_rows(path, labels, body)
+    declared = parse_count(header.get("nrows", ""))
     if len(frame) < declared:
         raise InputError(
             f"{path}: cut short: the header announces {declared} rows, the file has {len(frame)};"
@@ -56,7 +56,7 @@ def read_storage(path: str | os.PathLike[str]) -> pd.DataFrame:
     return frame
 
 
-def _split(path: Path, text: str) -> tuple[dict[str, str], list[str], str]:
+def _split_header(path: Path, text: str) -> tuple[dict[str, str], list[str], str]:
     """Header values by lower-case key, column names, and the text of the rows."""
     lines = io.StringIO(text)
     header: dict[str, str] = {}
@@ -91,12 +91,12 @@ def _split(path: Path, text: str) -> tuple[dict[str, str], list[str], str]:
     return header, labels, lines.read()
 
 
-def announced(count: str) -> int:
+def parse_count(count: str) -> int:
     """How many rows a header announces; 0 where what it says is no count."""
     return int(count) if count.isascii() and count.isdigit() and len(count) < 19 else 0
 
 
-def numbers(column: pd.Series, decimal: str = ".") -> pd.Series:
+def parse_numbers(column: pd.Series, decimal: str = ".") -> pd.Series:
     """A column of texts as float64, NaN where one is no number."""
     texts = column.astype(str)
     # An integer of more digits than a float holds is an error to pandas, not infinity.
@@ -104,7 +104,7 @@ def numbers(column: pd.Series, decimal: str = ".") -> pd.Series:
     return pd.to_numeric(short.str.replace(decimal, "."), errors="coerce").astype(float)
 
 
-def _numbers(path: Path, labels: list[str], body: str) -> pd.DataFrame:
+def _parse_rows(path: Path, labels: list[str], body: str) -> pd.DataFrame:
     if body.count("\n") * (2 * len(labels) - 1) > len(body):
         # Rows too short for a value a column: a table of them could be larger than any memory.
         _check_rows(path, labels, body)
@@ -112,7 +112,7 @@ def _numbers(path: Path, labels: list[str], body: str) -> pd.DataFrame:
         # One column more than there are labels: a longer row shows there instead of shifting.
         table = pd.read_csv(
             io.StringIO(body), sep=r"\s+", header=None, names=[*labels, ""], dtype=None,
-            na_values=list(NOT_A_NUMBER), keep_default_na=False, quoting=csv.QUOTE_NONE,
+            na_values=list(NAN_TEXTS), keep_default_na=False, quoting=csv.QUOTE_NONE,
             low_memory=False,
         )  # fmt: skip
     except (pd.errors.ParserError, ValueError) as error:
@@ -123,7 +123,7 @@ def _numbers(path: Path, labels: list[str], body: str) -> pd.DataFrame:
         _check_rows(path, labels, body)
     for label in labels:
         if table[label].dtype.kind not in "fiu":
-            found = numbers(table[label])
+            found = parse_numbers(table[label])
             wrong = (found.isna() & table[label].notna()).to_numpy()
             if wrong.any():
                 row = int(wrong.argmax())
@@ -207,7 +207,10 @@ def write_storage(frame: pd.DataFrame, path: str | os.PathLike[str], name: str) 
         f"{title}\nversion=1\nnRows={len(frame)}\nnColumns={frame.shape[1] + 1}\n"
         "inDegrees=no\nendheader\n" + "\t".join(["time", *labels]) + "\n"
     )
-    with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as file:
+    with (
+        replace_file(path) as temporary,
+        open(temporary, "w", encoding="utf-8", newline="\n") as file,
+    ):
         file.write(head)
         frame.to_csv(file, sep="\t", header=False, lineterminator="\n", na_rep="nan")
 

@@ -8,12 +8,12 @@ import pandas as pd
 
 from nem2e_tf.errors import InputError
 from nem2e_tf.files.paths import check_input
-from nem2e_tf.files.storage import NOT_A_NUMBER, announced, check_time
+from nem2e_tf.files.storage import NAN_TEXTS, check_time, parse_count
 
-METRES = {"mm": 0.001, "cm": 0.01, "dm": 0.1, "m": 1.0}
+METRES_PER_UNIT = {"mm": 0.001, "cm": 0.01, "dm": 0.1, "m": 1.0}
 """Length of a unit as files name it."""
 
-LARGEST_EMPTY = 10_000_000
+MAX_BLANK_COORDINATES = 10_000_000
 """Coordinates of a recording that may all be blank; 80 MB."""
 
 AXES = ("x", "y", "z")
@@ -48,8 +48,8 @@ def read_trc(path: str | os.PathLike[str]) -> pd.DataFrame:
     # Values may outnumber their keys: units that the header's second line does not name.
     header = dict(zip(lines[1].split(), lines[2].split(), strict=False))
     unit = header.get("Units", "").strip()
-    if unit not in METRES:
-        raise InputError(f"{path}: its unit is '{unit}'; expected {', '.join(METRES)}")
+    if unit not in METRES_PER_UNIT:
+        raise InputError(f"{path}: its unit is '{unit}'; expected {', '.join(METRES_PER_UNIT)}")
     names = [name.strip() for name in lines[3].split("\t")]
     if [name.lower() for name in names[:2]] != ["frame#", "time"]:
         raise InputError(
@@ -61,14 +61,14 @@ def read_trc(path: str | os.PathLike[str]) -> pd.DataFrame:
     twice = next((name for name in markers if markers.count(name) > 1), None)
     if twice is not None:
         raise InputError(f"{path}: marker '{twice}' is there twice; rename one")
-    table = _rows(path, markers, [line for line in lines[5:] if line.strip()])
-    frames = announced(header.get("NumFrames", ""))
+    table = _parse_rows(path, markers, [line for line in lines[5:] if line.strip()])
+    frames = parse_count(header.get("NumFrames", ""))
     if len(table) < frames:
         raise InputError(
             f"{path}: cut short: the header announces {frames} frames, the file has"
             f" {len(table)}; copy or export it again"
         )
-    return marker_frame(path, table[:, 1], table[:, 2:] * METRES[unit], markers)
+    return marker_frame(path, table[:, 1], table[:, 2:] * METRES_PER_UNIT[unit], markers)
 
 
 def marker_frame(
@@ -93,12 +93,12 @@ def marker_frame(
     return frame
 
 
-def _rows(path: Path, markers: list[str], rows: list[str]) -> np.ndarray:
+def _parse_rows(path: Path, markers: list[str], rows: list[str]) -> np.ndarray:
     if not rows:
         raise InputError(f"{path}: no rows below the marker names; export it again")
     labels = ["Frame#", "Time", *(f"{name} {axis}" for name in markers for axis in AXES)]
     size = len(rows) * len(labels)
-    if size > LARGEST_EMPTY and size > 4 * sum(map(len, rows)):
+    if size > MAX_BLANK_COORDINATES and size > 4 * sum(map(len, rows)):
         # Blank coordinates may be left out, but not nearly all: no memory might hold the table.
         raise InputError(
             f"{path}: names {len(markers)} markers, and nearly all of their coordinates in its"
@@ -121,7 +121,7 @@ def _rows(path: Path, markers: list[str], rows: list[str]) -> np.ndarray:
                 " export it again"
             )
         for column, cell in enumerate(cells):
-            if cell not in NOT_A_NUMBER:
+            if cell not in NAN_TEXTS:
                 try:
                     # Exactly as OpenSim reads it: pandas may miss the last digit.
                     values[row, column] = float(cell)

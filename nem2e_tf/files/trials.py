@@ -9,14 +9,14 @@ from typing import Any
 
 import pandas as pd
 
-from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.errors import InputError, suggest_name
 from nem2e_tf.files.paths import check_input
 
-FILES = ("model", "motion", "loads", "moments", "emg")
-COLUMNS = ("subject", "task", *FILES, "start", "end")
+FILE_COLUMNS = ("model", "motion", "loads", "moments", "emg")
+COLUMNS = ("subject", "task", *FILE_COLUMNS, "start", "end")
 TASKS = ("walking", "running", "stairs", "sit-to-stand", "squatting", "jumping", "cycling", "other")
 
-Refused = Callable[[str, str, str, str], None]
+FaultHandler = Callable[[str, str, str, str], None]
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Trial:
 def read_trials(
     path: str | os.PathLike[str],
     data: str | os.PathLike[str] | None = None,
-    refused: Refused | None = None,
+    refused: FaultHandler | None = None,
 ) -> list[Trial]:
     """Read a list of trials, a CSV with the columns `COLUMNS`, and `trial` if there are labels.
 
@@ -83,7 +83,7 @@ def read_trials(
         raise InputError(f"{path}: rows have more cells than the {table.shape[1]} columns")
     for column in COLUMNS:
         if column not in table.columns:
-            raise InputError(f"{path}: no column '{column}'; {nearest(column, table.columns)}")
+            raise InputError(f"{path}: no column '{column}'; {suggest_name(column, table.columns)}")
     if table.empty:
         raise InputError(f"{path}: no trials below the column names")
     trials: list[Trial] = []
@@ -91,7 +91,7 @@ def read_trials(
     taken: dict[tuple[str, str], int] = {}
     for line, row in enumerate(table.to_dict("records"), start=2):
         subject, label = (str(row.get(column, "")).strip() for column in ("subject", "trial"))
-        label = label or _numbered(row["task"].strip(), subject, taken)
+        label = label or _number_label(row["task"].strip(), subject, taken)
         try:
             before = taken.setdefault((subject, label), line)
             if before != line:
@@ -99,7 +99,7 @@ def read_trials(
                     f"{path}: line {line}, column 'trial': subject '{subject}' has another"
                     f" '{label}' in line {before}; name each trial of a subject differently"
                 )
-            trial = replace(_trial(path, root, line, row), label=label)
+            trial = replace(_parse_trial(path, root, line, row), label=label)
             before, model = models.setdefault(subject, (line, trial.model))
             if model != trial.model:
                 raise InputError(
@@ -115,18 +115,18 @@ def read_trials(
     return trials
 
 
-def _numbered(task: str, subject: str, taken: Collection[tuple[str, str]]) -> str:
+def _number_label(task: str, subject: str, taken: Collection[tuple[str, str]]) -> str:
     """The task, with a number if the subject has done it before."""
     labels = itertools.chain([task], (f"{task}-{number}" for number in itertools.count(2)))
     return next(label for label in labels if (subject, label) not in taken)
 
 
-def _trial(path: Path, root: Path, line: int, row: Mapping[Any, Any]) -> Trial:
+def _parse_trial(path: Path, root: Path, line: int, row: Mapping[Any, Any]) -> Trial:
     def refuse(column: str, fault: str) -> InputError:
         return InputError(f"{path}: line {line}, column '{column}': {fault}")
 
     files: dict[str, Path | None] = {}
-    for column in FILES:
+    for column in FILE_COLUMNS:
         name = row[column].strip()
         if not name:
             if column in ("model", "motion"):
@@ -150,7 +150,7 @@ def _trial(path: Path, root: Path, line: int, row: Mapping[Any, Any]) -> Trial:
         except ValueError:
             raise refuse(column, f"'{row[column]}' is not a time in seconds") from None
     if row["task"].strip() not in TASKS:
-        raise refuse("task", f"'{row['task']}' is not a task; {nearest(row['task'], TASKS)}")
+        raise refuse("task", f"'{row['task']}' is not a task; {suggest_name(row['task'], TASKS)}")
     if not times[0] < times[1] < float("inf"):
         raise refuse("end", f"{times[1]:g} s is not after the start, {times[0]:g} s")
     if not row["subject"].strip():

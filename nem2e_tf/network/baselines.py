@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-STRENGTHS = tuple(10.0**power for power in range(-3, 5))
+PENALTIES = tuple(10.0**power for power in range(-3, 5))
 """Ridge penalties to choose among, for inputs scaled to a maximum of one."""
 
 
@@ -29,16 +29,16 @@ class GainAndLag:
         longest: int. Frames to either side within which the delay is sought.
     """
 
-    def __init__(self, longest: int) -> None:
-        self.longest = longest
+    def __init__(self, max_delay: int) -> None:
+        self.max_delay = max_delay
 
     def fit(self, simulated: Sequence[np.ndarray], measured: Sequence[np.ndarray]) -> "GainAndLag":
         """Fit on recordings, each `(frames, channels)`."""
         y = np.concatenate(measured)
-        delays = np.array(sorted(range(-self.longest, self.longest + 1), key=abs))
+        delays = np.array(sorted(range(-self.max_delay, self.max_delay + 1), key=abs))
         errors, factors = [], []
         for delay in delays:
-            x = np.concatenate([_delayed(s, int(delay)) for s in simulated])
+            x = np.concatenate([_delay(s, int(delay)) for s in simulated])
             factors.append(gain(x, y))
             errors.append(((x * factors[-1] - y) ** 2).sum(axis=0))
         best = np.argmin(errors, axis=0)
@@ -48,11 +48,11 @@ class GainAndLag:
 
     def predict(self, simulated: np.ndarray) -> np.ndarray:
         """`(frames, channels)` to `(frames, channels)`."""
-        columns = [_delayed(column, d) for column, d in zip(simulated.T, self.delays, strict=True)]
+        columns = [_delay(column, d) for column, d in zip(simulated.T, self.delays, strict=True)]
         return np.stack(columns, axis=1) * self.factors
 
 
-def _delayed(simulated: np.ndarray, frames: int) -> np.ndarray:
+def _delay(simulated: np.ndarray, frames: int) -> np.ndarray:
     """So many frames later, or earlier if negative; the end's value is held."""
     rows = np.arange(len(simulated)) - frames
     return simulated[np.clip(rows, 0, len(simulated) - 1)]
@@ -76,35 +76,36 @@ class Ridge:
         self,
         simulated: Sequence[np.ndarray],
         measured: Sequence[np.ndarray],
-        later_simulated: Sequence[np.ndarray],
-        later_measured: Sequence[np.ndarray],
+        validation_simulated: Sequence[np.ndarray],
+        validation_measured: Sequence[np.ndarray],
     ) -> "Ridge":
         """Fit on recordings, each `(frames, channels)`, and on a later part of the same."""
-        x = np.concatenate([self._stretch(s) for s in simulated])
+        x = np.concatenate([self._context_windows(s) for s in simulated])
         y = np.concatenate(measured)
-        later_x = np.concatenate([self._stretch(s) for s in later_simulated])
-        later_y = np.concatenate(later_measured)
+        validation_x = np.concatenate([self._context_windows(s) for s in validation_simulated])
+        validation_y = np.concatenate(validation_measured)
         errors = [
-            np.mean((later_x @ _solve(x, y, strength) - later_y) ** 2) for strength in STRENGTHS
+            np.mean((validation_x @ _solve(x, y, penalty) - validation_y) ** 2)
+            for penalty in PENALTIES
         ]
-        self.strength = STRENGTHS[int(np.argmin(errors))]
+        self.penalty = PENALTIES[int(np.argmin(errors))]
         self.weights = _solve(
-            np.concatenate([x, later_x]), np.concatenate([y, later_y]), self.strength
+            np.concatenate([x, validation_x]), np.concatenate([y, validation_y]), self.penalty
         )
         return self
 
     def predict(self, simulated: np.ndarray) -> np.ndarray:
         """`(frames, inputs)` to `(frames, outputs)`."""
-        return self._stretch(simulated) @ self.weights
+        return self._context_windows(simulated) @ self.weights
 
-    def _stretch(self, simulated: np.ndarray) -> np.ndarray:
+    def _context_windows(self, simulated: np.ndarray) -> np.ndarray:
         """`(frames, inputs)` to `(frames, inputs * (2 context + 1) + 1)`, the last column one."""
         padded = np.pad(simulated, ((self.context, self.context), (0, 0)), mode="edge")
-        stretches = sliding_window_view(padded, 2 * self.context + 1, axis=0)
-        return np.hstack([stretches.reshape(len(simulated), -1), np.ones((len(simulated), 1))])
+        windows = sliding_window_view(padded, 2 * self.context + 1, axis=0)
+        return np.hstack([windows.reshape(len(simulated), -1), np.ones((len(simulated), 1))])
 
 
-def _solve(x: np.ndarray, y: np.ndarray, strength: float) -> np.ndarray:
-    penalty = np.full(x.shape[1], strength)
-    penalty[-1] = 1e-9  # the intercept is not shrunk
-    return np.linalg.solve(x.T @ x + np.diag(penalty), x.T @ y)
+def _solve(x: np.ndarray, y: np.ndarray, penalty: float) -> np.ndarray:
+    diagonal = np.full(x.shape[1], penalty)
+    diagonal[-1] = 1e-9  # the intercept is not shrunk
+    return np.linalg.solve(x.T @ x + np.diag(diagonal), x.T @ y)

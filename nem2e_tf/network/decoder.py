@@ -5,7 +5,15 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from nem2e_tf.network.decoding import UNSEEN, Sight, Weights, around, decode, placed, seen
+from nem2e_tf.network.decoding import (
+    MASKED_SCORE,
+    AttentionWindow,
+    Weights,
+    as_square_alignment,
+    attention_slice,
+    decode,
+    pad_for_attention,
+)
 
 
 @keras.saving.register_keras_serializable("nem2e_tf")
@@ -60,7 +68,9 @@ class AttentionDecoder(keras.layers.Layer):
         self.outputs = outputs
         self.reach = reach
         self.ahead = ahead
-        self.sight: Sight = None if reach is None else (reach, reach if ahead is None else ahead)
+        self.attention_window: AttentionWindow = (
+            None if reach is None else (reach, reach if ahead is None else ahead)
+        )
         self.first_state = keras.layers.Dense(units, activation="tanh", name="first_state")
         self.query = keras.layers.Dense(attention_units, use_bias=False, name="query")
         self.key = keras.layers.Dense(attention_units, name="key")
@@ -101,7 +111,7 @@ class AttentionDecoder(keras.layers.Layer):
         """
         energy = self.energy(keras.ops.tanh(keys + self.query(state[0])[:, None, :]))[..., 0]
         if mask is not None:
-            energy = keras.ops.where(mask, energy, UNSEEN)
+            energy = keras.ops.where(mask, energy, MASKED_SCORE)
         alignment = keras.ops.softmax(energy)
         context = keras.ops.einsum("bt,btf->bf", alignment, encoded)
         hidden, state = self.cell(keras.ops.concatenate([previous, context], axis=-1), state)
@@ -118,36 +128,43 @@ class AttentionDecoder(keras.layers.Layer):
             mask = tf.ones((batch, steps), tf.bool)
         keys, hidden = self.key(encoded), self.first_state(encoded[:, 0])
         if training:
-            teach = tf.zeros((steps, batch, 1), tf.bool)
+            use_truth = tf.zeros((steps, batch, 1), tf.bool)
             truth = tf.zeros((steps, batch, self.outputs), encoded.dtype)
             if measured is not None:
-                coin = keras.random.uniform((steps, batch, 1), seed=self.seed)
-                teach, truth = coin < self.teacher_forcing, tf.transpose(measured, (1, 0, 2))
+                draw = keras.random.uniform((steps, batch, 1), seed=self.seed)
+                use_truth, truth = draw < self.teacher_forcing, tf.transpose(measured, (1, 0, 2))
             activity, alignment = decode(
                 tf.transpose(encoded, (1, 0, 2)), tf.transpose(keys, (1, 0, 2)), hidden,
                 self._weights(),
-                mask=tf.transpose(mask), teach=teach, truth=truth, sight=self.sight,
+                mask=tf.transpose(mask), use_truth=use_truth, truth=truth,
+                attention_window=self.attention_window,
             )  # fmt: skip
             activity = tf.transpose(activity, (1, 0, 2))
             alignment = tf.transpose(alignment, (2, 0, 1))
         else:
-            activity, alignment = self._run_freely(encoded, keys, mask, hidden)
-        return activity, placed(alignment, self.sight)
+            activity, alignment = self._free_run(encoded, keys, mask, hidden)
+        return activity, as_square_alignment(alignment, self.attention_window)
 
-    def _run_freely(self, encoded: Any, keys: Any, mask: Any, hidden: Any) -> tuple[Any, Any]:
+    def _free_run(self, encoded: Any, keys: Any, mask: Any, hidden: Any) -> tuple[Any, Any]:
         """All steps of `step`, from its own output on."""
         batch, steps = tf.shape(encoded)[0], tf.shape(encoded)[1]
-        known = encoded.shape[0]  # TensorFlow Lite takes no arrays of unknown shape
-        series = [around(x, self.sight, axis=1) for x in (encoded, keys, mask)]
+        static_batch = encoded.shape[0]  # TensorFlow Lite takes no arrays of unknown shape
+        series = [
+            pad_for_attention(x, self.attention_window, axis=1) for x in (encoded, keys, mask)
+        ]
 
         def body(i: Any, previous: Any, hidden: Any, carry: Any, out: Any, rows: Any) -> Any:
-            encoded, keys, mask = (seen(x, i, self.sight, axis=1) for x in series)
+            encoded, keys, mask = (
+                attention_slice(x, i, self.attention_window, axis=1) for x in series
+            )
             output, alignment, (hidden, carry) = self.step(
                 encoded, keys, mask, previous, [hidden, carry]
             )
             return i + 1, output, hidden, carry, out.write(i, output), rows.write(i, alignment)
 
-        width = encoded.shape[1] if self.sight is None else sum(self.sight) + 1
+        width = (
+            encoded.shape[1] if self.attention_window is None else sum(self.attention_window) + 1
+        )
         *_, out, rows = tf.while_loop(
             lambda i, *_: i < steps,
             body,
@@ -156,8 +173,8 @@ class AttentionDecoder(keras.layers.Layer):
                 tf.zeros((batch, self.outputs), encoded.dtype),
                 hidden,
                 tf.zeros_like(hidden),
-                tf.TensorArray(encoded.dtype, steps, element_shape=(known, self.outputs)),
-                tf.TensorArray(encoded.dtype, steps, element_shape=(known, width)),
+                tf.TensorArray(encoded.dtype, steps, element_shape=(static_batch, self.outputs)),
+                tf.TensorArray(encoded.dtype, steps, element_shape=(static_batch, width)),
             ),
             maximum_iterations=steps,
         )

@@ -139,7 +139,7 @@ def stdr_net(
         encoder = keras.layers.Bidirectional(lstm, name="encoder")
     else:
         encoder = keras.layers.LSTM(encoder_units, return_sequences=True, name="encoder")
-    thin_out = keras.layers.Dropout(dropout, name="encoded")
+    dropout_layer = keras.layers.Dropout(dropout, name="encoded")
     decoder = AttentionDecoder(
         decoder_units, attention_units, outputs * frames, reach, ahead, name="decoder"
     )
@@ -148,12 +148,12 @@ def stdr_net(
     simulated = keras.Input((None, inputs), name="simulated")
     steps = fold(simulated)
     mask = padding_mask(steps)
-    encoded = thin_out(encoder(steps, mask=mask))
+    encoded = dropout_layer(encoder(steps, mask=mask))
     activity, _ = decoder(encoded, mask=mask)
     return keras.Model(simulated, unfold(activity, simulated), name="stdr_net")
 
 
-def with_teacher(model: keras.Model) -> keras.Model:
+def build_training_model(model: keras.Model) -> keras.Model:
     """The graph to fit: the same layers, with the measured envelopes as teacher.
 
     Args:
@@ -172,7 +172,7 @@ def with_teacher(model: keras.Model) -> keras.Model:
     return keras.Model(inputs, unfold(activity, measured), name="stdr_net_with_teacher")
 
 
-def with_alignment(model: keras.Model) -> keras.Model:
+def build_alignment_model(model: keras.Model) -> keras.Model:
     """The same layers, giving `(activity, alignment)`.
 
     Activity is `(batch, time, outputs)`; the alignment `(batch, steps, steps)`, in steps of the
@@ -197,3 +197,7 @@ class ScheduledSampling(keras.callbacks.Callback):
         """Set the share of frames that the teacher gives."""
         share = max(0.0, 1.0 - epoch / self.epochs) if self.epochs > 0 else 0.0
         self.model.get_layer("decoder").teacher_forcing.assign(share)
+
+
+# Former names, kept for one version.
+with_teacher, with_alignment = build_training_model, build_alignment_model

@@ -2,7 +2,7 @@
 
 from nem2e_tf.pipeline.preparation import Progress, Settings, prepare
 from nem2e_tf.pipeline.shards import SERIES, Pair, Shards, write_pairs
-from nem2e_tf.pipeline.windows import Augmentation, Scales, maxima, own_maxima
+from nem2e_tf.pipeline.windows import Augmentation, Scales, channel_maxima, maxima_by_person
 
 __all__ = [
     "SERIES",
@@ -12,8 +12,11 @@ __all__ = [
     "Scales",
     "Settings",
     "Shards",
-    "maxima",
-    "own_maxima",
+    "channel_maxima",
+    "maxima_by_person",
     "prepare",
     "write_pairs",
 ]
+
+# Former names, kept for one version.
+maxima, own_maxima = channel_maxima, maxima_by_person

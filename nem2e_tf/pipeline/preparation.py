@@ -12,17 +12,17 @@ from typing import Any
 from nem2e_tf import simulation
 from nem2e_tf.errors import InputError
 from nem2e_tf.files import Trial, check_folder, read_motion, read_storage
-from nem2e_tf.pipeline.shards import Manifest, Pair, Shards, describe, write_shard
-from nem2e_tf.processes import in_processes
+from nem2e_tf.pipeline.shards import Manifest, Pair, Shards, read_shard_info, write_shard
+from nem2e_tf.processes import map_in_processes
 from nem2e_tf.signals import (
     RATE,
     MuscleMap,
     combine,
-    common_times,
+    common_time_range,
     filters,
-    grid,
     low_pass,
     resample,
+    time_grid,
 )
 from nem2e_tf.simulation import COORDINATES, CUTOFF, load_leg, simulate
 
@@ -40,7 +40,7 @@ class Settings:
         muscles: MuscleMap.
         paths: `exact` or `polynomial` muscle paths.
         model: 0 is the trial's own model, another number one of its like; see
-            `nem2e_tf.simulation.altered`.
+            `nem2e_tf.simulation.model_variants`.
     """
 
     inputs: tuple[str, ...]
@@ -80,11 +80,11 @@ class Prepared:
             "made": self.made,
             "found": self.found,
             "skipped": self.failed,
-            "shards": [shard.model_dump() for shard in self.shards.chosen],
+            "shards": [shard.model_dump() for shard in self.shards.selected],
         }
 
 
-def record(trial: Trial, settings: Settings) -> Pair:
+def simulate_pair(trial: Trial, settings: Settings) -> Pair:
     """Simulate a trial, read its EMG, and put both on one clock with its joint angles.
 
     The side is the one that the EMG was measured on.
@@ -93,28 +93,30 @@ def record(trial: Trial, settings: Settings) -> Pair:
         InputError: a file is missing or wrong.
     """
     if trial.moments is None or trial.emg is None:
-        lacking = "moments" if trial.moments is None else "emg"
-        raise InputError(f"{trial.name}: has no {lacking}; preparing needs it")
+        missing = "moments" if trial.moments is None else "emg"
+        raise InputError(f"{trial.name}: has no {missing}; preparing needs it")
     muscles = settings.muscles
     envelopes = read_storage(trial.emg)
-    side = muscles.side_of(settings.outputs, envelopes.columns)
+    side = muscles.find_side(settings.outputs, envelopes.columns)
     leg = load_leg(trial.model, side)
     motion = read_motion(trial.motion, leg.rotations)
     activity = simulate(
         leg, motion, read_storage(trial.moments), start=trial.start, end=trial.end,
         paths=settings.paths, model=settings.model,
     )  # fmt: skip
-    low, high = common_times(
+    low, high = common_time_range(
         {str(trial.motion): activity, str(trial.emg): envelopes},
         max(trial.start, activity.index[0]),
         min(trial.end, activity.index[-1]),
     )
-    times = grid(low, high)
+    times = time_grid(low, high)
     angles = low_pass(motion[list(leg.coordinates)], CUTOFF, str(trial.motion))
     angles = resample(angles, times)
     sources = ((activity, settings.inputs, trial.model), (envelopes, settings.outputs, trial.emg))
     simulated, measured = (
-        resample(combine(frame, muscles.require(channels, frame.columns, side, str(what))), times)
+        resample(
+            combine(frame, muscles.require_columns(channels, frame.columns, side, str(what))), times
+        )
         for frame, channels, what in sources
     )
     return Pair(
@@ -152,18 +154,18 @@ def prepare(
         InputError: the folder cannot be written, or there is no scheduler at the address.
     """
     check_folder(folder)
-    files = [folder / f"{_key(trial, settings)}.tfrecord" for trial in trials]
-    shards = {i: shard for i, file in enumerate(files) if (shard := describe(file))}
-    todo = {i: trial for i, trial in enumerate(trials) if i not in shards}
+    files = [folder / f"{_shard_name(trial, settings)}.tfrecord" for trial in trials]
+    shards = {i: shard for i, file in enumerate(files) if (shard := read_shard_info(file))}
+    pending = {i: trial for i, trial in enumerate(trials) if i not in shards}
     found, failed = len(shards), dict[int, str]()
     if progress is not None:
         progress(found, len(trials))
-    for i, result in _in_parallel(todo, settings, jobs, backend, scheduler):
+    for i, result in _run_parallel(pending, settings, jobs, backend, scheduler):
         if isinstance(result, str):
             failed[i] = result
         else:
             write_shard(result, files[i])
-            shard = describe(files[i])
+            shard = read_shard_info(files[i])
             assert shard is not None
             shards[i] = shard
         if progress is not None:
@@ -184,24 +186,24 @@ def prepare(
     )
 
 
-def _in_parallel(
-    todo: dict[int, Trial], settings: Settings, jobs: int, backend: str, scheduler: str | None
+def _run_parallel(
+    pending: dict[int, Trial], settings: Settings, jobs: int, backend: str, scheduler: str | None
 ) -> Iterator[tuple[int, Pair | str]]:
     """Each trial's number with its pair, or with what is wrong with it, as they get done."""
-    if todo:
-        with _workers(backend, scheduler):
-            yield from in_processes(partial(_try, settings=settings), todo, jobs)
+    if pending:
+        with _use_backend(backend, scheduler):
+            yield from map_in_processes(partial(_try_trial, settings=settings), pending, jobs)
 
 
-def _try(trial: Trial, settings: Settings) -> Pair | str:
+def _try_trial(trial: Trial, settings: Settings) -> Pair | str:
     try:
-        return record(trial, settings)
+        return simulate_pair(trial, settings)
     except (InputError, OSError, RuntimeError) as error:
         return " ".join(str(error).split())
 
 
 @contextmanager
-def _workers(backend: str, scheduler: str | None) -> Iterator[None]:
+def _use_backend(backend: str, scheduler: str | None) -> Iterator[None]:
     if backend == "local":
         yield
         return
@@ -225,7 +227,7 @@ def _workers(backend: str, scheduler: str | None) -> Iterator[None]:
         yield
 
 
-def _key(trial: Trial, settings: Settings) -> str:
+def _shard_name(trial: Trial, settings: Settings) -> str:
     """The name of a trial's shard: changes with all that its content depends on."""
     code = [*sorted(Path(simulation.__file__).parent.glob("*.py")), Path(filters.__file__)]
     files = [trial.model, trial.motion, trial.moments, trial.emg, Path(__file__), *code]

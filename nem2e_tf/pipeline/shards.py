@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, PositiveFloat, ValidationError, field_validator
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import replacing
+from nem2e_tf.files import replace_file
 from nem2e_tf.signals import RATE
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Shard(BaseModel):
 
     @field_validator("file")
     @classmethod
-    def _inside(cls, file: str) -> str:
+    def _check_file_name(cls, file: str) -> str:
         if Path(file).name != file or not file.endswith(".tfrecord"):
             raise ValueError("must be a .tfrecord beside the manifest")
         return file
@@ -114,31 +114,30 @@ class Manifest(BaseModel):
 
     def write(self, folder: Path) -> None:
         """Write a folder's manifest."""
-        with replacing(folder / MANIFEST) as temporary:
-            temporary.write_text(
-                self.model_dump_json(indent=2) + "\n", encoding="utf-8", newline="\n"
-            )
+        with replace_file(folder / MANIFEST) as temporary:
+            text = self.model_dump_json(indent=2) + "\n"
+            temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_shard(pair: Pair, path: Path) -> None:
     """Write a pair as one TFRecord, whole or not at all."""
     import tensorflow as tf
 
-    def of_number(value: float) -> Any:
+    def float_feature(value: float) -> Any:
         return tf.train.Feature(float_list=tf.train.FloatList(value=[value]))
 
-    def of_bytes(value: bytes) -> Any:
+    def bytes_feature(value: bytes) -> Any:
         return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
 
     features = {
-        series: of_bytes(getattr(pair, series).to_numpy("<f4").tobytes()) for series in SERIES
+        series: bytes_feature(getattr(pair, series).to_numpy("<f4").tobytes()) for series in SERIES
     }
-    features["subject"] = of_bytes(pair.subject.encode())
-    features["task"] = of_bytes(pair.task.encode())
-    features["start"] = of_number(pair.simulated.index[0])
-    features["frames"] = of_number(len(pair.simulated))
+    features["subject"] = bytes_feature(pair.subject.encode())
+    features["task"] = bytes_feature(pair.task.encode())
+    features["start"] = float_feature(pair.simulated.index[0])
+    features["frames"] = float_feature(len(pair.simulated))
     example = tf.train.Example(features=tf.train.Features(feature=features))
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         try:
             with tf.io.TFRecordWriter(str(temporary)) as writer:
                 writer.write(example.SerializeToString(deterministic=True))
@@ -154,7 +153,7 @@ def write_pairs(pairs: Sequence[Pair], folder: Path) -> "Shards":
     for i, pair in enumerate(pairs):
         path = folder / f"{i}.tfrecord"
         write_shard(pair, path)
-        shard = describe(path)
+        shard = read_shard_info(path)
         assert shard is not None
         shards.append(shard)
     manifest = Manifest(
@@ -164,7 +163,7 @@ def write_pairs(pairs: Sequence[Pair], folder: Path) -> "Shards":
     return Shards.open(folder)
 
 
-def describe(path: Path) -> Shard | None:
+def read_shard_info(path: Path) -> Shard | None:
     """What is in a shard; None where it is missing or damaged."""
     import tensorflow as tf
 
@@ -195,7 +194,7 @@ class Shards:
 
     folder: Path
     manifest: Manifest
-    chosen: tuple[Shard, ...]
+    selected: tuple[Shard, ...]
 
     @classmethod
     def open(cls, folder: Path) -> "Shards":
@@ -203,9 +202,11 @@ class Shards:
         manifest = Manifest.read(folder)
         return cls(folder, manifest, tuple(manifest.shards))
 
-    def where(self, keep: Callable[[Shard], bool]) -> "Shards":
-        """Those for which `keep` holds, such as `lambda shard: shard.task == "walking"`."""
-        return replace(self, chosen=tuple(shard for shard in self.chosen if keep(shard)))
+    def select(self, keep: Callable[[Shard], bool]) -> "Shards":
+        """The pairs for which `keep` is true, such as `lambda shard: shard.task == "walking"`."""
+        return replace(self, selected=tuple(shard for shard in self.selected if keep(shard)))
+
+    where = select  # Former name, kept for one version.
 
     def series(self) -> "tf.data.Dataset":
         """Whole pairs, one element each, in order.
@@ -215,11 +216,11 @@ class Shards:
         """
         import tensorflow as tf
 
-        wanted = {series: tf.io.FixedLenFeature((), tf.string) for series in SERIES}
+        feature_spec = {series: tf.io.FixedLenFeature((), tf.string) for series in SERIES}
         width = {series: len(getattr(self.manifest, series)) for series in SERIES}
 
         def parse(content: Any) -> dict[str, Any]:
-            example = tf.io.parse_single_example(content, wanted)
+            example = tf.io.parse_single_example(content, feature_spec)
             return {
                 series: tf.reshape(
                     tf.io.decode_raw(example[series], tf.float32, little_endian=True),
@@ -228,7 +229,7 @@ class Shards:
                 for series in SERIES
             }
 
-        files = [str(self.folder / shard.file) for shard in self.chosen]
+        files = [str(self.folder / shard.file) for shard in self.selected]
         return tf.data.TFRecordDataset(files).map(parse)
 
     def pairs(self) -> Iterator[Pair]:
@@ -239,10 +240,10 @@ class Shards:
         """
         import tensorflow as tf
 
-        for shard in self.chosen:
+        for shard in self.selected:
             try:
-                one = replace(self, chosen=(shard,))
-                (series,) = one.series().as_numpy_iterator()
+                single = replace(self, selected=(shard,))
+                (series,) = single.series().as_numpy_iterator()
                 if any(len(rows) != shard.frames for rows in series.values()):
                     raise ValueError("as many rows as the manifest says")
             except (tf.errors.DataLossError, tf.errors.InvalidArgumentError, ValueError):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.errors import InputError, suggest_name
 from nem2e_tf.pipeline.shards import Pair, Shards
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Scales = dict[tuple[str, str], dict[str, float]]
 """By subject and task, what each measured channel is divided by."""
-SHUFFLED = 20_000
+SHUFFLE_BUFFER = 20_000
 """Windows that are held in memory to be shuffled."""
 
 
@@ -65,40 +65,40 @@ class Augmentation:
         slope = draw((), 2, -self.time_warp, self.time_warp)
         length = float(frames) / (2 * np.pi)
         warped = index + slope * length * (tf.sin(index / length + phase) - tf.sin(phase))
-        x = _at(x, warped + draw((), 3, -self.shift, self.shift))
-        y = _at(y, warped)
+        x = _interpolate_rows(x, warped + draw((), 3, -self.shift, self.shift))
+        y = _interpolate_rows(y, warped)
         factor = 1.0 + draw((1, simulated), 4, -self.gain, self.gain)
         factor *= 1.0 + draw((), 6, -self.strength, self.strength)
         factor *= tf.cast(draw((1, simulated), 5, 0.0, 1.0) >= self.dropout, x.dtype)
         x *= tf.concat([factor, tf.ones((1, inputs - simulated))], axis=1)
-        blur = self.noise * tf.random.stateless_normal((frames, simulated), seed + 7)
-        x += tf.pad(blur, [[0, 0], [0, inputs - simulated]])
+        added_noise = self.noise * tf.random.stateless_normal((frames, simulated), seed + 7)
+        x += tf.pad(added_noise, [[0, 0], [0, inputs - simulated]])
         return tf.where(mask[:, None] > 0, x, PADDING), y, mask
 
 
-def _at(series: Any, places: Any) -> Any:
+def _interpolate_rows(series: Any, positions: Any) -> Any:
     """Rows `(frames, columns)` at places between them, the ends held."""
     import tensorflow as tf
 
     last = series.shape[0] - 1
-    places = tf.clip_by_value(places, 0.0, float(last))
-    below = tf.cast(tf.floor(places), tf.int32)
-    share = (places - tf.floor(places))[:, None]
+    positions = tf.clip_by_value(positions, 0.0, float(last))
+    below = tf.cast(tf.floor(positions), tf.int32)
+    share = (positions - tf.floor(positions))[:, None]
     above = tf.minimum(below + 1, last)
     return (1.0 - share) * tf.gather(series, below) + share * tf.gather(series, above)
 
 
-def _count(shards: Shards, block: tuple[float, float], frames: int, hop: int) -> int:
+def _count_windows(shards: Shards, block: tuple[float, float], frames: int, hop: int) -> int:
     """Windows that `windows` cuts."""
     count = 0
-    for shard in shards.chosen:
+    for shard in shards.selected:
         low, high = (round(share * shard.frames) for share in block)
         last = max(0, high - low - frames)
         count += last // hop + 1 + (last % hop > 0)
     return count
 
 
-def maxima(frames: Sequence[pd.DataFrame]) -> dict[str, float]:
+def channel_maxima(frames: Sequence[pd.DataFrame]) -> dict[str, float]:
     """The largest value of every column over all frames, by which a network's channels are scaled.
 
     Without it, weak channels hardly count in the loss and are not learnt.
@@ -107,7 +107,7 @@ def maxima(frames: Sequence[pd.DataFrame]) -> dict[str, float]:
     return {str(channel): float(value) for channel, value in highest.items()}
 
 
-def own_maxima(pairs: Iterable[Pair]) -> Scales:
+def maxima_by_person(pairs: Iterable[Pair]) -> Scales:
     """The largest measured value of every channel, by subject and task: what each calls 1.
 
     Amplitudes of EMG do not compare between people or laboratories, and a faint task would hardly
@@ -116,10 +116,10 @@ def own_maxima(pairs: Iterable[Pair]) -> Scales:
     of: dict[tuple[str, str], list[pd.DataFrame]] = {}
     for pair in pairs:
         of.setdefault((pair.subject, pair.task), []).append(pair.measured)
-    return {key: maxima(frames) for key, frames in of.items()}
+    return {key: channel_maxima(frames) for key, frames in of.items()}
 
 
-def windows(
+def make_windows(
     shards: Shards,
     input_maximum: Mapping[str, float],
     output_maximum: Scales,
@@ -137,7 +137,7 @@ def windows(
     window is padded, and its mask says where.
 
     Args:
-        shards: Shards. Split by subject or task with `Shards.where`, by time with `block`.
+        shards: Shards. Split by subject or task with `Shards.select`, by time with `block`.
         input_maximum: what each input is divided by. The inputs are what it names: simulated
             channels and, after them, joint angles in radians.
         output_maximum: by subject and task, what each measured channel is divided by.
@@ -163,61 +163,64 @@ def windows(
     known = [*manifest.simulated, *manifest.angles]
     for name in input_maximum:
         if name not in known:
-            raise InputError(f"{shards.folder}: no input '{name}'; {nearest(name, known)}")
+            raise InputError(f"{shards.folder}: no input '{name}'; {suggest_name(name, known)}")
     scale_in = np.array(list(input_maximum.values()), np.float32)
-    places = [known.index(name) for name in input_maximum]
+    columns = [known.index(name) for name in input_maximum]
     activities = sum(name in manifest.simulated for name in input_maximum)
     scale_out = np.array(
-        [[output_maximum[s.subject, s.task][c] for c in manifest.measured] for s in shards.chosen],
+        [
+            [output_maximum[s.subject, s.task][c] for c in manifest.measured]
+            for s in shards.selected
+        ],
         np.float32,
     )
 
-    def cut(series: dict[str, Any], maximum: Any) -> Any:
+    def cut_windows(series: dict[str, Any], maximum: Any) -> Any:
         whole = tf.shape(series["simulated"])[0]
         low, high = (
             tf.cast(tf.round(share * tf.cast(whole, tf.float64)), tf.int32) for share in block
         )
         both = tf.concat([series["simulated"], series["angles"]], axis=1)
-        x = tf.gather(both[low:high], places, axis=1) / scale_in
+        x = tf.gather(both[low:high], columns, axis=1) / scale_in
         y = series["measured"][low:high] / maximum
         length = high - low
-        lacking = tf.maximum(0, frames - length)
-        rows = [[0, lacking], [0, 0]]
+        missing = tf.maximum(0, frames - length)
+        rows = [[0, missing], [0, 0]]
         x = tf.pad(x, rows, constant_values=PADDING)
         y = tf.pad(y, rows)
         last = tf.maximum(0, length - frames)
         starts = tf.range(0, last + 1, hop)
         starts = tf.cond(starts[-1] < last, lambda: tf.concat([starts, [last]], 0), lambda: starts)
-        mask = tf.cast(tf.range(frames) < frames - lacking, tf.float32)
+        mask = tf.cast(tf.range(frames) < frames - missing, tf.float32)
 
         def window(start: Any) -> tuple[Any, Any, Any]:
-            one = tf.ensure_shape(x[start : start + frames], (frames, len(places)))
+            one = tf.ensure_shape(x[start : start + frames], (frames, len(columns)))
             other = tf.ensure_shape(y[start : start + frames], (frames, scale_out.shape[1]))
             return one, other, mask
 
         return tf.data.Dataset.from_tensor_slices(starts).map(window)
 
     scales = tf.data.Dataset.from_tensor_slices(scale_out)
-    dataset = tf.data.Dataset.zip(shards.series(), scales).flat_map(cut)
+    dataset = tf.data.Dataset.zip(shards.series(), scales).flat_map(cut_windows)
     dataset = dataset.apply(
-        tf.data.experimental.assert_cardinality(_count(shards, block, frames, hop))
+        tf.data.experimental.assert_cardinality(_count_windows(shards, block, frames, hop))
     )
     if seed is not None:
-        dataset = dataset.shuffle(SHUFFLED, seed=seed, reshuffle_each_iteration=True)
+        dataset = dataset.shuffle(SHUFFLE_BUFFER, seed=seed, reshuffle_each_iteration=True)
     if augmentation is not None:
         seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
-        change = augmentation
+        augment = augmentation
         dataset = tf.data.Dataset.zip(dataset, seeds).map(
-            lambda window, drawn: change(window[0], window[1], window[2], drawn, activities),
+            lambda window, drawn: augment(window[0], window[1], window[2], drawn, activities),
             num_parallel_calls=tf.data.AUTOTUNE,
             deterministic=True,
         )
     if batch is not None:
         dataset = dataset.batch(batch)
-    return untuned(dataset.prefetch(tf.data.AUTOTUNE))
+    return disable_autotuning(dataset.prefetch(tf.data.AUTOTUNE))
 
 
-def untuned(dataset: "tf.data.Dataset") -> "tf.data.Dataset":
+def disable_autotuning(dataset: "tf.data.Dataset") -> "tf.data.Dataset":
     """The same dataset without autotuning.
 
     Its thread sleeps twice as long from one look to the next, up to a minute, and an iterator ends
@@ -228,3 +231,7 @@ def untuned(dataset: "tf.data.Dataset") -> "tf.data.Dataset":
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.with_options(options)
+
+
+# Former names, kept for one version.
+maxima, own_maxima, windows = channel_maxima, maxima_by_person, make_windows

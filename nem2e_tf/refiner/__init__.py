@@ -4,7 +4,8 @@ What is done with one is in the modules: `stream`, `intervals`, `familiarity`, `
 `distortion`, `runtimes` and `trust`. TensorFlow loads when a runtime needs it.
 """
 
-from nem2e_tf.refiner.refiner import CARD, Card, Refiner, Source, load, save, versions
+from nem2e_tf.refiner.card import CARD, Card, Source, versions
+from nem2e_tf.refiner.refiner import Refiner, load, save
 
 __all__ = [
     "CARD",

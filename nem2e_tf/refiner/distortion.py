@@ -20,15 +20,15 @@ from nem2e_tf.signals import combine, resample
 
 PHASES = np.arange(100.0)
 """Per cent of a cycle."""
-LONGEST = 0.25
+MAX_DELAY = 0.25
 """Seconds of the longest delay that is looked for, either way."""
-PART = 0.1
+PHASE_SD = 0.1
 """Standard deviation, in cycles, of the bell through which a part of the cycle is seen."""
-LEAST_ALIKE = 0.8
+MIN_CORRELATION = 0.8
 """Correlation of that part below which a delay is not told."""
-LEAST_TOLD = 0.25
+MIN_KNOWN_SHARE = 0.25
 """Share of a muscle's activity of which a delay must be told for a mean of it to be."""
-LEAST_CHANGE = 0.05
+MIN_CHANGE = 0.05
 """Change within that part, as a share of the range over the cycle, below which it is not told."""
 
 
@@ -63,21 +63,21 @@ class Distortion:
         Returns:
             Columns `delay` and, if there is a truth, `true_delay`; NaN where too little is told.
         """
-        of = {"delay": _weighted(self.delays, self.refined)}
+        of = {"delay": _activity_weighted_mean(self.delays, self.refined)}
         if not self.truth.empty:
-            of["true_delay"] = _weighted(self.true_delays, self.truth)
+            of["true_delay"] = _activity_weighted_mean(self.true_delays, self.truth)
         return pd.DataFrame(of, index=self.delays.columns)
 
     def lines(self) -> list[str]:
         """The same in words."""
         lines = []
         for muscle, row in self.summary().iterrows():
-            told = [
+            parts = [
                 f"{prefix}{abs(value):.0f} ms {'late' if value >= 0 else 'early'}"
                 for prefix, value in zip(("", "in truth "), row, strict=False)
                 if np.isfinite(value)
             ]
-            lines.append(f"{muscle}: simulated {', '.join(told) or 'at no certain delay'}")
+            lines.append(f"{muscle}: simulated {', '.join(parts) or 'at no certain delay'}")
         return lines
 
     def as_json(self) -> dict[str, Any]:
@@ -92,7 +92,7 @@ class Distortion:
         }
 
 
-def distortion(
+def measure_distortion(
     refiner: Refiner,
     frame: pd.DataFrame,
     side: str | None = None,
@@ -110,7 +110,7 @@ def distortion(
         InputError: there are fewer than three cycles.
     """
     card = refiner.card
-    side = side or refiner.muscles.side_of(card.inputs, frame.columns)
+    side = side or refiner.muscles.find_side(card.inputs, frame.columns)
     channels = refiner.channels(frame, side)
     refined = refiner.refine(frame, side)
     starts, origin = cycle_starts(refined, card.rate)
@@ -194,31 +194,31 @@ def delays(late: pd.DataFrame, reference: pd.DataFrame, cycle: float) -> pd.Data
     muscles = [m for m in reference.columns if m in late.columns]
     a, b = late[muscles].to_numpy().T, reference[muscles].to_numpy().T
     step = cycle / len(PHASES)
-    shifts = np.arange(-round(LONGEST / step), round(LONGEST / step) + 1)
+    shifts = np.arange(-round(MAX_DELAY / step), round(MAX_DELAY / step) + 1)
     distance = np.minimum(PHASES, len(PHASES) - PHASES) / len(PHASES)
-    bell = np.exp(-0.5 * (distance / PART) ** 2)
+    bell = np.exp(-0.5 * (distance / PHASE_SD) ** 2)
     spectrum = np.fft.fft(bell / bell.sum())
 
-    def around(series: np.ndarray) -> np.ndarray:
+    def local_mean(series: np.ndarray) -> np.ndarray:
         """Mean of the part of the cycle around each phase."""
         return np.fft.ifft(np.fft.fft(series) * spectrum).real
 
-    spread_b = np.sqrt(np.maximum(around(b**2) - around(b) ** 2, 0.0))
+    spread_b = np.sqrt(np.maximum(local_mean(b**2) - local_mean(b) ** 2, 0.0))
     scores = []
     for shift in shifts:
         moved = np.roll(a, -shift, axis=1)
-        spread = np.sqrt(np.maximum(around(moved**2) - around(moved) ** 2, 0.0))
-        together = around(moved * b) - around(moved) * around(b)
-        scores.append(together / np.maximum(spread * spread_b, 1e-9))
+        spread = np.sqrt(np.maximum(local_mean(moved**2) - local_mean(moved) ** 2, 0.0))
+        covariance = local_mean(moved * b) - local_mean(moved) * local_mean(b)
+        scores.append(covariance / np.maximum(spread * spread_b, 1e-9))
     score = np.stack(scores)
     best = np.clip(score.argmax(axis=0), 1, len(shifts) - 2)
     before, at, after = (np.take_along_axis(score, best[None] + k, 0)[0] for k in (-1, 0, 1))
     # A parabola through the best score and its neighbours finds what lies between phases.
-    bend = before - 2.0 * at + after
-    fine = 0.5 * (before - after) / np.where(bend < 0.0, bend, np.inf)
-    told = (at >= LEAST_ALIKE) & (at >= before) & (at >= after)
-    told &= spread_b > LEAST_CHANGE * np.ptp(b, axis=1)[:, None]
-    result = np.where(told, (shifts[best] + fine) * step * 1000.0, np.nan)
+    curvature = before - 2.0 * at + after
+    refinement = 0.5 * (before - after) / np.where(curvature < 0.0, curvature, np.inf)
+    is_known = (at >= MIN_CORRELATION) & (at >= before) & (at >= after)
+    is_known &= spread_b > MIN_CHANGE * np.ptp(b, axis=1)[:, None]
+    result = np.where(is_known, (shifts[best] + refinement) * step * 1000.0, np.nan)
     return pd.DataFrame(result.T, index=reference.index, columns=muscles)
 
 
@@ -234,14 +234,14 @@ def attention(refiner: Refiner, channels: pd.DataFrame, starts: np.ndarray) -> p
         `(100, offsets)`, mean over cycles of the share of attention; columns are ms from the step
         that is refined. Windows' ends, where attention has no room, are left out.
     """
-    from nem2e_tf.network.stdr_net import with_alignment
+    from nem2e_tf.network.stdr_net import build_alignment_model
 
     card = refiner.card
     scaled = channels.to_numpy() / [card.input_maximum[c] for c in card.inputs]
     window = min(len(scaled), 2 * round(card.window * card.rate))
     firsts = range(0, len(scaled) - window + 1, max(1, window // 4))
     stacked = np.stack([scaled[first : first + window] for first in firsts]).astype(np.float32)
-    alignment = np.asarray(with_alignment(refiner.model).predict(stacked, verbose=0)[1])
+    alignment = np.asarray(build_alignment_model(refiner.model).predict(stacked, verbose=0)[1])
     steps = alignment.shape[1]
     frames = -(-window // steps)
     reach = min(steps // 4, refiner.model.get_layer("decoder").reach or steps // 4)
@@ -254,20 +254,20 @@ def attention(refiner: Refiner, channels: pd.DataFrame, starts: np.ndarray) -> p
             if 0 <= k < len(starts) - 1:
                 phases.append(100.0 * (at - starts[k]) / (starts[k + 1] - starts[k]))
                 rows.append(square[step, step - reach : step + reach + 1])
-    near = np.abs((np.array(phases)[None] - PHASES[:, None] + 50.0) % 100.0 - 50.0)
-    weight = np.exp(-0.5 * near**2)
+    distance = np.abs((np.array(phases)[None] - PHASES[:, None] + 50.0) % 100.0 - 50.0)
+    weight = np.exp(-0.5 * distance**2)
     offsets = np.arange(-reach, reach + 1) * frames * 1000.0 / card.rate
     shares = weight @ np.array(rows) / weight.sum(axis=1, keepdims=True)
     # What is out of the decoder's reach has no share at all.
-    seen = (shares > 0).any(axis=0)
+    within_reach = (shares > 0).any(axis=0)
     return pd.DataFrame(
-        shares[:, seen], index=pd.Index(PHASES, name="cycle"), columns=offsets[seen]
+        shares[:, within_reach], index=pd.Index(PHASES, name="cycle"), columns=offsets[within_reach]
     )
 
 
-def _weighted(delay: pd.DataFrame, activity: pd.DataFrame) -> pd.Series:
+def _activity_weighted_mean(delay: pd.DataFrame, activity: pd.DataFrame) -> pd.Series:
     """Mean delay, a part of the cycle weighing as what the muscle does there above its least."""
     whole = (activity - activity.min())[delay.columns]
     weight = whole.where(delay.notna()).sum()
     mean = (delay * whole).sum() / weight.where(weight > 0)
-    return mean.where(weight >= LEAST_TOLD * whole.sum())
+    return mean.where(weight >= MIN_KNOWN_SHARE * whole.sum())

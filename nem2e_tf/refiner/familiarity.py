@@ -15,20 +15,20 @@ Range = tuple[float, float]
 
 WINDOW, HOP = 4.0, 0.5
 """Seconds of a window, and from one to the next."""
-LASTING = 5
+MEDIAN_WINDOWS = 5
 """Windows of which a median is taken: what does not last is not told."""
-TOLD = 3
+MAX_LINES = 3
 """What is most unusual is told; of the rest only how much there is."""
 
-_QUIETEST = 0.005
+_MIN_ACTIVITY = 0.005
 """Activation below which means and peaks are not told apart."""
-_LEAST_ALIKE = 0.3
+_MIN_AUTOCORRELATION = 0.3
 """Autocorrelation of the channels at the length of a cycle, below which there is none."""
-_LONGEST = 0.6
+_MAX_CYCLE_SHARE = 0.6
 """Share of a window: the longest cycle that is looked for."""
-_FIRST = 0.7
+_MIN_PEAK_RATIO = 0.7
 """Share of the best lag's autocorrelation that the cycle's own has at least."""
-_SLOWEST = 0.05
+_NO_CADENCE = 0.05
 """Hz, stands for no cycle."""
 _SLACK = {"mean": np.log(1.25), "peak": np.log(1.25), "cadence": np.log(1.15), "with": 0.1}
 """By which a range is widened at least: a step so small is not strange to a refiner."""
@@ -63,14 +63,14 @@ class Finding:
             what = f"{channel.replace('_', ' ')} has a mean of {self.value:.2g}"
         elif self.name == "cadence":
             what = f"{self.value:.2g} cycles a second"
-            if self.value < 1.01 * _SLOWEST:
+            if self.value < 1.01 * _NO_CADENCE:
                 what = "no cycle that repeats"
         elif second:
             what = f"{first} and {second} correlate by {self.value:.2f}"
         return f"{self.start:g}-{self.end:g} s: {what}; familiar is {low} to {high}"
 
 
-def names(channels: Sequence[str]) -> list[str]:
+def feature_names(channels: Sequence[str]) -> list[str]:
     """What a window is described by, in order."""
     return [
         *(f"mean {channel}" for channel in channels),
@@ -80,7 +80,7 @@ def names(channels: Sequence[str]) -> list[str]:
     ]
 
 
-def learn(
+def fit_ranges(
     people: Sequence[Sequence[np.ndarray]], channels: Sequence[str], rate: float
 ) -> dict[str, Range]:
     """Ranges of what is familiar.
@@ -96,36 +96,38 @@ def learn(
     Returns:
         Lowest and highest by name.
     """
-    described = names(channels)
-    kinds = np.array([_kind(name) for name in described])
-    seen = [
-        np.concatenate([_lasting(describe(recording, rate)[1]) for recording in recordings])
+    names = feature_names(channels)
+    kinds = np.array([_feature_kind(name) for name in names])
+    features = [
+        np.concatenate(
+            [_median_over_time(window_features(recording, rate)[1]) for recording in recordings]
+        )
         for recordings in people
     ]
-    lows = np.stack([np.nanmin(person, axis=0) for person in seen])
-    highs = np.stack([np.nanmax(person, axis=0) for person in seen])
+    lows = np.stack([np.nanmin(person, axis=0) for person in features])
+    highs = np.stack([np.nanmax(person, axis=0) for person in features])
     width = np.maximum(highs.max(axis=0) - lows.min(axis=0), [_SLACK[kind] for kind in kinds])
-    outside = np.zeros((len(seen), len(kinds)))
-    for i in range(len(seen) if len(seen) > 1 else 0):
-        others = np.arange(len(seen)) != i
-        beyond = np.maximum(
+    outside = np.zeros((len(features), len(kinds)))
+    for i in range(len(features) if len(features) > 1 else 0):
+        others = np.arange(len(features)) != i
+        excess = np.maximum(
             lows[others].min(axis=0) - lows[i], highs[i] - highs[others].max(axis=0)
         )
-        outside[i] = np.maximum(beyond, 0.0) / width
+        outside[i] = np.maximum(excess, 0.0) / width
     margin = np.zeros(len(kinds))
     for kind, slack in _SLACK.items():
-        of = kinds == kind
+        is_kind = kinds == kind
         # The second largest: one person that is like nobody must not blind it to all others.
-        usual = np.sort(outside[:, of].max(axis=1))[-2:][0]
-        margin[of] = np.maximum(usual * width[of], slack)
-    low = _natural(lows.min(axis=0) - margin, kinds)
-    high = _natural(highs.max(axis=0) + margin, kinds)
+        usual = np.sort(outside[:, is_kind].max(axis=1))[-2:][0]
+        margin[is_kind] = np.maximum(usual * width[is_kind], slack)
+    low = _from_scale(lows.min(axis=0) - margin, kinds)
+    high = _from_scale(highs.max(axis=0) + margin, kinds)
     # Activations and correlations go no further.
     low, high = np.maximum(low, -1.0), np.where(kinds == "cadence", high, np.minimum(high, 1.0))
-    return {n: (float(a), float(b)) for n, a, b in zip(described, low, high, strict=True)}
+    return {n: (float(a), float(b)) for n, a, b in zip(names, low, high, strict=True)}
 
 
-def unusual(
+def find_unusual(
     activity: np.ndarray, ranges: Mapping[str, Range], rate: float, start: float = 0.0
 ) -> list[Finding]:
     """What of a recording is outside the familiar ranges, the most unusual first.
@@ -136,26 +138,28 @@ def unusual(
         rate: float. Hz.
         start: float. Seconds, of the first frame.
     """
-    kinds = np.array([_kind(name) for name in ranges])
-    low, high = (_scaled(np.array(edge), kinds) for edge in zip(*ranges.values(), strict=True))
-    starts, windows = describe(activity, rate)
+    kinds = np.array([_feature_kind(name) for name in ranges])
+    low, high = (_to_scale(np.array(edge), kinds) for edge in zip(*ranges.values(), strict=True))
+    starts, windows = window_features(activity, rate)
     # In a short recording a long cycle cannot show.
-    if len(activity) * _LONGEST / rate < 1.0 / ranges["cadence"][0]:
+    if len(activity) * _MAX_CYCLE_SHARE / rate < 1.0 / ranges["cadence"][0]:
         windows[:, kinds == "cadence"] = np.nan
-    windows = _lasting(windows)
+    windows = _median_over_time(windows)
     excess = np.nan_to_num(np.maximum(low - windows, windows - high) / (high - low))
     length = min(len(activity) / rate, WINDOW)
-    whole = len(starts) <= LASTING
+    is_short = len(starts) <= MEDIAN_WINDOWS
     found = []
     for i, name in enumerate(ranges):
-        out = np.flatnonzero(excess[:, i] > 0.0)
-        if not len(out):
+        unusual = np.flatnonzero(excess[:, i] > 0.0)
+        if not len(unusual):
             continue
         worst = int(excess[:, i].argmax())
-        first, last = (0, len(starts) - 1) if whole else (out[0], out[-1] + LASTING - 1)
+        first, last = (
+            (0, len(starts) - 1) if is_short else (unusual[0], unusual[-1] + MEDIAN_WINDOWS - 1)
+        )
         found.append(
             Finding(
-                name, float(_natural(windows[worst], kinds)[i]), ranges[name],
+                name, float(_from_scale(windows[worst], kinds)[i]), ranges[name],
                 round(start + starts[first], 2), round(start + starts[last] + length, 2),
                 float(excess[worst, i]),
             )
@@ -163,15 +167,15 @@ def unusual(
     return sorted(found, key=lambda finding: -finding.excess)
 
 
-def told(findings: Sequence[Finding]) -> list[str]:
+def describe(findings: Sequence[Finding]) -> list[str]:
     """Lines for a person: what is most unusual, and how much more there is."""
-    lines = [str(finding) for finding in findings[:TOLD]]
-    if len(findings) > TOLD:
-        lines.append(f"unlike the training data in {len(findings) - TOLD} further ways")
+    lines = [str(finding) for finding in findings[:MAX_LINES]]
+    if len(findings) > MAX_LINES:
+        lines.append(f"unlike the training data in {len(findings) - MAX_LINES} further ways")
     return lines
 
 
-def describe(activity: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
+def window_features(activity: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
     """Windows in numbers, on scales on which steps compare.
 
     Args:
@@ -195,8 +199,8 @@ def describe(activity: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]
         shape = centred / np.where(spread > 1e-6, spread, np.nan)
         rows.append(
             [
-                *np.log(np.maximum(window.mean(axis=0), _QUIETEST)),
-                *np.log(np.maximum(window.max(axis=0), _QUIETEST)),
+                *np.log(np.maximum(window.mean(axis=0), _MIN_ACTIVITY)),
+                *np.log(np.maximum(window.max(axis=0), _MIN_ACTIVITY)),
                 np.log(cadence(np.nan_to_num(shape), rate)),
                 *(shape.T @ shape / length)[upper],
             ]
@@ -212,34 +216,38 @@ def cadence(shape: np.ndarray, rate: float) -> float:
     energy = np.concatenate([[0.0], np.cumsum((shape**2).sum(axis=1))])
     # At a lag, of the part that is compared: its beginning and its end.
     both = energy[frames - np.arange(frames)] * (energy[-1] - energy[:-1])
-    alike = product / np.sqrt(np.maximum(both, 1e-12))
-    inner = alike[1:-1]
-    peaks = 1 + np.flatnonzero((inner >= alike[:-2]) & (inner > alike[2:]))
-    peaks = peaks[(peaks >= 0.25 * rate) & (peaks < _LONGEST * frames)]
-    peaks = peaks[alike[peaks] > _LEAST_ALIKE]
+    autocorrelation = product / np.sqrt(np.maximum(both, 1e-12))
+    interior = autocorrelation[1:-1]
+    peaks = 1 + np.flatnonzero(
+        (interior >= autocorrelation[:-2]) & (interior > autocorrelation[2:])
+    )
+    peaks = peaks[(peaks >= 0.25 * rate) & (peaks < _MAX_CYCLE_SHARE * frames)]
+    peaks = peaks[autocorrelation[peaks] > _MIN_AUTOCORRELATION]
     if not len(peaks):
-        return _SLOWEST
+        return _NO_CADENCE
     # Two cycles are as alike as one: the first of the good lags is the cycle.
-    return float(rate / peaks[alike[peaks] > _FIRST * alike[peaks].max()][0])
+    return float(
+        rate / peaks[autocorrelation[peaks] > _MIN_PEAK_RATIO * autocorrelation[peaks].max()][0]
+    )
 
 
-def _lasting(windows: np.ndarray) -> np.ndarray:
+def _median_over_time(windows: np.ndarray) -> np.ndarray:
     """Medians of `LASTING` windows in a row, `(windows - LASTING + 1, names)`; of all, if fewer."""
-    if len(windows) <= LASTING:
+    if len(windows) <= MEDIAN_WINDOWS:
         return np.median(windows, axis=0, keepdims=True)
-    rows = np.lib.stride_tricks.sliding_window_view(windows, LASTING, axis=0)
+    rows = np.lib.stride_tricks.sliding_window_view(windows, MEDIAN_WINDOWS, axis=0)
     return np.median(rows, axis=-1)
 
 
-def _kind(name: str) -> str:
+def _feature_kind(name: str) -> str:
     """Which key of `_SLACK` a name belongs to."""
     first = name.split(" ")[0]
     return first if first in _SLACK else "with"
 
 
-def _scaled(values: np.ndarray, kinds: np.ndarray) -> np.ndarray:
+def _to_scale(values: np.ndarray, kinds: np.ndarray) -> np.ndarray:
     return np.where(kinds == "with", values, np.log(np.where(kinds == "with", 1.0, values)))
 
 
-def _natural(values: np.ndarray, kinds: np.ndarray) -> np.ndarray:
+def _from_scale(values: np.ndarray, kinds: np.ndarray) -> np.ndarray:
     return np.where(kinds == "with", values, np.exp(np.where(kinds == "with", 0.0, values)))

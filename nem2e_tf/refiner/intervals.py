@@ -49,7 +49,7 @@ class Offsets:
         if (table[1] > 0).any() or (table[2] < 0).any():
             raise ValueError("lower offsets must not be positive, nor upper ones negative")
 
-    def at(self, refined: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def interpolate(self, refined: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper offset, each `(frames,)`, of refined values `(frames,)`."""
         lower, upper = (np.interp(refined, self.level, side) for side in (self.lower, self.upper))
         return lower, upper
@@ -80,15 +80,17 @@ def calibrate(refined: Sequence[np.ndarray], measured: Sequence[np.ndarray]) -> 
     for channel in range(refined[0].shape[1]):
         people = [(r[:, channel], m[:, channel] - r[:, channel]) for r, m in pairs]
         scores = [
-            _score(_offsets([*people[:i], *people[i + 1 :]]), *person)
+            _conformity_scores(_fit_offsets([*people[:i], *people[i + 1 :]]), *person)
             for i, person in enumerate(people)
         ]
-        factor = _quantile(np.concatenate(scores), _alike(scores), COVERAGE)
-        tables.append(_offsets(people, float(factor)))
+        factor = _weighted_quantile(np.concatenate(scores), _person_weights(scores), COVERAGE)
+        tables.append(_fit_offsets(people, float(factor)))
     return tables
 
 
-def interval(tables: Sequence[Offsets], refined: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def prediction_interval(
+    tables: Sequence[Offsets], refined: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Bounds of the interval around refined envelopes.
 
     Args:
@@ -99,42 +101,44 @@ def interval(tables: Sequence[Offsets], refined: np.ndarray) -> tuple[np.ndarray
         Lower and upper bound, each `(frames, channels)`, not negative; the refined value is
         between them.
     """
-    offsets = [table.at(column) for table, column in zip(tables, refined.T, strict=True)]
+    offsets = [table.interpolate(column) for table, column in zip(tables, refined.T, strict=True)]
     lower, upper = (np.stack(side, axis=1) for side in zip(*offsets, strict=True))
     return np.maximum(refined + lower, 0.0), np.maximum(refined + upper, 0.0)
 
 
-def _offsets(people: Sequence[tuple[np.ndarray, np.ndarray]], factor: float = 1.0) -> Offsets:
+def _fit_offsets(people: Sequence[tuple[np.ndarray, np.ndarray]], factor: float = 1.0) -> Offsets:
     """Quantiles of people's residuals `(frames,)` at levels of their refined values `(frames,)`."""
     level, residual = (np.concatenate(series) for series in zip(*people, strict=True))
-    weight = _alike([values for values, _ in people])
-    edges = np.unique(_quantile(level, weight, np.linspace(0.0, 1.0, LEVELS + 1)))
+    weight = _person_weights([values for values, _ in people])
+    edges = np.unique(_weighted_quantile(level, weight, np.linspace(0.0, 1.0, LEVELS + 1)))
     part = np.searchsorted(edges[1:-1], level, side="right")
     rows = []
     for k in range(max(1, len(edges) - 1)):
-        here = part == k
-        low, high = _quantile(
-            residual[here], weight[here], np.array([1.0 - COVERAGE, 1.0 + COVERAGE]) / 2.0
+        in_part = part == k
+        low, high = _weighted_quantile(
+            residual[in_part], weight[in_part], np.array([1.0 - COVERAGE, 1.0 + COVERAGE]) / 2.0
         )
         middle, half = (low + high) / 2.0, factor * (high - low) / 2.0
-        at = np.average(level[here], weights=weight[here])
+        at = np.average(level[in_part], weights=weight[in_part])
         rows.append([at, min(middle - half, 0.0), max(middle + half, 0.0)])
     return Offsets(*(tuple(float(x) for x in column) for column in zip(*rows, strict=True)))
 
 
-def _score(offsets: Offsets, level: np.ndarray, residual: np.ndarray) -> np.ndarray:
+def _conformity_scores(offsets: Offsets, level: np.ndarray, residual: np.ndarray) -> np.ndarray:
     """Distance from the middle of the interval, 1 being its edge."""
-    lower, upper = offsets.at(level)
+    lower, upper = offsets.interpolate(level)
     half = np.maximum((upper - lower) / 2.0, 1e-6)
     return np.abs(residual - (lower + upper) / 2.0) / half
 
 
-def _alike(series: Sequence[np.ndarray]) -> np.ndarray:
+def _person_weights(series: Sequence[np.ndarray]) -> np.ndarray:
     """Weights of all samples by which every person weighs the same."""
     return np.concatenate([np.full(len(s), 1.0 / len(s)) for s in series])
 
 
-def _quantile(values: np.ndarray, weight: np.ndarray, shares: np.ndarray | float) -> np.ndarray:
+def _weighted_quantile(
+    values: np.ndarray, weight: np.ndarray, shares: np.ndarray | float
+) -> np.ndarray:
     """The least value that has at least a share of the weight at or below it."""
     order = np.argsort(values)
     below = np.cumsum(weight[order])

@@ -17,17 +17,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.errors import InputError, suggest_name
 from nem2e_tf.files import Trial, read_storage
 from nem2e_tf.network.baselines import gain
-from nem2e_tf.pipeline import SERIES, Augmentation, Pair, Settings, maxima, prepare, write_pairs
-from nem2e_tf.pipeline.windows import windows
-from nem2e_tf.refiner.refiner import Card, Refiner, Source, versions
+from nem2e_tf.pipeline import (
+    SERIES,
+    Augmentation,
+    Pair,
+    Settings,
+    channel_maxima,
+    prepare,
+    write_pairs,
+)
+from nem2e_tf.pipeline.windows import make_windows
+from nem2e_tf.refiner.card import Card, Source, versions
+from nem2e_tf.refiner.refiner import Refiner
 from nem2e_tf.signals import RATE
 
 Progress = Callable[[int, int], None]
 
-LEAST = 1.0
+MIN_SECONDS = 1.0
 """Seconds of measured EMG below which there is nothing to learn from."""
 HOP = 0.1
 """Seconds from one window to the next."""
@@ -37,7 +46,7 @@ LEARNING_RATE = 3e-3
 ANCHOR = 1e-3
 """Weight of the anchor against the mean squared error over one second."""
 AUGMENTATION = Augmentation(time_warp=0.1, gain=0.1, noise=0.02)
-SILENT = 1e-3
+MIN_MAXIMUM = 1e-3
 """The least scale of a muscle: a network's channels have a positive one."""
 
 
@@ -62,18 +71,18 @@ def personalise(
     Raises:
         InputError: no pairs, pairs of two people, or other channels than the refiner's.
     """
-    _check(refiner.card, pairs)
-    estimates = [_estimate(refiner, pair) for pair in pairs]
-    taught = [
+    _check_pairs(refiner.card, pairs)
+    estimates = [_refine_pair(refiner, pair) for pair in pairs]
+    training_pairs = [
         replace(pair, measured=estimate.assign(**{str(c): pair.measured[c] for c in pair.measured}))
         for pair, estimate in zip(pairs, estimates, strict=True)
     ]
-    maximum = _maxima(refiner.card, estimates, [pair.measured for pair in taught])
-    model = _fit(refiner, taught, maximum, seed, progress)
-    return Refiner(_card(refiner.card, pairs, maximum), model)
+    maximum = _output_maxima(refiner.card, estimates, [pair.measured for pair in training_pairs])
+    model = _fit(refiner, training_pairs, maximum, seed, progress)
+    return Refiner(_adapted_card(refiner.card, pairs, maximum), model)
 
 
-def record(
+def prepare_pairs(
     trials: Sequence[Trial], refiner: Refiner, *, jobs: int = -1, progress: Progress | None = None
 ) -> list[Pair]:
     """Simulate a person's trials and pair them with the EMG of the channels that all have.
@@ -95,12 +104,12 @@ def record(
         if trial.emg is None:
             raise InputError(f"{trial.name}, {trial.motion}: has no emg to learn from")
         names = list(read_storage(trial.emg).columns)
-        found = muscles.measured(card.outputs, names)
+        found = muscles.measured_channels(card.outputs, names)
         measured = [channel for channel in measured if channel in found]
         if not measured:
             raise InputError(
                 f"{trial.emg}: no muscle that the refiner knows and all trials have;"
-                f" {nearest(card.outputs[0], names)}"
+                f" {suggest_name(card.outputs[0], names)}"
             )
     settings = Settings(tuple(card.inputs), tuple(measured), muscles)
     with TemporaryDirectory() as folder:
@@ -108,12 +117,14 @@ def record(
         for name, fault in prepared.failed.items():
             raise InputError(f"{name}: {fault}")
         pairs = list(prepared.shards.pairs())
-    if (seconds := _seconds(pairs)) < LEAST:
-        raise InputError(f"{trials[0].subject}: {seconds:g} s of EMG is less than {LEAST:g} s")
+    if (seconds := _total_seconds(pairs)) < MIN_SECONDS:
+        raise InputError(
+            f"{trials[0].subject}: {seconds:g} s of EMG is less than {MIN_SECONDS:g} s"
+        )
     return pairs
 
 
-def _check(card: Card, pairs: Sequence[Pair]) -> None:
+def _check_pairs(card: Card, pairs: Sequence[Pair]) -> None:
     if not pairs:
         raise InputError("no recordings to adapt the refiner to")
     if card.rate != RATE:
@@ -128,7 +139,8 @@ def _check(card: Card, pairs: Sequence[Pair]) -> None:
         for channel in measured:
             if channel not in card.outputs:
                 raise InputError(
-                    f"{pair.name}: {card.name} has no '{channel}'; {nearest(channel, card.outputs)}"
+                    f"{pair.name}: {card.name} has no '{channel}';"
+                    f" {suggest_name(channel, card.outputs)}"
                 )
 
 
@@ -140,25 +152,25 @@ def _check_one_person(subjects: Sequence[str]) -> None:
         )
 
 
-def _seconds(pairs: Sequence[Pair]) -> float:
+def _total_seconds(pairs: Sequence[Pair]) -> float:
     return sum(len(pair.measured) for pair in pairs) / RATE
 
 
-def _estimate(refiner: Refiner, pair: Pair) -> pd.DataFrame:
+def _refine_pair(refiner: Refiner, pair: Pair) -> pd.DataFrame:
     """`(frames, outputs)`: what the refiner says before it is adapted."""
     estimate = refiner.refine(pair.simulated).set_axis(refiner.card.outputs, axis=1)
     return estimate.set_axis(pair.measured.index)
 
 
-def _maxima(
+def _output_maxima(
     card: Card, estimates: Sequence[pd.DataFrame], measured: Sequence[pd.DataFrame]
 ) -> dict[str, float]:
     """What the network's 1 is for the person: the refiner's maxima times each muscle's gain."""
-    largest = maxima(measured)
+    largest = channel_maxima(measured)
     factors = gain(pd.concat(estimates).to_numpy(), pd.concat(measured).to_numpy())
     return {
         # The network says at most 1: a gain below the largest measured would cut peaks off.
-        channel: max(card.output_maximum[channel] * float(factor), largest[channel], SILENT)
+        channel: max(card.output_maximum[channel] * float(factor), largest[channel], MIN_MAXIMUM)
         for channel, factor in zip(card.outputs, factors, strict=True)
     }
 
@@ -180,7 +192,7 @@ def _fit(
     model.set_weights(refiner.model.get_weights())
     weights = model.trainable_weights
     start = [tf.constant(weight) for weight in weights]
-    anchor = ANCHOR / _seconds(pairs)
+    anchor = ANCHOR / _total_seconds(pairs)
     decay = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, STEPS)
     optimizer = keras.optimizers.Adam(decay, clipnorm=1.0)
 
@@ -209,8 +221,8 @@ def _batches(
     """`STEPS` batches of augmented windows, and their masks."""
     frames = round(card.window * RATE)
     with TemporaryDirectory() as folder:
-        taught = windows(
-            write_pairs([_repeated(pair, 2 * frames) for pair in pairs], Path(folder)),
+        batches = make_windows(
+            write_pairs([_repeat_pair(pair, 2 * frames) for pair in pairs], Path(folder)),
             card.input_maximum,
             {(pair.subject, pair.task): maximum for pair in pairs},
             frames=frames,
@@ -219,10 +231,10 @@ def _batches(
             seed=seed,
             augmentation=AUGMENTATION,
         )
-        yield from taught.repeat().batch(BATCH).take(STEPS)
+        yield from batches.repeat().batch(BATCH).take(STEPS)
 
 
-def _repeated(pair: Pair, frames: int) -> Pair:
+def _repeat_pair(pair: Pair, frames: int) -> Pair:
     """The pair again and again, until it has at least so many frames.
 
     In use a window begins anywhere in a cycle and goes on for more than one. A network that was
@@ -236,19 +248,19 @@ def _repeated(pair: Pair, frames: int) -> Pair:
     return Pair(pair.subject, pair.task, *parts)
 
 
-def _card(card: Card, pairs: Sequence[Pair], maximum: dict[str, float]) -> Card:
+def _adapted_card(card: Card, pairs: Sequence[Pair], maximum: dict[str, float]) -> Card:
     """The card of the adapted refiner."""
     subject = pairs[0].subject
     tasks = " and ".join(dict.fromkeys(pair.task for pair in pairs))
     unit = f"As in the EMG of {subject} that this refiner was adapted to."
     summary = (
-        f"{card.name}, adapted to {subject} by {_seconds(pairs):.1f} s of {tasks} with"
+        f"{card.name}, adapted to {subject} by {_total_seconds(pairs):.1f} s of {tasks} with"
         " measured EMG, and meant for that person alone."
     )
     measured = pairs[0].measured.columns
-    if kept := ", ".join(c.replace("_", " ") for c in card.outputs if c not in measured):
-        summary += f" Not measured, and left as they were: {kept}."
-        unit += f" Of {kept}: {card.unit}"
+    if unmeasured := ", ".join(c.replace("_", " ") for c in card.outputs if c not in measured):
+        summary += f" Not measured, and left as they were: {unmeasured}."
+        unit += f" Of {unmeasured}: {card.unit}"
     sources = [
         Source(
             subject=subject, task=pair.task, synthetic=subject.startswith("virtual-"),
@@ -257,7 +269,7 @@ def _card(card: Card, pairs: Sequence[Pair], maximum: dict[str, float]) -> Card:
         )
         for pair in pairs
     ]  # fmt: skip
-    changed = {
+    changes = {
         "name": f"{card.name} for {subject}",
         "summary": summary,
         "output_maximum": maximum,
@@ -267,4 +279,4 @@ def _card(card: Card, pairs: Sequence[Pair], maximum: dict[str, float]) -> Card:
         "interval": None,  # it spoke of other people
         "versions": versions(),
     }
-    return Card.model_validate(card.model_dump() | changed)
+    return Card.model_validate(card.model_dump() | changes)

@@ -1,135 +1,26 @@
 """A trained refiner: simulated activity in, EMG envelopes out."""
 
-import importlib.metadata
-import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import pandas as pd
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    FiniteFloat,
-    PositiveFloat,
-    ValidationError,
-    model_validator,
-)
 
 from nem2e_tf.edge import (
-    LARGEST_RATE,
-    LONGEST_WINDOW,
     Network,
     Signals,
     StepNetwork,
-    outside,
+    find_invalid_activity,
+    refine_recording,
     refiner_folder,
-    windows,
 )
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import new_folder, replacing
+from nem2e_tf.files import create_folder
 from nem2e_tf.refiner import familiarity, intervals
+from nem2e_tf.refiner.card import CARD, Card
 from nem2e_tf.refiner.runtimes import WEIGHTS, KerasNetwork, open_network, write_keras_model
-from nem2e_tf.signals import MuscleMap, Weights, at_rate, combine
-
-CARD = "card.json"
-Maximum = Annotated[PositiveFloat, Field(allow_inf_nan=False)]
-
-
-class Source(BaseModel):
-    """A recording that a refiner was fitted on: which part of it, and of whom."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    subject: str
-    task: str
-    start: float
-    end: float
-    synthetic: bool
-
-
-class Card(BaseModel):
-    """What has to be known of a refiner to use it and to judge it.
-
-    Args:
-        name: what it is called.
-        summary: what it is for, in a sentence or two, with its limits.
-        inputs: channels of simulated activity, in the network's order.
-        outputs: channels of EMG envelopes, in the network's order.
-        muscles: the muscle map, as plain tables; covers inputs and outputs.
-        rate: Hz.
-        window: seconds that the network sees at once.
-        input_maximum: by channel, what the network calls 1 of the simulated activity.
-        output_maximum: by channel, the envelope that the network calls 1.
-        unit: what an envelope of 1 means.
-        fitted_on: the data.
-        scores: by channel, errors on data that the fit never saw.
-        versions: the packages that made it.
-        interval: by output, how far measured envelopes of people unseen in fitting were from
-            refined ones, both as shares of the channel's maximum; None if that is not known.
-        familiar: ranges of the simulated activity that it was fitted on, as
-            `nem2e_tf.refiner.familiarity.learn` gives them; None if they are not known.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    format: Literal[1] = 1
-    name: str
-    summary: str
-    inputs: list[str]
-    outputs: list[str]
-    muscles: dict[str, list[Weights]]
-    rate: Annotated[PositiveFloat, Field(le=LARGEST_RATE)]
-    window: Annotated[PositiveFloat, Field(le=LONGEST_WINDOW)]
-    input_maximum: dict[str, Maximum]
-    output_maximum: dict[str, Maximum]
-    unit: str
-    fitted_on: list[Source]
-    scores: dict[str, Any]
-    versions: dict[str, str]
-    interval: dict[str, intervals.Offsets] | None = None
-    familiar: dict[str, tuple[FiniteFloat, FiniteFloat]] | None = None
-
-    @model_validator(mode="after")
-    def _complete(self) -> "Card":
-        for channel in {*self.inputs, *self.outputs} - set(self.muscles):
-            raise ValueError(f"channel '{channel}' is not in muscles")
-        if set(self.inputs) != set(self.input_maximum):
-            raise ValueError("input_maximum does not list the inputs")
-        if set(self.outputs) != set(self.output_maximum):
-            raise ValueError("output_maximum does not list the outputs")
-        if not self.inputs or not self.outputs:
-            raise ValueError("no inputs or no outputs")
-        if self.window * self.rate < 2:
-            raise ValueError("the window is shorter than two frames")
-        if self.interval is not None and set(self.interval) != set(self.outputs):
-            raise ValueError("interval does not list the outputs")
-        if self.familiar is not None:
-            if list(self.familiar) != familiarity.names(self.inputs):
-                raise ValueError("familiar does not describe the inputs")
-            if any(low >= high for low, high in self.familiar.values()):
-                raise ValueError("a range of familiar is empty")
-        return self
-
-    @classmethod
-    def read(cls, path: Path) -> "Card":
-        """Read card.json; `InputError` where it is missing or wrong."""
-        if not path.is_file():
-            raise InputError(f"{path.parent}: no {path.name} in this folder; it is not a refiner")
-        try:
-            return cls.model_validate_json(path.read_bytes())
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"]) or "the whole"
-            raise InputError(f"{path}: {place}: {first['msg']}") from None
-
-    def write(self, path: Path) -> None:
-        """Write card.json."""
-        text = json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False)
-        with replacing(path) as temporary:
-            temporary.write_text(text + "\n", encoding="utf-8", newline="\n")
+from nem2e_tf.signals import MuscleMap, Weights, combine, resample_to_rate
 
 
 class Refiner:
@@ -155,7 +46,7 @@ class Refiner:
         self.card = card
         self.folder = folder
         self.muscles = MuscleMap.parse(card.muscles, f"{folder or card.name}")
-        self.signals = Signals.of(card.model_dump())
+        self.signals = Signals.from_card(card.model_dump())
 
     @property
     def model(self) -> Any:
@@ -164,10 +55,10 @@ class Refiner:
             raise InputError(f"{self.card.name}: this needs the runtime keras")
         return self.network.model
 
-    def stepwise(self) -> StepNetwork:
+    def step_network(self) -> StepNetwork:
         """The network step by step, for a stream; `InputError` where its runtime has no steps."""
         if isinstance(self.network, KerasNetwork):
-            return self.network.stepwise()
+            return self.network.step_network()
         if not isinstance(self.network, StepNetwork):
             raise InputError(
                 f"{self.card.name}: SavedModel and ONNX refine whole recordings; for a stream"
@@ -183,7 +74,7 @@ class Refiner:
             side: str. `r` or `l`.
             what: str. The model or file, for messages.
         """
-        return self.muscles.require(self.card.inputs, available, side, what)
+        return self.muscles.require_columns(self.card.inputs, available, side, what)
 
     def names(self, available: Iterable[str], side: str) -> list[str]:
         """What the outputs are called: as the first muscle of their channel is in the input."""
@@ -208,11 +99,11 @@ class Refiner:
         Raises:
             InputError: a muscle is missing, or activity is not 0-1.
         """
-        side = side or self.muscles.side_of(self.card.inputs, frame.columns)
+        side = side or self.muscles.find_side(self.card.inputs, frame.columns)
         channels = self.channels(frame, side)
         window = round(self.card.window * self.card.rate)
         shares = channels.to_numpy() / self.signals.input_maximum
-        refined = windows.refined(self.network, shares, window)
+        refined = refine_recording(self.network, shares, window)
         names = self.names(frame.columns, side)
         envelopes = refined * self.signals.output_maximum
         return pd.DataFrame(envelopes, index=channels.index, columns=names)
@@ -232,7 +123,7 @@ class Refiner:
             InputError: the card has no interval.
         """
         maximum = self.signals.output_maximum
-        lower, upper = intervals.interval(self.offsets(), refined.to_numpy() / maximum)
+        lower, upper = intervals.prediction_interval(self.offsets(), refined.to_numpy() / maximum)
         bounds = {}
         for i, name in enumerate(refined.columns):
             bounds[f"{name}_lower"] = lower[:, i] * maximum[i]
@@ -245,7 +136,7 @@ class Refiner:
             raise InputError(f"{self.card.name}: this refiner's card has no prediction interval")
         return [self.card.interval[c] for c in self.card.outputs]
 
-    def unlike(self, frame: pd.DataFrame, side: str | None = None) -> list[str]:
+    def unfamiliar_inputs(self, frame: pd.DataFrame, side: str | None = None) -> list[str]:
         """What of simulated activity is unlike all that the refiner was fitted on.
 
         Args:
@@ -258,12 +149,12 @@ class Refiner:
         """
         if self.card.familiar is None:
             return []
-        side = side or self.muscles.side_of(self.card.inputs, frame.columns)
+        side = side or self.muscles.find_side(self.card.inputs, frame.columns)
         channels = self.channels(frame, side)
-        found = familiarity.unusual(
+        found = familiarity.find_unusual(
             channels.to_numpy(), self.card.familiar, self.card.rate, float(channels.index[0])
         )
-        return familiarity.told(found)
+        return familiarity.describe(found)
 
     def channels(self, frame: pd.DataFrame, side: str) -> pd.DataFrame:
         """The input channels, at the card's rate, of activity as `refine` takes it."""
@@ -271,7 +162,7 @@ class Refiner:
         columns = self.columns(frame.columns, side, what)
         used = frame[sorted({column for weights in columns.values() for column in weights})]
         _check_activity(used, what)
-        return combine(at_rate(used, self.card.rate, what), columns)
+        return combine(resample_to_rate(used, self.card.rate, what), columns)
 
 
 def load(refiner: str | os.PathLike[str], runtime: str = "keras") -> Refiner:
@@ -298,19 +189,14 @@ def save(refiner: Refiner, folder: str | os.PathLike[str]) -> None:
     Raises:
         InputError: something is there already, or the folder around it cannot be written to.
     """
-    with new_folder(folder) as whole:
+    with create_folder(folder) as whole:
         write_keras_model(refiner.model, whole / WEIGHTS)
         refiner.card.write(whole / CARD)
 
 
-def versions() -> dict[str, str]:
-    """Versions of the packages that make a refiner."""
-    return {name: importlib.metadata.version(name) for name in ("nem2e-tf", "tensorflow", "keras")}
-
-
 def _check_activity(frame: pd.DataFrame, what: str) -> None:
     values = frame.to_numpy(dtype=float)
-    found = outside(values)
+    found = find_invalid_activity(values)
     if found is not None:
         row, column = found
         raise InputError(

@@ -11,9 +11,9 @@ from zipfile import ZipFile, ZipInfo
 import numpy as np
 
 from nem2e_tf.edge import RUNTIMES as TFLITE
-from nem2e_tf.edge import Layout, Manifest, Network, StepNetwork, step_network
-from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.files import replacing
+from nem2e_tf.edge import Layout, Manifest, Network, StepNetwork, load_step_network
+from nem2e_tf.errors import InputError, suggest_name
+from nem2e_tf.files import replace_file
 from nem2e_tf.refiner.trust import check_keras, check_saved_model
 
 WEIGHTS = "refiner.keras"
@@ -42,7 +42,7 @@ class KerasNetwork:
         found: np.ndarray = self._run(windows).numpy()
         return found
 
-    def stepwise(self) -> StepNetwork:
+    def step_network(self) -> StepNetwork:
         """The same weights step by step."""
         from nem2e_tf.network.step_graphs import KerasGraphs
 
@@ -73,15 +73,15 @@ def open_network(folder: Path, runtime: str) -> Network:
             for it.
     """
     if runtime not in RUNTIMES:
-        raise InputError(f"there is no runtime '{runtime}'; {nearest(runtime, RUNTIMES)}")
+        raise InputError(f"there is no runtime '{runtime}'; {suggest_name(runtime, RUNTIMES)}")
     if runtime == "keras":
-        return KerasNetwork(_keras_model(folder))
+        return KerasNetwork(_load_keras_model(folder))
     if runtime in TFLITE:
-        return step_network(folder, runtime)
+        return load_step_network(folder, runtime)
     return (open_saved_model if runtime == "savedmodel" else open_onnx)(Manifest.read(folder))
 
 
-def _keras_model(folder: Path) -> Any:
+def _load_keras_model(folder: Path) -> Any:
     if not (folder / WEIGHTS).is_file():
         raise InputError(f"{folder}: no {WEIGHTS} in this folder; it is not a refiner")
 
@@ -93,26 +93,26 @@ def _keras_model(folder: Path) -> Any:
     try:
         return keras.models.load_model(folder / WEIGHTS, compile=False, safe_mode=True)
     except Exception as error:  # whatever a wrong setting of a layer meets
-        raise _unreadable(folder / WEIGHTS, "Keras", error) from None
+        raise _load_error(folder / WEIGHTS, "Keras", error) from None
 
 
-def _unreadable(path: Path, what: str, error: Exception) -> InputError:
+def _load_error(path: Path, what: str, error: Exception) -> InputError:
     detail = " ".join(str(error).split())[:200]
     return InputError(f"{path}: {what} cannot load this network: {detail}")
 
 
 def write_keras_model(model: Any, path: Path) -> None:
     """Write a Keras model as `keras.Model.save` does, but the same bytes whenever it is written."""
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         model.save(temporary)
         saved = io.BytesIO(temporary.read_bytes())
         with ZipFile(saved) as dated, ZipFile(temporary, "w") as plain:
             for name in dated.namelist():
-                content = _undated(name, dated.read(name))
+                content = _remove_dates(name, dated.read(name))
                 plain.writestr(ZipInfo(name), content)  # of 1980, as all without a date
 
 
-def _undated(name: str, content: bytes) -> bytes:
+def _remove_dates(name: str, content: bytes) -> bytes:
     """A part of a .keras file without its time and without addresses in memory.
 
     By those Keras tells what layers share, which in a network of ours is nothing: each layer makes
@@ -136,7 +136,7 @@ def open_saved_model(manifest: Manifest) -> FunctionNetwork:
         loaded = tf.saved_model.load(path)
         serve = loaded.signatures["serving_default"]
     except Exception as error:  # whatever a wrong graph meets
-        raise _unreadable(path, "TensorFlow", error) from None
+        raise _load_error(path, "TensorFlow", error) from None
 
     def run(windows: np.ndarray) -> np.ndarray:
         found: np.ndarray = serve(simulated=tf.constant(windows))["activity"].numpy()
@@ -164,7 +164,7 @@ def open_onnx(manifest: Manifest, threads: int | None = None) -> FunctionNetwork
         # Of bytes, not of a path: a file has no folder to find data beside it in.
         session = onnxruntime.InferenceSession(file.read_bytes(), options)
     except Exception as error:  # its own kinds, of no common class
-        raise _unreadable(file, "onnxruntime", error) from None
+        raise _load_error(file, "onnxruntime", error) from None
 
     def run(windows: np.ndarray) -> np.ndarray:
         (found,) = session.run(["activity"], {"simulated": windows})

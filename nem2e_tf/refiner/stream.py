@@ -5,16 +5,16 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import pandas as pd
 
-from nem2e_tf.edge import StreamingRefiner, outside
+from nem2e_tf.edge import StreamingRefiner, find_invalid_activity
 from nem2e_tf.errors import InputError
 from nem2e_tf.refiner.refiner import Refiner
 
-LONGEST_GAP = 0.25
+MAX_GAP = 0.25
 """Seconds without a sample that a straight line bridges. After longer ones it begins anew."""
-LATEST = 1.0
+MAX_LATENESS = 1.0
 """Seconds that a sample may be late. One that is later is of a clock that was set back."""
 
-LAST = 1e11
+MAX_TIME = 1e11
 """Seconds from zero, some 3000 years: beyond it, 64 bits do not tell one frame from the next."""
 
 
@@ -22,14 +22,14 @@ def stream_lines(
     refiner: Refiner,
     lines: Iterable[str],
     side: str | None = None,
-    tell: Callable[[str], None] = lambda sentence: None,
+    warn: Callable[[str], None] = lambda sentence: None,
 ) -> Iterator[str]:
     """Refine lines as they come.
 
     Samples may come at any rate and unevenly: what lies between two of them is interpolated at the
     refiner's rate. A sample that comes again, or later than one with a later time, is left out, and
-    so is a line that is no sample. After a gap of more than `LONGEST_GAP`, and when the clock goes
-    back by more than `LATEST`, what is under way is given and the stream begins anew.
+    so is a line that is no sample. After a gap of more than `MAX_GAP`, and when the clock goes
+    back by more than `MAX_LATENESS`, what is under way is given and the stream begins anew.
 
     Args:
         refiner: Refiner with a causal network, in a runtime that goes step by step.
@@ -54,62 +54,62 @@ def stream_lines(
             "standard input: the first line must name the columns: time and muscles, each once,"
             " between commas"
         )
-    side = side or refiner.muscles.side_of(refiner.card.inputs, names[1:])
+    side = side or refiner.muscles.find_side(refiner.card.inputs, names[1:])
     columns = refiner.columns(names[1:], side, "standard input")
     weights = pd.DataFrame(columns).reindex(names[1:]).fillna(0.0).to_numpy().T
-    used = (weights != 0.0).any(axis=0)
+    is_used = (weights != 0.0).any(axis=0)
     yield ",".join(["time", *refiner.names(names[1:], side)])
 
     grid = _Grid(refiner.card.rate)
-    sent = 0  # frames given since the stream began
+    written = 0  # frames given since the stream began
 
-    def given(frames: Iterable[np.ndarray]) -> Iterator[str]:
-        nonlocal sent
+    def format_frames(frames: Iterable[np.ndarray]) -> Iterator[str]:
+        nonlocal written
         for frame in frames:
-            yield ",".join([f"{grid.time(sent):.4f}", *(f"{value:.6f}" for value in frame)])
-            sent += 1
+            yield ",".join([f"{grid.time(written):.4f}", *(f"{value:.6f}" for value in frame)])
+            written += 1
 
     for number, line in enumerate(entries, start=2):
-        sample = _sample(line, used, number, tell)
+        sample = _parse_sample(line, is_used, number, warn)
         if sample is None:
             continue
         time, values = sample
         last = time if grid.last is None else grid.last
-        if grid.last is not None and 0.0 <= last - time <= LATEST:
+        if grid.last is not None and 0.0 <= last - time <= MAX_LATENESS:
             which = "again" if time == last else f"late, after {last:.10g} s"
-            tell(f"line {number}: {time:.10g} s came {which}; left out")
+            warn(f"line {number}: {time:.10g} s came {which}; left out")
             continue
-        if time - last > LONGEST_GAP or last - time > LATEST:
+        if time - last > MAX_GAP or last - time > MAX_LATENESS:
             between = f"nothing came between {last:.10g} and {time:.10g} s"
             back = f"the clock went back from {last:.10g} to {time:.10g} s"
-            tell(f"line {number}: {between if time > last else back}; the stream begins anew")
-            yield from given(stream.finish())
-            grid, sent = _Grid(refiner.card.rate), 0
-        for frame in grid.frames(time, weights[:, used] @ values):
+            warn(f"line {number}: {between if time > last else back}; the stream begins anew")
+            yield from format_frames(stream.finish())
+            grid, written = _Grid(refiner.card.rate), 0
+        for frame in grid.frames(time, weights[:, is_used] @ values):
             refined = stream.push(frame)
             if refined is not None:
-                yield from given([refined])
-    yield from given(stream.finish())
+                yield from format_frames([refined])
+    yield from format_frames(stream.finish())
 
 
-def _sample(
-    line: str, used: np.ndarray, number: int, tell: Callable[[str], None]
+def _parse_sample(
+    line: str, is_used: np.ndarray, number: int, warn: Callable[[str], None]
 ) -> tuple[float, np.ndarray] | None:
     """Time and activations in the columns used of a line, or None where it is no sample."""
     if not line.strip():
         return None
     cells = line.strip().split(",")
-    if len(cells) != 1 + len(used):
-        tell(f"line {number}: {len(cells)} numbers, not {1 + len(used)}; left out")
+    if len(cells) != 1 + len(is_used):
+        warn(f"line {number}: {len(cells)} numbers, not {1 + len(is_used)}; left out")
         return None
     try:
         time, *values = map(float, cells)
     except ValueError:
-        tell(f"line {number}: holds what is no number; left out")
+        warn(f"line {number}: holds what is no number; left out")
         return None
-    found = np.array(values)[used]
-    if not abs(time) < LAST or outside(found[None]) is not None:
-        tell(f"line {number}: activity is not 0-1, or time no number of seconds; left out")
+    found = np.array(values)[is_used]
+    if not abs(time) < MAX_TIME or find_invalid_activity(found[None]) is not None:
+        warn(f"line {number}: activity is not 0-1, or time no number of seconds; left out")
         return None
     return time, found
 
@@ -120,7 +120,7 @@ class _Grid:
     def __init__(self, rate: float) -> None:
         self._rate = rate
         self._start = 0.0
-        self._made = 0
+        self._count = 0
         self._values = np.empty(0)
         self.last: float | None = None
 
@@ -133,9 +133,9 @@ class _Grid:
         if self.last is None:
             self._start, self.last, self._values = time, time, values
         # A frame that falls on a sample but for rounding is that sample.
-        while self.time(self._made) <= time + 1e-6:
+        while self.time(self._count) <= time + 1e-6:
             span = time - self.last
-            share = 1.0 if span == 0.0 else min(1.0, (self.time(self._made) - self.last) / span)
-            self._made += 1
+            share = 1.0 if span == 0.0 else min(1.0, (self.time(self._count) - self.last) / span)
+            self._count += 1
             yield self._values + max(0.0, share) * (values - self._values)
         self.last, self._values = time, values

@@ -83,9 +83,9 @@ def check_keras(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             if sorted(member.filename for member in members) != sorted(MEMBERS):
-                held = ", ".join(repr(m.filename) for m in members[:5]) or "nothing"
+                names = ", ".join(repr(m.filename) for m in members[:5]) or "nothing"
                 raise InputError(
-                    f"{path}: holds {held}; a network has {', '.join(MEMBERS)} and nothing else"
+                    f"{path}: holds {names}; a network has {', '.join(MEMBERS)} and nothing else"
                 )
             for member in members:
                 if member.file_size > MEMBERS[member.filename]:
@@ -109,15 +109,15 @@ def check_keras(path: Path) -> None:
 
 
 def _check_config(path: Path, config: Any) -> None:
-    rest: list[tuple[str, Any]] = [("", config)]
-    while rest:
-        name, value = rest.pop()
+    pending: list[tuple[str, Any]] = [("", config)]
+    while pending:
+        name, value = pending.pop()
         if isinstance(value, dict):
             if "class_name" in value:
                 _check_class(path, value)
-            rest += value.items()
+            pending += value.items()
         elif isinstance(value, list):
-            rest += ((name, item) for item in value)
+            pending += ((name, item) for item in value)
         elif isinstance(value, int) and abs(value) > LARGEST_SIZE and name not in NO_SIZES:
             raise InputError(
                 f"{path}: its '{name}' of {str(value)[:20]} is beyond any network's;"
@@ -125,12 +125,12 @@ def _check_config(path: Path, config: Any) -> None:
             )
 
 
-def _check_class(path: Path, described: dict[str, Any]) -> None:
-    name, module = described["class_name"], described.get("module")
-    registered = described.get("registered_name")
-    ours = f"nem2e_tf>{name}" if str(module).startswith("nem2e_tf.") else name
+def _check_class(path: Path, layer: dict[str, Any]) -> None:
+    name, module = layer["class_name"], layer.get("module")
+    registered = layer.get("registered_name")
+    expected = f"nem2e_tf>{name}" if str(module).startswith("nem2e_tf.") else name
     known = isinstance(module, str | None) and name in CLASSES.get(module, ())
-    if not known or registered not in (None, ours):
+    if not known or registered not in (None, expected):
         whole = ".".join(str(part) for part in (module, registered or name) if part)
         raise InputError(
             f"{path}: asks for '{whole[:100]}', which is no layer of a refiner; it is not loaded,"
@@ -176,12 +176,12 @@ def check_graphs(path: Path) -> None:
         if (kind := node.WhichOneof("kind")) not in OBJECTS:
             raise InputError(f"{path}: holds an object of the kind '{kind}'; a network has none")
     functions = {function.signature.name: function for function in graph.library.function}
-    called, rest = set[str](), list(objects.concrete_functions)
-    while rest:
-        name = rest.pop()
+    called, pending = set[str](), list(objects.concrete_functions)
+    while pending:
+        name = pending.pop()
         if name in functions and name not in called:
             called.add(name)
-            rest += _callees(functions[name].node_def)
+            pending += _called_functions(functions[name].node_def)
     _check_operations(path, graph.node, COMPUTING)
     for name, function in functions.items():
         # Functions of one `api_implements` are called in each other's place.
@@ -189,7 +189,7 @@ def check_graphs(path: Path) -> None:
         _check_operations(path, function.node_def, COMPUTING | SAVING if saves else COMPUTING)
 
 
-def _callees(nodes: Iterable[Any]) -> Iterable[str]:
+def _called_functions(nodes: Iterable[Any]) -> Iterable[str]:
     for node in nodes:
         for value in node.attr.values():
             yield value.func.name

@@ -12,12 +12,11 @@ from nem2e_tf.report.curves import HEIGHT, Axis, Chart, Mark
 from nem2e_tf.report.cycles import Cycles
 from nem2e_tf.report.facts import Facts, Scores, Timing
 from nem2e_tf.report.result import Result
-from nem2e_tf.signals import Burst, gait
-from nem2e_tf.signals.bursts import bursts
-from nem2e_tf.simulation import FAIR_RMS, FAIR_WORST
+from nem2e_tf.signals import Burst, find_bursts, gait
+from nem2e_tf.simulation import MAX_MARKER_ERROR, MAX_MARKER_RMS
 
-CURVES = {"raw": "simulated", "refined": "refined", "measured": "measured"}
-ALIKE = 2.0
+CURVES = ("simulated", "refined", "measured")
+SAME_SCALE_RATIO = 2.0
 """Measured EMG whose peaks are this much larger or smaller is drawn on the refined one's scale."""
 
 
@@ -40,127 +39,132 @@ class Muscle:
     bursts: dict[str, list[Burst]]
 
 
-def contents(result: Result) -> dict[str, Any]:
+def page_contents(result: Result) -> dict[str, Any]:
     """Everything that the page's template asks for."""
-    cycles = Cycles.of(result)
-    muscles = [_muscle(result, name, cycles) for name in result.facts.muscles]
+    cycles = Cycles.from_result(result)
+    muscles = [_muscle_charts(result, name, cycles) for name in result.facts.muscles]
     facts = result.facts
     return {
         "facts": facts,
-        "curves": CURVES,
         "cycles": cycles,
         "muscles": muscles,
         "banded": not result.bounds.empty,
         "measured": result.measured is not None,
         "scaled": any(muscle.measured_scale != 1.0 for muscle in muscles),
         "warnings": [*facts.warnings, *_marker_warnings(facts)],
-        "trust": _trust(facts),
-        "markers": facts.errors(),
-        "overall": _overall(facts),
-        "means": _means(facts),
-        "attention": None if facts.timing is None else _attention(facts.timing),
+        "trust": _trust_sentence(facts),
+        "markers": facts.marker_error_table(),
+        "overall": _overall_marker_rms(facts),
+        "means": _mean_scores(facts),
+        "attention": None if facts.timing is None else _attention_chart(facts.timing),
         "citations": _citations(facts),
     }
 
 
-def _muscle(result: Result, name: str, cycles: Cycles) -> Muscle:
+def _muscle_charts(result: Result, name: str, cycles: Cycles) -> Muscle:
     series = {"refined": result.refined[name]}
     if name in result.simulated:
-        series["raw"] = result.simulated[name]
+        series["simulated"] = result.simulated[name]
     scale = 1.0
     if result.measured is not None and name in result.measured:
         measured = result.measured[name]
-        scale = _scale(result.refined[name], measured)
+        scale = _display_scale(result.refined[name], measured)
         series["measured"] = measured * scale
     edges = {}
     if not result.bounds.empty:
         edges = {edge: result.bounds[f"{name}_{edge}"] for edge in ("lower", "upper")}
     means = {of: cycles.mean(curve) for of, curve in {**series, **edges}.items()}
-    known = {of: mean for of, mean in means.items() if mean is not None} if cycles.told else {}
+    known = {of: mean for of, mean in means.items() if mean is not None} if cycles.has_mean else {}
     return Muscle(
         name,
-        _over_time(name, series, edges, cycles),
-        _by_cycle(name, known) if "refined" in known else None,
+        _time_chart(name, series, edges, cycles),
+        _cycle_chart(name, known) if "refined" in known else None,
         scale,
         # The last of 101 points is the first of the next cycle.
-        {of: bursts(known[of][0][:-1]) for of in CURVES if of in known},
+        {of: find_bursts(known[of][0][:-1]) for of in CURVES if of in known},
     )
 
 
-def _scale(refined: pd.Series, measured: pd.Series) -> float:
+def _display_scale(refined: pd.Series, measured: pd.Series) -> float:
     """1 where measured EMG is in the refined one's unit, else what brings them together."""
-    ours, theirs = (float(np.percentile(values, 99.5)) for values in (refined, measured))
-    if ours <= 0 or theirs <= 0 or 1 / ALIKE <= theirs / ours <= ALIKE:
+    refined_peak, measured_peak = (
+        float(np.percentile(values, 99.5)) for values in (refined, measured)
+    )
+    if (
+        refined_peak <= 0
+        or measured_peak <= 0
+        or 1 / SAME_SCALE_RATIO <= measured_peak / refined_peak <= SAME_SCALE_RATIO
+    ):
         return 1.0
-    return float(f"{ours / theirs:.2g}")
+    return float(f"{refined_peak / measured_peak:.2g}")
 
 
-def _over_time(
+def _time_chart(
     name: str, series: dict[str, pd.Series], edges: dict[str, pd.Series], cycles: Cycles
 ) -> Chart:
     refined = series["refined"]
     start, end = float(refined.index[0]), float(refined.index[-1])
-    unit = curves.units(end - start)
+    unit = curves.units_per_second(end - start)
     left, right = _axes(series, edges)
 
     def x(of: pd.Series) -> np.ndarray:
         return (of.index.to_numpy() - start) * unit
 
     marks = []
-    parted = cycles.starts[(cycles.starts > start) & (cycles.starts < end)]
-    if len(parted):
-        ticks = " ".join(f"M{at:.0f} 0v{HEIGHT}" for at in (parted - start) * unit)
+    inner_starts = cycles.starts[(cycles.starts > start) & (cycles.starts < end)]
+    if len(inner_starts):
+        ticks = " ".join(f"M{at:.0f} 0v{HEIGHT}" for at in (inner_starts - start) * unit)
         marks.append(Mark("cycles", "line", ticks))
     if left is not None:
-        raw = series["raw"]
-        marks.append(Mark("raw", "area", curves.area(x(raw), raw.to_numpy(), left.top)))
+        raw = series["simulated"]
+        marks.append(Mark("simulated", "area", curves.area_path(x(raw), raw.to_numpy(), left.top)))
     if edges:
         low, high = edges["lower"].to_numpy(), edges["upper"].to_numpy()
-        marks.append(Mark("interval", "band", curves.band(x(refined), low, high, right.top)))
+        marks.append(Mark("interval", "band", curves.band_path(x(refined), low, high, right.top)))
     for of in ("measured", "refined"):
         if of in series:
-            path = curves.line(x(series[of]), series[of].to_numpy(), right.top)
+            path = curves.line_path(x(series[of]), series[of].to_numpy(), right.top)
             marks.append(Mark(of, "line", path))
-    peaks = ", ".join(f"{CURVES[of]} up to {series[of].max():.2g}" for of in CURVES if of in series)
+    peaks = ", ".join(f"{of} up to {series[of].max():.2g}" for of in CURVES if of in series)
     return Chart(
         f"{name} from {start:g} to {end:g} s: {peaks}", start, end, round((end - start) * unit),
-        marks, left, right, curves.between(start, end),
+        marks, left, right, curves.range_axis(start, end),
     )  # fmt: skip
 
 
-def _by_cycle(name: str, means: dict[str, tuple[np.ndarray, np.ndarray]]) -> Chart:
+def _cycle_chart(name: str, means: dict[str, tuple[np.ndarray, np.ndarray]]) -> Chart:
     """Curves known at 0-100 % of the cycle, each with its SD as a band."""
-    sides = {of: pd.Series(mean + spread) for of, (mean, spread) in means.items()}
-    edges = {of: sides.pop(of) for of in list(sides) if of in ("lower", "upper")}
-    left, right = _axes(sides, edges)
+    series = {of: pd.Series(mean + spread) for of, (mean, spread) in means.items()}
+    edges = {of: series.pop(of) for of in list(series) if of in ("lower", "upper")}
+    left, right = _axes(series, edges)
     x = gait.PHASES * HEIGHT
     marks = []
     for edge in edges:
-        marks.append(Mark("interval", "edge", curves.line(x, means[edge][0], right.top)))
+        marks.append(Mark("interval", "edge", curves.line_path(x, means[edge][0], right.top)))
     for of in CURVES:
         if of in means:
             mean, spread = means[of]
-            top = right.top if of != "raw" or left is None else left.top
+            top = right.top if of != "simulated" or left is None else left.top
             low = np.maximum(mean - spread, 0.0)
-            marks.append(Mark(of, "band", curves.band(x, low, mean + spread, top)))
-            marks.append(Mark(of, "line", curves.line(x, mean, top)))
-    told = ", ".join(
-        f"{CURVES[of]} is largest at {int(means[of][0].argmax())} % with {means[of][0].max():.2g}"
+            marks.append(Mark(of, "band", curves.band_path(x, low, mean + spread, top)))
+            marks.append(Mark(of, "line", curves.line_path(x, mean, top)))
+    peaks = ", ".join(
+        f"{of} is largest at {int(means[of][0].argmax())} % with {means[of][0].max():.2g}"
         for of in CURVES
         if of in means
     )
-    label = f"{name}, mean of the gait cycles: {told}"
-    return Chart(label, 0, 100, HEIGHT, marks, left, right, curves.between(0, 100, 5))
+    label = f"{name}, mean of the gait cycles: {peaks}"
+    return Chart(label, 0, 100, HEIGHT, marks, left, right, curves.range_axis(0, 100, 5))
 
 
 def _axes(series: dict[str, pd.Series], edges: dict[str, pd.Series]) -> tuple[Axis | None, Axis]:
     """Of the simulation, left, and of envelopes, right: their units differ."""
-    envelopes = [c.max() for of, c in {**series, **edges}.items() if of != "raw"]
-    left = curves.axis(float(series["raw"].max()), 3) if "raw" in series else None
-    return left, curves.axis(float(max(envelopes)), 3)
+    envelopes = [c.max() for of, c in {**series, **edges}.items() if of != "simulated"]
+    left = curves.value_axis(float(series["simulated"].max()), 3) if "simulated" in series else None
+    return left, curves.value_axis(float(max(envelopes)), 3)
 
 
-def _attention(timing: Timing) -> Chart:
+def _attention_chart(timing: Timing) -> Chart:
     """Where the network looked, along the cycle."""
     shares, offsets = np.array(timing.attention), np.array(timing.offsets)
     half = (offsets[1] - offsets[0]) / 2 if len(offsets) > 1 else 1.0
@@ -168,25 +172,25 @@ def _attention(timing: Timing) -> Chart:
     centre = shares @ offsets / np.maximum(shares.sum(axis=1), 1e-9)
     x = (np.arange(len(shares)) + 0.5) / len(shares) * HEIGHT
     zero = round(HEIGHT * high / (high - low))
-    rows = curves.between(low, high, 5)
+    rows = curves.range_axis(low, high, 5)
     return Chart(
         "Attention along the gait cycle; its centre lies between"
         f" {centre.min():.0f} and {centre.max():.0f} ms from the frame that is refined",
         0, 100, HEIGHT,
         [
             Mark("zero", "line", f"M0 {zero}h{HEIGHT}"),
-            Mark("centre", "line", curves.line(x, centre - low, high - low)),
+            Mark("centre", "line", curves.line_path(x, centre - low, high - low)),
         ],
-        rows, None, curves.between(0, 100, 5), curves.picture(shares.T),
+        rows, None, curves.range_axis(0, 100, 5), curves.heatmap_uri(shares.T),
     )  # fmt: skip
 
 
-def _trust(facts: Facts) -> str:
+def _trust_sentence(facts: Facts) -> str:
     """The verdict in a sentence."""
     verdict = facts.verdict
-    if not verdict.sound:
+    if not verdict.is_sound:
         return "Not everywhere: the muscles alone could not make the joint moments."
-    if facts.unheld is not None or verdict.notes():
+    if facts.unsupported is not None or verdict.notes():
         return (
             "In part: the muscles could make the joint moments, but motion, forces and the model's"
             " masses disagree."
@@ -194,40 +198,40 @@ def _trust(facts: Facts) -> str:
     return "Yes: the muscles could make the joint moments, and what is left over is small."
 
 
-def _overall(facts: Facts) -> float | None:
+def _overall_marker_rms(facts: Facts) -> float | None:
     """RMS over all markers, metres."""
-    errors = facts.errors()
+    errors = facts.marker_error_table()
     return None if errors is None else float(np.sqrt((errors["rms"] ** 2).mean()))
 
 
 def _marker_warnings(facts: Facts) -> list[str]:
-    errors, overall = facts.errors(), _overall(facts)
+    errors, overall = facts.marker_error_table(), _overall_marker_rms(facts)
     if errors is None or overall is None or errors["worst"].isna().all():
         return []
     worst = errors["worst"].idxmax()
-    if overall <= FAIR_RMS and errors["worst"].max() <= FAIR_WORST:
+    if overall <= MAX_MARKER_RMS and errors["worst"].max() <= MAX_MARKER_ERROR:
         return []
     return [
         f"markers are off by {1000 * overall:.0f} mm (RMS over all), {worst} by"
         f" {1000 * errors['worst'].max():.0f} mm at worst; OpenSim's guide asks for less than"
-        f" {1000 * FAIR_RMS:.0f} and {1000 * FAIR_WORST:.0f} mm: is the model scaled to the"
-        " subject?"
+        f" {1000 * MAX_MARKER_RMS:.0f} and {1000 * MAX_MARKER_ERROR:.0f} mm: is the model scaled"
+        " to the subject?"
     ]
 
 
-def _means(facts: Facts) -> dict[str, dict[str, float]]:
+def _mean_scores(facts: Facts) -> dict[str, dict[str, float]]:
     """Mean errors over muscles, and on how many the refined curve is nearer."""
     scores = facts.scores
     if scores is None:
         return {}
-    means = {"better": {score: float(_better(scores, score)) for score in ("rmse", "r")}}
+    means = {"better": {score: float(_count_better(scores, score)) for score in ("rmse", "r")}}
     for kind, rows in (("refined", scores.refined), ("simulated", scores.simulated)):
         table = pd.DataFrame([row.model_dump() for row in rows.values()])
         means[kind] = {str(score): float(mean) for score, mean in table.mean().items()}
     return means
 
 
-def _better(scores: Scores, score: str) -> int:
+def _count_better(scores: Scores, score: str) -> int:
     sign = -1.0 if score == "rmse" else 1.0
     return sum(
         sign * getattr(row, score) > sign * getattr(scores.simulated[muscle], score)

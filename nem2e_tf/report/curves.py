@@ -10,10 +10,10 @@ import numpy as np
 HEIGHT = 1000
 """Of every chart, in its own units."""
 
-FINENESS = 0.002
+TOLERANCE = 0.002
 """Of a chart's height: how far a simplified curve may be from the whole one."""
 
-WIDEST, FINEST = 30_000, 500
+MAX_WIDTH, MAX_UNITS_PER_SECOND = 30_000, 500
 """Units across a chart, and in a second: what a path resolves, so that a long page stays small."""
 
 
@@ -30,7 +30,7 @@ class Mark:
     """A path of a chart.
 
     Args:
-        of: what it shows: `raw`, `refined`, `measured`, ….
+        of: what it shows: `simulated`, `refined`, `measured`, ….
         form: how: `line`, `area`, `band`, `edge`.
         path: SVG path data.
     """
@@ -67,12 +67,12 @@ class Chart:
     image: str = ""
 
 
-def units(seconds: float) -> float:
+def units_per_second(seconds: float) -> float:
     """Of a chart over time, in a second."""
-    return min(FINEST, WIDEST / seconds)
+    return min(MAX_UNITS_PER_SECOND, MAX_WIDTH / seconds)
 
 
-def axis(top: float, most: int = 4) -> Axis:
+def value_axis(top: float, most: int = 4) -> Axis:
     """An axis from 0 to at least `top`, with round numbers on it."""
     from matplotlib.ticker import MaxNLocator
 
@@ -81,7 +81,7 @@ def axis(top: float, most: int = 4) -> Axis:
     return Axis(top, [(100 * v / top, f"{v:.6g}") for v in values if 0 <= v <= top])
 
 
-def between(start: float, end: float, most: int = 8) -> Axis:
+def range_axis(start: float, end: float, most: int = 8) -> Axis:
     """An axis along the bottom."""
     from matplotlib.ticker import MaxNLocator
 
@@ -90,23 +90,23 @@ def between(start: float, end: float, most: int = 8) -> Axis:
     return Axis(end, [(100 * (v - start) / (end - start), f"{v:.6g}") for v in inside])
 
 
-def line(x: np.ndarray, y: np.ndarray, top: float) -> str:
+def line_path(x: np.ndarray, y: np.ndarray, top: float) -> str:
     """A curve. `x` is in the chart's own units, `y` on an axis up to `top`."""
-    return _path(_simple(x, y, top))
+    return _path_data(_simplify(x, y, top))
 
 
-def area(x: np.ndarray, y: np.ndarray, top: float) -> str:
+def area_path(x: np.ndarray, y: np.ndarray, top: float) -> str:
     """What is between a curve and zero."""
-    points = _simple(x, y, top)
-    return _path(np.vstack([[points[0, 0], HEIGHT], points, [points[-1, 0], HEIGHT]])) + "z"
+    points = _simplify(x, y, top)
+    return _path_data(np.vstack([[points[0, 0], HEIGHT], points, [points[-1, 0], HEIGHT]])) + "z"
 
 
-def band(x: np.ndarray, low: np.ndarray, high: np.ndarray, top: float) -> str:
+def band_path(x: np.ndarray, low: np.ndarray, high: np.ndarray, top: float) -> str:
     """What is between two curves."""
-    return _path(np.vstack([_simple(x, high, top), _simple(x, low, top)[::-1]])) + "z"
+    return _path_data(np.vstack([_simplify(x, high, top), _simplify(x, low, top)[::-1]])) + "z"
 
 
-def picture(values: np.ndarray) -> str:
+def heatmap_uri(values: np.ndarray) -> str:
     """An array `(rows, columns)`, the first row at the bottom, as a picture in a data URI."""
     from matplotlib.image import imsave
 
@@ -115,19 +115,19 @@ def picture(values: np.ndarray) -> str:
     return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
-def _simple(x: np.ndarray, y: np.ndarray, top: float) -> np.ndarray:
+def _simplify(x: np.ndarray, y: np.ndarray, top: float) -> np.ndarray:
     """Corners `(points, 2)` in the chart's units."""
     from matplotlib.path import Path
 
     # What is far beyond its axis is cut off by the chart's edge anyway.
     height = np.clip(HEIGHT * (1.0 - y / top), -HEIGHT, 2 * HEIGHT)
     path = Path(np.column_stack([x, height]))
-    path.simplify_threshold = FINENESS * HEIGHT
+    path.simplify_threshold = TOLERANCE * HEIGHT
     # The library ends a path with a point at the origin, which only says that it ends.
     return np.asarray(path.cleaned(simplify=True).vertices)[:-1]
 
 
-def _path(points: Sequence[Sequence[float]] | np.ndarray) -> str:
+def _path_data(points: Sequence[Sequence[float]] | np.ndarray) -> str:
     """Whole numbers, each point from the one before."""
     corners = np.rint(np.asarray(points)).astype(int)
     moves = np.diff(corners, axis=0)

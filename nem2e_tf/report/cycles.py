@@ -25,12 +25,12 @@ class Cycles:
     steady: np.ndarray
 
     @classmethod
-    def of(cls, result: Result) -> "Cycles":
+    def from_result(cls, result: Result) -> "Cycles":
         """Those within the result; none where the motion has no angle of that knee."""
         knee = f"knee_angle_{result.facts.inputs.side}"
         if knee not in result.motion:
             return cls(np.zeros(0), np.zeros(0, dtype=bool))
-        return cls(*gait.steady_strides(result.motion[knee]))
+        return cls(*gait.find_steady_strides(result.motion[knee]))
 
     @property
     def count(self) -> int:
@@ -43,28 +43,30 @@ class Cycles:
         return np.diff(self.starts)[self.steady]
 
     @property
-    def told(self) -> bool:
+    def has_mean(self) -> bool:
         """Whether there are enough for a mean."""
         return self.count >= FEWEST_CYCLES
 
-    def sentence(self) -> str:
+    def describe(self) -> str:
         """How many there are."""
-        if not self.told:
+        if not self.has_mean:
             what = "One whole gait cycle was" if self.count == 1 else "No whole gait cycle was"
             return (
                 f"{what} found in the knee's motion, and two are the least for a mean: there are"
                 " no curves by gait cycle and no timing of bursts."
             )
         mean, spread = self.lengths.mean(), self.lengths.std()
-        apart = len(self.steady) - self.count
-        left_out = f" {apart} of other lengths, a turn or a pause, are left out." if apart else ""
+        excluded = len(self.steady) - self.count
+        left_out = (
+            f" {excluded} of other lengths, a turn or a pause, are left out." if excluded else ""
+        )
         return (
             f"{self.count} gait cycles of {mean:.2f} ± {spread:.2f} s (mean ± SD). Each runs from"
             " the largest flexion of the knee, in swing, to the next: 0 % is not the contact of"
             f" the foot.{left_out}"
         )
 
-    def within(self, frame: pd.DataFrame) -> np.ndarray:
+    def covered_by(self, frame: pd.DataFrame) -> np.ndarray:
         """Which of the steady ones a frame covers, `(cycles,)` of bool."""
         after = self.starts[:-1] >= frame.index[0] - 1e-6
         return self.steady & after & (self.starts[1:] <= frame.index[-1] + 1e-6)
@@ -72,8 +74,8 @@ class Cycles:
     def mean(self, series: pd.Series) -> tuple[np.ndarray, np.ndarray] | None:
         """Mean and SD at 0-100 % of the cycle; None where fewer than two are covered."""
         frame = series.to_frame()
-        covered = self.within(frame)
+        covered = self.covered_by(frame)
         if covered.sum() < FEWEST_CYCLES:
             return None
-        each = gait.cycles(frame, self.starts)[covered, :, 0]
+        each = gait.gait_cycles(frame, self.starts)[covered, :, 0]
         return each.mean(axis=0), each.std(axis=0)

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from nem2e_tf.files import replacing
+from nem2e_tf.files import replace_file
 from nem2e_tf.refiner.distortion import PHASES, Distortion
-from nem2e_tf.report.plots import MEASURED, RAW, REFINED
+from nem2e_tf.report.palette import MEASURED, REFINED, SIMULATED
 
 
 def plot_distortion(distortion: Distortion, path: Path, title: str) -> None:
@@ -57,14 +57,14 @@ def plot_distortion(distortion: Distortion, path: Path, title: str) -> None:
     )
     for axes in grid[-1]:
         axes.set_xlabel("% of the cycle")
-    entries = {"simulated": (RAW, "-"), "refined": (REFINED, "-")}
+    entries = {"simulated": (SIMULATED, "-"), "refined": (REFINED, "-")}
     if not distortion.truth.empty:
         entries["truth"] = (MEASURED, "--")
     lines = [axes.plot([], [], color=color, ls=style)[0] for color, style in entries.values()]
     bottom.legend(
         lines, list(entries), loc="outside lower center", ncols=len(entries), frameon=False
     )
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         figure.savefig(temporary, dpi=120)
 
 
@@ -87,7 +87,7 @@ def _attention(figure: Any, distortion: Distortion) -> None:
 def _cycles(axes: Any, distortion: Distortion, muscle: str) -> None:
     """Mean cycles, each as a share of its own largest value: only their timing is compared."""
     for frame, style in (
-        (distortion.simulated, {"color": RAW, "lw": 1.0}),
+        (distortion.simulated, {"color": SIMULATED, "lw": 1.0}),
         (distortion.refined, {"color": REFINED, "lw": 1.6}),
         (distortion.truth, {"color": MEASURED, "lw": 1.2, "ls": "--"}),
     ):

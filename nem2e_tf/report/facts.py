@@ -1,4 +1,4 @@
-"""What is known of a trial's result: the content of its result.json."""
+"""The content of a result's result.json."""
 
 from typing import Annotated, Literal, TypeVar
 
@@ -16,36 +16,38 @@ from nem2e_tf.simulation import Verdict
 
 
 class Table(BaseModel):
-    """A part of result.json: nothing unknown, and numbers that are none as text."""
+    """A part of result.json. Unknown keys are refused; NaN and infinity are written as strings."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, populate_by_name=True, ser_json_inf_nan="strings"
+    )
 
 
 Row = TypeVar("Row", bound=Table)
 
 
 class InputFile(Table):
-    """A file that came in, under the name that was given, and its content's SHA-256."""
+    """An input file: its path as it was given, and the SHA-256 of its content."""
 
     path: str
     sha256: str
 
 
 class Inputs(Table):
-    """All that a result depends on.
+    """Everything that a result depends on.
 
     Args:
-        files: by what they are: `model`; `motion` or `markers`; `moments` or `loads`, with
-            `forces`, the data file of the loads; `tasks`, `emg`, `muscles`.
-        up: axis of a .c3d that was said to point up.
+        files: by role: `model`; `motion` or `markers`; `moments` or `loads`, with `forces`, the
+            data file of the loads; `tasks`, `emg`, `muscles`.
+        up: axis of a .c3d file that was declared to point up.
         side: `r` or `l`.
-        start: seconds that were asked for; None is the whole recording.
+        start: requested start in seconds; None is the whole recording.
         end: seconds.
         solver: as `nem2e_tf.simulation.simulate` names them.
         paths: `exact` or `polynomial`.
         refiner: SHA-256 of the refiner's card and network.
-        runtime: what ran the network.
-        versions: of the packages that did the work.
+        runtime: runtime of the network.
+        versions: of the packages that made the result.
     """
 
     files: dict[str, InputFile]
@@ -59,16 +61,16 @@ class Inputs(Table):
     runtime: str
     versions: dict[str, str]
 
-    def unlike(self, other: "Inputs") -> str | None:
-        """The first thing that is not the same; None where files of other names say the same."""
+    def first_difference(self, other: "Inputs") -> str | None:
+        """Name of the first input that differs; None if all agree. Names of files do not count."""
         for name in type(self).model_fields:
-            ours, theirs = getattr(self, name), getattr(other, name)
+            value, other_value = getattr(self, name), getattr(other, name)
             if name == "files":
-                for role in {**ours, **theirs}:
-                    one, another = ours.get(role), theirs.get(role)
-                    if one is None or another is None or one.sha256 != another.sha256:
+                for role in {**value, **other_value}:
+                    file, other_file = value.get(role), other_value.get(role)
+                    if file is None or other_file is None or file.sha256 != other_file.sha256:
                         return role
-            elif ours != theirs:
+            elif value != other_value:
                 return name
         return None
 
@@ -81,15 +83,15 @@ class Model(Table):
     publications: str
 
 
-class Fitted(Table):
-    """What has to be known of the refiner, from its card: see `nem2e_tf.refiner.Card`.
+class RefinerFacts(Table):
+    """The refiner, from its card: see `nem2e_tf.refiner.Card`.
 
     Args:
         name: of the refiner.
         summary: what it is for, and its limits.
         unit: what an envelope of 1 means.
-        recorded: how many recorded people it was fitted on.
-        virtual: how many virtual ones.
+        recorded: number of recorded people that it was fitted on.
+        virtual: number of virtual people.
     """
 
     name: str
@@ -100,15 +102,22 @@ class Fitted(Table):
 
 
 class Gap(Table):
-    """Samples that were missing: of what, how many seconds in all, and what was done."""
+    """Missing samples: of which recording, how many seconds in all, and how they were replaced."""
 
     of: str
     seconds: NonNegativeFloat
     remedy: str
 
 
-class Unheld(Table):
-    """When more than a share of the body's weight hung in the air: from, to, seconds in all."""
+class Unsupported(Table):
+    """When recorded forces did not support more than a share of the body's weight.
+
+    Args:
+        share: of body weight.
+        start: seconds, of the first unsupported frame.
+        end: seconds, of the last one.
+        seconds: in all.
+    """
 
     share: float
     start: float
@@ -117,7 +126,7 @@ class Unheld(Table):
 
 
 class MarkerError(Table):
-    """Of one marker: see `nem2e_tf.simulation.kinematics.marker_errors`."""
+    """Errors of one marker: see `nem2e_tf.simulation.kinematics.marker_errors`."""
 
     rms: float
     worst: float
@@ -126,7 +135,7 @@ class MarkerError(Table):
 
 
 class Errors(Table):
-    """Of one muscle: see `nem2e_tf.signals.metrics.table`."""
+    """Scores of one muscle: see `nem2e_tf.signals.metrics.score_table`."""
 
     rmse: float
     nrmse: float
@@ -144,14 +153,14 @@ class Scores(Table):
 
 
 class Timing(Table):
-    """What the refiner did to time: see `nem2e_tf.refiner.distortion.Distortion`.
+    """Timing distortion that the refiner corrected: see `nem2e_tf.refiner.distortion.Distortion`.
 
     Args:
         cycle: seconds.
         origin: the muscle whose refined peak is at 0 % of the cycle.
-        delay: by muscle, mean ms by which the simulation was late; NaN where that is not certain.
-        offsets: ms from the frame that is refined, positive where later ones are looked at.
-        attention: `(100, offsets)`, share of attention along the cycle.
+        delay: by muscle, mean ms by which the simulation was late; NaN where it is uncertain.
+        offsets: ms from the refined frame, positive for later frames.
+        attention: `(100, offsets)`, attention weights along the cycle.
     """
 
     cycle: PositiveFloat
@@ -162,66 +171,68 @@ class Timing(Table):
 
 
 class Facts(Table):
-    """What result.json holds.
+    """The content of result.json.
 
     Args:
         name: of the recording.
-        inputs: what the result depends on.
-        model: the model that was simulated.
-        refiner: the refiner that was used.
+        inputs: everything that the result depends on.
+        model: the simulated model.
+        refiner: the refiner.
         muscles: names of the refined envelopes.
         start: first second of the result.
         end: last second.
         rate: Hz of the envelopes.
-        gaps: what was missing.
-        unheld: when loads did not hold the model up; None if never, or if moments were given.
-        marker_errors: by marker, metres and seconds; None where the motion was given.
+        gaps: missing samples.
+        unsupported: when loads did not support the model; None if never, or if moments were given.
+            `unheld` in the file.
+        marker_errors: by marker, metres and seconds; None if the motion was given.
         verdict: on the simulation.
-        timing: None where the recording or the runtime cannot tell.
-        scores: None where no EMG was given.
-        unlike: what of the simulation is unlike all that the refiner was fitted on.
-        notes: what was said on the way, of files and what was done with them.
+        timing: None if the recording or the runtime does not allow it.
+        scores: None if no EMG was given.
+        unfamiliar: in which ways the simulation differs from the refiner's training data. `unlike`
+            in the file.
+        notes: messages about files and how they were processed.
     """
 
     format: Literal[1] = 1
     name: str
     inputs: Inputs
     model: Model
-    refiner: Fitted
+    refiner: RefinerFacts
     muscles: list[str]
     start: FiniteFloat
     end: FiniteFloat
     rate: PositiveFloat
     gaps: list[Gap]
-    unheld: Unheld | None
+    unsupported: Unsupported | None = Field(validation_alias="unheld", serialization_alias="unheld")
     marker_errors: dict[str, MarkerError] | None
     verdict: Verdict
     timing: Timing | None
     scores: Scores | None
-    unlike: list[str]
+    unfamiliar: list[str] = Field(validation_alias="unlike", serialization_alias="unlike")
     notes: list[str]
 
     @property
     def warnings(self) -> list[str]:
-        """Sentences that have to be read before the result is used."""
-        hanging = []
-        if self.unheld is not None:
-            hanging.append(
-                f"for {self.unheld.seconds:.2f} s between {self.unheld.start:.2f} and"
-                f" {self.unheld.end:.2f} s more than {100 * self.unheld.share:.0f} % of the model's"
+        """Sentences to read before the result is used."""
+        support = []
+        if (missing := self.unsupported) is not None:
+            support.append(
+                f"for {missing.seconds:.2f} s between {missing.start:.2f} and {missing.end:.2f} s"
+                f" more than {100 * missing.share:.0f} % of the model's"
                 " weight is held by no force: forces of a step are missing, or the model is"
                 " heavier than the person; joint moments there are wrong"
             )
-        return [*hanging, *self.unlike, *self.verdict.warnings()]
+        return [*support, *self.unfamiliar, *self.verdict.warnings()]
 
-    def errors(self) -> pd.DataFrame | None:
-        """The marker errors, as `nem2e_tf.simulation.kinematics.marker_errors` gives them."""
+    def marker_error_table(self) -> pd.DataFrame | None:
+        """Marker errors as a table, see `nem2e_tf.simulation.kinematics.marker_errors`."""
         if self.marker_errors is None:
             return None
         rows = {name: error.model_dump() for name, error in self.marker_errors.items()}
         return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def by_name(row: type[Row], frame: pd.DataFrame) -> dict[str, Row]:
-    """The rows of a frame under their names in its index."""
+def rows_by_name(row: type[Row], frame: pd.DataFrame) -> dict[str, Row]:
+    """Rows of a frame by their names in its index."""
     return {str(name): row.model_validate(of) for name, of in frame.to_dict("index").items()}

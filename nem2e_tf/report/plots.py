@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from nem2e_tf.files import replacing
-
-RAW, REFINED, MEASURED = "#9a9a9a", "#c0392b", "#1f4e79"
+from nem2e_tf.files import replace_file
+from nem2e_tf.report.palette import MEASURED, REFINED, SIMULATED
 
 
 def plot_activity(
@@ -40,15 +39,15 @@ def plot_activity(
     for axes, muscle in zip(all_axes, muscles, strict=True):
         right = axes.twinx()
         if muscle in simulated.columns:
-            axes.fill_between(simulated.index, simulated[muscle], color=RAW, alpha=0.35, lw=0)
-            axes.plot(simulated.index, simulated[muscle], color=RAW, lw=1.0)
+            axes.fill_between(simulated.index, simulated[muscle], color=SIMULATED, alpha=0.35, lw=0)
+            axes.plot(simulated.index, simulated[muscle], color=SIMULATED, lw=1.0)
         if bounds is not None and banded:
             edges = bounds[f"{muscle}_lower"], bounds[f"{muscle}_upper"]
             right.fill_between(bounds.index, *edges, color=REFINED, alpha=0.18, lw=0)
         if measured is not None and muscle in measured.columns:
             right.plot(measured.index, measured[muscle], color=MEASURED, lw=1.2, ls="--")
         right.plot(refined.index, refined[muscle], color=REFINED, lw=1.6)
-        for side, color in ((axes, RAW), (right, REFINED)):
+        for side, color in ((axes, SIMULATED), (right, REFINED)):
             side.set_ylim(bottom=0.0)
             side.tick_params(axis="y", labelsize=7, labelcolor=color)
             side.locator_params(axis="y", nbins=3)
@@ -56,7 +55,10 @@ def plot_activity(
         axes.set_title(muscle, loc="left", fontsize=9, pad=2)
     all_axes[-1].set_xlabel("time (s)")
     all_axes[-1].set_xlim(refined.index[0], refined.index[-1])
-    entries = {"simulated activation (left axis)": RAW, "refined envelope (right axis)": REFINED}
+    entries = {
+        "simulated activation (left axis)": SIMULATED,
+        "refined envelope (right axis)": REFINED,
+    }
     if measured is not None:
         entries["measured envelope (right axis)"] = MEASURED
     lines = [axes.plot([], [], color=color, lw=2)[0] for color in entries.values()]
@@ -66,5 +68,5 @@ def plot_activity(
     figure.legend(
         lines, list(entries), loc="outside lower center", ncols=len(entries), frameon=False
     )
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         figure.savefig(temporary, dpi=120)

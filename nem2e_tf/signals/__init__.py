@@ -1,19 +1,25 @@
 """Filters, EMG, gait cycles, muscles and scores: tables of samples in, tables out."""
 
-from nem2e_tf.signals.agreement import Agreement, channels_in_common
-from nem2e_tf.signals.bursts import Burst
-from nem2e_tf.signals.emg import envelopes, normalised
-from nem2e_tf.signals.emg_session import outputs, session
+from nem2e_tf.signals.agreement import Agreement, channels_in_common, score_agreement
+from nem2e_tf.signals.bursts import Burst, find_bursts
+from nem2e_tf.signals.emg import envelopes, normalise_envelopes
+from nem2e_tf.signals.emg_session import output_paths, process_session
 from nem2e_tf.signals.filters import (
     FEWEST_ROWS,
     RATE,
-    at_rate,
-    common_times,
-    grid,
+    common_time_range,
     low_pass,
     resample,
+    resample_to_rate,
+    time_grid,
 )
-from nem2e_tf.signals.gait import PHASES, cycles, flexion, steady_strides, strides
+from nem2e_tf.signals.gait import (
+    PHASES,
+    find_steady_strides,
+    gait_cycles,
+    knee_flexion,
+    stride_times,
+)
 from nem2e_tf.signals.metrics import LONGEST_LAG, root_mean_square_error
 from nem2e_tf.signals.muscles import MuscleMap, Weights, combine
 
@@ -26,20 +32,22 @@ __all__ = [
     "Burst",
     "MuscleMap",
     "Weights",
-    "at_rate",
     "channels_in_common",
     "combine",
-    "common_times",
-    "cycles",
+    "common_time_range",
     "envelopes",
-    "flexion",
-    "grid",
+    "find_bursts",
+    "find_steady_strides",
+    "gait_cycles",
+    "knee_flexion",
     "low_pass",
-    "normalised",
-    "outputs",
+    "normalise_envelopes",
+    "output_paths",
+    "process_session",
     "resample",
+    "resample_to_rate",
     "root_mean_square_error",
-    "session",
-    "steady_strides",
-    "strides",
+    "score_agreement",
+    "stride_times",
+    "time_grid",
 ]

@@ -6,15 +6,15 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
-from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.errors import InputError, suggest_name
 from nem2e_tf.signals import metrics
 from nem2e_tf.signals.filters import (
     FEWEST_ROWS,
     RATE,
     check_continuous,
-    common_times,
-    grid,
+    common_time_range,
     resample,
+    time_grid,
 )
 from nem2e_tf.signals.muscles import MuscleMap, combine
 
@@ -26,7 +26,7 @@ class Agreement:
     Args:
         start: seconds, of the range that was compared.
         end: seconds.
-        estimate: a row a muscle, as `nem2e_tf.signals.metrics.table` gives it.
+        estimate: a row a muscle, as `nem2e_tf.signals.metrics.score_table` gives it.
         baseline: the same for the baseline, or None.
         unscored: measured columns that the estimate does not have.
         measured: `(times, muscles)`, what was compared with, under the estimate's names.
@@ -98,7 +98,7 @@ class Agreement:
         return result
 
 
-def agreement(
+def score_agreement(
     measured: pd.DataFrame,
     estimate: pd.DataFrame,
     baseline: pd.DataFrame | None = None,
@@ -133,14 +133,16 @@ def agreement(
     }
     for role, frame in frames.items():
         check_continuous(frame, names[role])
-    side = side or muscles.side_of(muscles.channels, measured.columns)
-    found = {role: _columns(frame, muscles, side) for role, frame in frames.items()}
+    side = side or muscles.find_side(muscles.channels, measured.columns)
+    found = {role: _columns_by_channel(frame, muscles, side) for role, frame in frames.items()}
     common = channels_in_common(measured, estimate, muscles, side)
     for key in common:
         if baseline is not None and key not in found["baseline"]:
             raise InputError(f"{names['baseline']}: has no '{key}', which the estimate has")
-    low, high = common_times({names[role]: frame for role, frame in frames.items()}, start, end)
-    times = grid(low, high)
+    low, high = common_time_range(
+        {names[role]: frame for role, frame in frames.items()}, start, end
+    )
+    times = time_grid(low, high)
     if len(times) < FEWEST_ROWS:
         raise InputError(f"{high - low:.3g} s in common are too few to compare")
     # A muscle is called what the estimate calls it.
@@ -155,8 +157,10 @@ def agreement(
     return Agreement(
         start=float(times[0]),
         end=float(times[-1]),
-        estimate=metrics.table(compared, on_grid("estimate"), RATE),
-        baseline=None if baseline is None else metrics.table(compared, on_grid("baseline"), RATE),
+        estimate=metrics.score_table(compared, on_grid("estimate"), RATE),
+        baseline=None
+        if baseline is None
+        else metrics.score_table(compared, on_grid("baseline"), RATE),
         unscored=[str(c) for c in measured.columns if c not in paired],
         measured=compared,
     )
@@ -166,20 +170,26 @@ def channels_in_common(
     measured: pd.DataFrame, estimate: pd.DataFrame, muscles: MuscleMap, side: str
 ) -> list[str]:
     """The channels of which both have columns; `InputError` if there are none."""
-    available = _columns(estimate, muscles, side)
-    common = [key for key in _columns(measured, muscles, side) if key in available]
+    available = _columns_by_channel(estimate, muscles, side)
+    common = [key for key in _columns_by_channel(measured, muscles, side) if key in available]
     if not common:
         name = f"measured {measured.attrs.get('path', '')}".strip()
         first = next(iter(measured.columns), "")
         raise InputError(
             f"{name}: has none of the muscles that are estimated; for '{first}'"
-            f" {nearest(first, estimate.columns)}; pair them in a map with --muscles"
+            f" {suggest_name(first, estimate.columns)}; pair them in a map with --muscles"
         )
     return common
 
 
-def _columns(frame: pd.DataFrame, muscles: MuscleMap, side: str) -> dict[str, dict[str, float]]:
+def _columns_by_channel(
+    frame: pd.DataFrame, muscles: MuscleMap, side: str
+) -> dict[str, dict[str, float]]:
     """Weighted columns by channel, and by their own name the columns that no channel uses."""
     found = muscles.columns(frame.columns, side)
     used = {column for weights in found.values() for column in weights}
     return found | {str(c): {str(c): 1.0} for c in frame.columns if c not in used}
+
+
+# Former name, kept for one version.
+agreement = score_agreement

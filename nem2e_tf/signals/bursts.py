@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-THRESHOLD = 0.2
+ACTIVE_SHARE = 0.2
 """Share of the peak of the mean cycle above which a muscle is active."""
 
-SHORTEST = 5
+SHORTEST_BURST = 5
 """Per cent of the cycle: a shorter pause does not part two bursts, a shorter burst is none."""
 
 
@@ -24,18 +24,18 @@ class Burst:
     """A burst, in per cent of the cycle.
 
     Args:
-        on: where it begins.
-        off: where it ends; less than `on` where the end of the cycle is within, and 100 after it
-            where the muscle never rests.
+        onset: where it begins.
+        offset: where it ends; less than `onset` where the end of the cycle is within the burst,
+            and 100 after it where the muscle never rests.
         peak: where it is largest.
     """
 
-    on: int
-    off: int
+    onset: int
+    offset: int
     peak: int
 
 
-def bursts(cycle: np.ndarray) -> list[Burst]:
+def find_bursts(cycle: np.ndarray) -> list[Burst]:
     """The bursts of a mean cycle, in order; none where it is flat.
 
     Args:
@@ -44,22 +44,22 @@ def bursts(cycle: np.ndarray) -> list[Burst]:
     """
     if np.ptp(cycle) <= 1e-9:
         return []
-    active = cycle >= THRESHOLD * cycle.max()
+    active = cycle >= ACTIVE_SHARE * cycle.max()
     for value in (False, True):
-        for on, length in _runs(active == value):
-            if length < SHORTEST:
-                active[(on + np.arange(length)) % len(cycle)] = not value
+        for onset, length in _find_runs(active == value):
+            if length < SHORTEST_BURST:
+                active[(onset + np.arange(length)) % len(cycle)] = not value
     if active.all():
         return [Burst(0, 100, int(cycle.argmax()))]
     found = []
-    for on, length in _runs(active):
-        within = (on + np.arange(length)) % len(cycle)
+    for onset, length in _find_runs(active):
+        within = (onset + np.arange(length)) % len(cycle)
         peak = int(within[cycle[within].argmax()])
-        found.append(Burst(on, (on + length) % len(cycle), peak))
+        found.append(Burst(onset, (onset + length) % len(cycle), peak))
     return found
 
 
-def _runs(active: np.ndarray) -> list[tuple[int, int]]:
+def _find_runs(active: np.ndarray) -> list[tuple[int, int]]:
     """Start and length of every run around the circle, by start; one of it all where it is."""
     if active.all():
         return [(0, len(active))]

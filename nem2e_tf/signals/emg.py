@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 from scipy.signal import butter, filtfilt, iirnotch, sosfiltfilt
 
-from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.files import STORAGE_SUFFIXES, check_input, check_time, numbers, read_storage
+from nem2e_tf.errors import InputError, suggest_name
+from nem2e_tf.files import STORAGE_SUFFIXES, check_input, check_time, parse_numbers, read_storage
 from nem2e_tf.signals.filters import (
     RATE,
-    at_rate,
     check_continuous,
     low_pass,
     resample,
+    resample_to_rate,
     sampling_rate,
 )
 
@@ -33,7 +33,7 @@ ISEK's standards for reporting (Merletti 1999) for 5 to 500 Hz. 450 Hz is what
 CUTOFF = 6.0
 """Hz. Low-pass of the rectified signal. ISEK asks that it be told; 3-10 Hz are usual in gait."""
 
-LEAST_RATE = 200.0
+MIN_RATE = 200.0
 """Samples a second: refused below."""
 
 RAW_SUFFIXES = (*STORAGE_SUFFIXES, ".c3d", ".csv", ".anc")
@@ -73,7 +73,7 @@ def read_raw(path: str | os.PathLike[str], channels: Sequence[str] | None = None
         raise InputError(f"{path}: not raw EMG; expected {', '.join(RAW_SUFFIXES)}")
     for name in channels or ():
         if name not in frame.columns:
-            raise InputError(f"{path}: no channel '{name}'; {nearest(name, frame.columns)}")
+            raise InputError(f"{path}: no channel '{name}'; {suggest_name(name, frame.columns)}")
     chosen = frame if not channels else frame[list(channels)]
     chosen.attrs = {"path": str(path)}
     return chosen
@@ -106,11 +106,11 @@ def envelopes(
         InputError: too few samples a second, too short, or with a gap.
     """
     what = str(raw.attrs.get("path", "raw EMG"))
-    raw = uniform(raw, what)
+    raw = resample_uniformly(raw, what)
     rate = sampling_rate(raw)
-    if rate < LEAST_RATE:
+    if rate < MIN_RATE:
         raise InputError(
-            f"{what}: {rate:.4g} samples a second are too few for raw EMG ({LEAST_RATE:g} are the"
+            f"{what}: {rate:.4g} samples a second are too few for raw EMG ({MIN_RATE:g} are the"
             " least); is this an envelope already, or its time not in seconds?"
         )
     low, high = band[0], min(band[1], 0.9 * rate / 2)
@@ -125,15 +125,15 @@ def envelopes(
         for frequency in np.arange(notch, high, notch):
             numerator, denominator = iirnotch(frequency, frequency / 2.0, fs=rate)
             values = filtfilt(numerator, denominator, values, axis=0)
-    values = zero_lag(zero_lag(values, low, rate, "highpass"), high, rate, "lowpass")
+    values = zero_lag_filter(zero_lag_filter(values, low, rate, "highpass"), high, rate, "lowpass")
     rectified = pd.DataFrame(np.abs(values), index=raw.index, columns=raw.columns)
     smooth = low_pass(rectified, cutoff, what).clip(lower=0.0)
-    result = at_rate(smooth, RATE, what).clip(lower=0.0)
+    result = resample_to_rate(smooth, RATE, what).clip(lower=0.0)
     result.attrs = {"path": what}
     return result
 
 
-def normalised(
+def normalise_envelopes(
     trials: Sequence[pd.DataFrame], references: Sequence[pd.DataFrame] = ()
 ) -> list[pd.DataFrame]:
     """Envelopes divided, channel by channel, by the subject's maximum; never cycle by cycle.
@@ -156,7 +156,9 @@ def normalised(
     for trial in trials:
         for name in trial.columns:
             if name not in highest.index:
-                raise InputError(f"{source}: no channel '{name}'; {nearest(name, highest.index)}")
+                raise InputError(
+                    f"{source}: no channel '{name}'; {suggest_name(name, highest.index)}"
+                )
             if not highest[name] > 0:
                 raise InputError(f"{source}: channel '{name}' is zero throughout")
     done = [trial / highest[list(trial.columns)] for trial in trials]
@@ -170,7 +172,7 @@ def normalised(
     return done
 
 
-def zero_lag(values: np.ndarray, edge: float, rate: float, kind: str) -> np.ndarray:
+def zero_lag_filter(values: np.ndarray, edge: float, rate: float, kind: str) -> np.ndarray:
     """Second-order Butterworth, forwards and backwards, -3 dB at `edge` (Hz) in all.
 
     Args:
@@ -186,7 +188,7 @@ def zero_lag(values: np.ndarray, edge: float, rate: float, kind: str) -> np.ndar
     return sosfiltfilt(sections, values, axis=0, padlen=min(len(values) - 1, int(rate)))
 
 
-def uniform(raw: pd.DataFrame, what: str) -> pd.DataFrame:
+def resample_uniformly(raw: pd.DataFrame, what: str) -> pd.DataFrame:
     """The recording on a uniform clock."""
     check_continuous(raw, what)
     time, rate = raw.index.to_numpy(), sampling_rate(raw)
@@ -222,7 +224,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
     if frame.shape[1] < 2 or str(frame.columns[0]).strip().lower() != "time":
         raise InputError(f"{path}: the first column must be 'time', in seconds, channels after it")
     for name in frame.columns:
-        values = numbers(frame[name], decimal)
+        values = parse_numbers(frame[name], decimal)
         wrong = ~np.isfinite(values.to_numpy())
         if wrong.any():
             row = int(wrong.argmax())

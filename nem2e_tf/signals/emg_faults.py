@@ -4,14 +4,14 @@ import numpy as np
 import pandas as pd
 from scipy.signal import welch
 
-from nem2e_tf.signals.emg import BAND, uniform, zero_lag
+from nem2e_tf.signals.emg import BAND, resample_uniformly, zero_lag_filter
 from nem2e_tf.signals.filters import sampling_rate
 
 MAINS = (50.0, 60.0)
 """Hz."""
 
 
-def faults(raw: pd.DataFrame) -> dict[str, list[str]]:
+def find_faults(raw: pd.DataFrame) -> dict[str, list[str]]:
     """What is wrong with each channel, in words; a channel without fault has an empty list.
 
     A dead channel's sentence begins with `dead`.
@@ -20,15 +20,17 @@ def faults(raw: pd.DataFrame) -> dict[str, list[str]]:
         raw: `(samples, channels)`, index `time` in seconds.
     """
     what = str(raw.attrs.get("path", "raw EMG"))
-    even = uniform(raw, what)
+    even = resample_uniformly(raw, what)
     rate = sampling_rate(even)
     values = even.to_numpy()
     high = min(BAND[1], 0.9 * rate / 2)
-    muscle = zero_lag(zero_lag(values, BAND[0], rate, "highpass"), high, rate, "lowpass")
+    muscle = zero_lag_filter(
+        zero_lag_filter(values, BAND[0], rate, "highpass"), high, rate, "lowpass"
+    )
     strength = muscle.std(axis=0)
     median = float(np.median(strength))
     return {
-        str(name): _faults_of(
+        str(name): _find_channel_faults(
             raw[name].to_numpy(),
             values[:, i],
             muscle[:, i],
@@ -39,7 +41,7 @@ def faults(raw: pd.DataFrame) -> dict[str, list[str]]:
     }
 
 
-def _faults_of(
+def _find_channel_faults(
     recorded: np.ndarray, signal: np.ndarray, muscle: np.ndarray, others: float, rate: float
 ) -> list[str]:
     """Faults of one channel; `others` is the strength of a usual channel, 0 if unknown."""
@@ -52,13 +54,13 @@ def _faults_of(
     if recorded.min() >= -0.05 * recorded.max() and strength < 0.1 * float(signal.std()):
         return ["no raw EMG: hardly below zero and without fast change; an envelope already?"]
     found = []
-    share = _clipped(recorded)
+    share = _clipped_share(recorded)
     if share > 1e-3:
         found.append(
             f"clipped: {100 * share:.1f} % of its samples stand at its largest or smallest value;"
             " the amplifier's range was too small, and peaks are lost"
         )
-    hum = _hum(signal, muscle, rate)
+    hum = _find_mains_hum(signal, muscle, rate)
     if hum is not None:
         frequency, share = hum
         found.append(
@@ -66,7 +68,7 @@ def _faults_of(
             f" take it out with --notch {frequency:g}"
         )
     slow = signal - signal.mean()
-    slow = zero_lag(slow[:, None], 2.0, rate, "lowpass")[:, 0]
+    slow = zero_lag_filter(slow[:, None], 2.0, rate, "lowpass")[:, 0]
     if float(slow.std()) > strength:
         found.append(
             "drift: its baseline wanders more than the muscle's signal is strong; the band-pass"
@@ -77,7 +79,7 @@ def _faults_of(
     return found
 
 
-def _clipped(recorded: np.ndarray) -> float:
+def _clipped_share(recorded: np.ndarray) -> float:
     """Share of samples in runs of three or more at the largest or smallest value."""
     share = 0.0
     for extreme in (recorded.max(), recorded.min()):
@@ -90,7 +92,9 @@ def _clipped(recorded: np.ndarray) -> float:
     return share
 
 
-def _hum(signal: np.ndarray, muscle: np.ndarray, rate: float) -> tuple[float, float] | None:
+def _find_mains_hum(
+    signal: np.ndarray, muscle: np.ndarray, rate: float
+) -> tuple[float, float] | None:
     """The mains frequency that stands out of the spectrum, and its share of the power."""
     length = min(len(signal), int(2 * rate))
     frequency, power = welch(signal, rate, nperseg=length)

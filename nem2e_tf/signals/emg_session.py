@@ -9,8 +9,8 @@ import pandas as pd
 
 from nem2e_tf.errors import InputError
 from nem2e_tf.files import check_folder, check_output
-from nem2e_tf.signals.emg import BAND, CUTOFF, envelopes, normalised, read_raw
-from nem2e_tf.signals.emg_faults import faults
+from nem2e_tf.signals.emg import BAND, CUTOFF, envelopes, normalise_envelopes, read_raw
+from nem2e_tf.signals.emg_faults import find_faults
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Session:
     faults: list[str]
 
 
-def session(
+def process_session(
     raw: Sequence[str | os.PathLike[str]],
     mvc: Sequence[str | os.PathLike[str]] = (),
     *,
@@ -63,7 +63,7 @@ def session(
             )
     told, dead = [], set()
     for file, frame in recorded.items():
-        for channel, sentences in faults(frame).items():
+        for channel, sentences in find_faults(frame).items():
             told += [f"{file}: {channel}: {sentence}" for sentence in sentences]
             if any(sentence.startswith("dead") for sentence in sentences):
                 dead.add(channel)
@@ -75,11 +75,15 @@ def session(
                         band=band, cutoff=cutoff, notch=notch)
         for file, frame in recorded.items()
     }  # fmt: skip
-    done = normalised([smooth[file][kept] for file in files], [smooth[Path(f)] for f in mvc])
+    done = normalise_envelopes(
+        [smooth[file][kept] for file in files], [smooth[Path(f)] for f in mvc]
+    )
     return Session(dict(zip(files, done, strict=True)), told)
 
 
-def outputs(raw: Sequence[Path], output: Path, others: Sequence[Path] = ()) -> dict[Path, Path]:
+def output_paths(
+    raw: Sequence[Path], output: Path, others: Sequence[Path] = ()
+) -> dict[Path, Path]:
     """Where each trial's envelopes go: one trial to a file, several into a folder.
 
     Args:

@@ -22,7 +22,7 @@ def sampling_rate(frame: pd.DataFrame) -> float:
     return float(1.0 / np.median(np.diff(frame.index)))
 
 
-def grid(start: float, end: float, rate: float = RATE) -> np.ndarray:
+def time_grid(start: float, end: float, rate: float = RATE) -> np.ndarray:
     """Multiples of `1 / rate` seconds within `start` to `end`: `(times,)`."""
     first, last = np.ceil(start * rate - 1e-6), np.floor(end * rate + 1e-6)
     return np.arange(first, last + 1) / rate
@@ -46,10 +46,10 @@ def resample(frame: pd.DataFrame, times: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(values, index=pd.Index(times, name="time"), columns=frame.columns)
 
 
-def at_rate(frame: pd.DataFrame, rate: float, what: str) -> pd.DataFrame:
+def resample_to_rate(frame: pd.DataFrame, rate: float, what: str) -> pd.DataFrame:
     """A whole recording resampled to multiples of `1 / rate` seconds; `what` is for messages."""
     check_continuous(frame, what)
-    return resample(frame, grid(frame.index[0], frame.index[-1], rate))
+    return resample(frame, time_grid(frame.index[0], frame.index[-1], rate))
 
 
 def check_continuous(frame: pd.DataFrame, what: str) -> None:
@@ -102,7 +102,7 @@ def low_pass(frame: pd.DataFrame, cutoff: float, what: str) -> pd.DataFrame:
     return pd.DataFrame(values, index=uniform.index, columns=uniform.columns)
 
 
-def common_times(
+def common_time_range(
     frames: dict[str, pd.DataFrame], start: float | None, end: float | None
 ) -> tuple[float, float]:
     """The time range that all recordings cover, narrowed to `start` and `end`.

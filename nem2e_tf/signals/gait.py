@@ -10,20 +10,20 @@ PHASES = np.linspace(0.0, 1.0, 101)
 """Shares of the gait cycle at which it is reported."""
 
 
-LEAST_FLEXION = np.deg2rad(20.0)
+MIN_FLEXION_RANGE = np.deg2rad(20.0)
 """Range of the knee's angle below which nobody walks. In level walking it is some 60 degrees."""
 
-UNUSUAL = 0.25
+MAX_STRIDE_DEVIATION = 0.25
 """Share of the median length by which a stride of steady gait is shorter or longer at most."""
 
 
-def flexion(knee_angle: pd.Series) -> pd.Series:
+def knee_flexion(knee_angle: pd.Series) -> pd.Series:
     """The knee's angle growing with flexion, whichever way the model counts it."""
     # It bends further than it stretches.
     return knee_angle * np.sign(knee_angle.iloc[int(knee_angle.abs().to_numpy().argmax())])
 
 
-def steady_strides(knee_angle: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+def find_steady_strides(knee_angle: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     """Where strides part, and which of them are steady gait.
 
     Args:
@@ -34,17 +34,17 @@ def steady_strides(knee_angle: pd.Series) -> tuple[np.ndarray, np.ndarray]:
         long as the others, so that no turn or pause is in it.
     """
     nothing = np.zeros(0), np.zeros(0, dtype=bool)
-    if np.ptp(knee_angle.to_numpy()) < LEAST_FLEXION:
+    if np.ptp(knee_angle.to_numpy()) < MIN_FLEXION_RANGE:
         return nothing
-    starts = strides(flexion(knee_angle))
+    starts = stride_times(knee_flexion(knee_angle))
     if len(starts) < 2:
         return nothing
     lengths = np.diff(starts)
     usual = np.median(lengths)
-    return starts, np.abs(lengths - usual) <= UNUSUAL * usual
+    return starts, np.abs(lengths - usual) <= MAX_STRIDE_DEVIATION * usual
 
 
-def strides(knee_flexion: pd.Series) -> np.ndarray:
+def stride_times(knee_flexion: pd.Series) -> np.ndarray:
     """Times in seconds of the largest knee flexion of every stride.
 
     It is a sharp event, in swing, that needs no force plate.
@@ -54,7 +54,7 @@ def strides(knee_flexion: pd.Series) -> np.ndarray:
 
     >>> time = np.arange(0.0, 4.0, 0.01)
     >>> knee = pd.Series(1.0 - np.cos(2 * np.pi * time), index=time)  # a stride a second
-    >>> strides(knee).round(3).tolist()
+    >>> stride_times(knee).round(3).tolist()
     [0.5, 1.5, 2.5, 3.5]
     """
     values, time = knee_flexion.to_numpy(), knee_flexion.index.to_numpy()
@@ -67,7 +67,7 @@ def strides(knee_flexion: pd.Series) -> np.ndarray:
     return times
 
 
-def cycles(frame: pd.DataFrame, starts: np.ndarray) -> np.ndarray:
+def gait_cycles(frame: pd.DataFrame, starts: np.ndarray) -> np.ndarray:
     """Every cycle at the same phases: `(strides, 101, columns)`.
 
     Args:

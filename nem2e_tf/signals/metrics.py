@@ -70,7 +70,7 @@ def lag(measured: np.ndarray, estimate: np.ndarray, rate: float) -> np.ndarray:
     return np.where(np.isnan(scores).all(axis=0), np.nan, best)
 
 
-def table(measured: pd.DataFrame, estimate: pd.DataFrame, rate: float) -> pd.DataFrame:
+def score_table(measured: pd.DataFrame, estimate: pd.DataFrame, rate: float) -> pd.DataFrame:
     """All errors and scores, a row a muscle.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.errors import InputError, suggest_name
 from nem2e_tf.files import read_storage, read_yaml
 
 SIDES = ("r", "l")
@@ -103,7 +103,7 @@ class MuscleMap:
                 break
         return found
 
-    def side_of(self, channels: Iterable[str], available: Iterable[str]) -> str:
+    def find_side(self, channels: Iterable[str], available: Iterable[str]) -> str:
         """The side whose columns give the most of the channels; `r` where both do alike."""
         names, wanted = list(available), list(channels)
 
@@ -113,25 +113,25 @@ class MuscleMap:
 
         return max(SIDES, key=count)
 
-    def measured(self, channels: Iterable[str], available: Iterable[str]) -> list[str]:
+    def measured_channels(self, channels: Iterable[str], available: Iterable[str]) -> list[str]:
         """Those channels that are found, on the side where most of them are."""
         names, wanted = list(available), list(channels)
-        found = self.columns(names, self.side_of(wanted, names))
+        found = self.columns(names, self.find_side(wanted, names))
         return [channel for channel in wanted if channel in found]
 
-    def measured_in(self, files: Iterable[Path]) -> list[str]:
+    def measured_channels_in(self, files: Iterable[Path]) -> list[str]:
         """Channels that any of some files of EMG has; one that cannot be read is passed over."""
         found: set[str] = set()
         for file in files:
             try:
-                found |= set(self.measured(self.channels, read_storage(file).columns))
+                found |= set(self.measured_channels(self.channels, read_storage(file).columns))
             except InputError:
                 continue
             if len(found) == len(self.channels):
                 break
         return [channel for channel in self.channels if channel in found]
 
-    def require(
+    def require_columns(
         self, channels: Iterable[str], available: Iterable[str], side: str, what: str
     ) -> dict[str, Weights]:
         """Like `columns`, for channels that must all be there.
@@ -145,7 +145,7 @@ class MuscleMap:
             if channel not in found:
                 muscles = [next(iter(weights)) for weights in self.channels.get(channel, ())]
                 wanted = " or ".join(f"'{muscle}_{side}'" for muscle in muscles) or f"'{channel}'"
-                closest = nearest(f"{(muscles or [channel])[0]}_{side}", names)
+                closest = suggest_name(f"{(muscles or [channel])[0]}_{side}", names)
                 raise InputError(f"{what}: no muscle {wanted} for channel '{channel}'; {closest}")
         return {channel: found[channel] for channel in channels}
 

@@ -2,7 +2,7 @@
 
 from nem2e_tf.simulation.batch import simulate_trials
 from nem2e_tf.simulation.capacity import ForceCurves, force_curves
-from nem2e_tf.simulation.dynamics import LARGEST_RESIDUAL, inverse_dynamics, unsupported
+from nem2e_tf.simulation.dynamics import LARGEST_RESIDUAL, inverse_dynamics, unsupported_times
 from nem2e_tf.simulation.fitting import cache_folder
 from nem2e_tf.simulation.geometry import (
     MuscleGeometry,
@@ -10,22 +10,27 @@ from nem2e_tf.simulation.geometry import (
     coordinate_speeds,
     muscle_geometry,
 )
-from nem2e_tf.simulation.kinematics import FAIR_RMS, FAIR_WORST, errors_as_rich, inverse_kinematics
+from nem2e_tf.simulation.kinematics import (
+    MAX_MARKER_ERROR,
+    MAX_MARKER_RMS,
+    errors_as_rich,
+    inverse_kinematics,
+)
 from nem2e_tf.simulation.model import COORDINATES, LegModel, load_leg
 from nem2e_tf.simulation.recording import Recording, Simulation, Stages, simulate_recording
 from nem2e_tf.simulation.scaling import scale_model
 from nem2e_tf.simulation.simulate import CUTOFF, PATHS, RESERVE_SUFFIX, simulate, simulate_files
-from nem2e_tf.simulation.static import LEAST_ACTIVATION, MOST_ACTIVATION, RESERVE
-from nem2e_tf.simulation.verdict import Verdict, judge
+from nem2e_tf.simulation.static import MAX_ACTIVATION, MIN_ACTIVATION, RESERVE
+from nem2e_tf.simulation.verdict import Verdict, judge_simulation
 
 __all__ = [
     "COORDINATES",
     "CUTOFF",
-    "FAIR_RMS",
-    "FAIR_WORST",
     "LARGEST_RESIDUAL",
-    "LEAST_ACTIVATION",
-    "MOST_ACTIVATION",
+    "MAX_ACTIVATION",
+    "MAX_MARKER_ERROR",
+    "MAX_MARKER_RMS",
+    "MIN_ACTIVATION",
     "PATHS",
     "RESERVE",
     "RESERVE_SUFFIX",
@@ -43,7 +48,7 @@ __all__ = [
     "force_curves",
     "inverse_dynamics",
     "inverse_kinematics",
-    "judge",
+    "judge_simulation",
     "load_leg",
     "muscle_geometry",
     "scale_model",
@@ -51,5 +56,5 @@ __all__ = [
     "simulate_files",
     "simulate_recording",
     "simulate_trials",
-    "unsupported",
+    "unsupported_times",
 ]

@@ -7,16 +7,16 @@ from typing import Any
 
 import pandas as pd
 
-from nem2e_tf.processes import in_processes
+from nem2e_tf.processes import map_in_processes
 from nem2e_tf.simulation.model import COORDINATES, LegModel, load_leg
 from nem2e_tf.simulation.simulate import simulate_files
 
-Files = tuple[str | os.PathLike[str], str | os.PathLike[str], str | os.PathLike[str]]
+TrialFiles = tuple[str | os.PathLike[str], str | os.PathLike[str], str | os.PathLike[str]]
 """A model, a motion and its generalised forces."""
 
 
 def simulate_trials(
-    trials: Sequence[Files],
+    trials: Sequence[TrialFiles],
     *,
     jobs: int = -1,
     side: str = "r",
@@ -38,20 +38,20 @@ def simulate_trials(
     Raises:
         InputError: the first trial that cannot be simulated.
     """
-    run = partial(_simulate, side=side, coordinates=coordinates, options=options)
-    simulated = dict(in_processes(run, dict(enumerate(trials)), jobs))
+    run = partial(_simulate_trial, side=side, coordinates=coordinates, options=options)
+    simulated = dict(map_in_processes(run, dict(enumerate(trials)), jobs))
     return [simulated[i] for i in range(len(trials))]
 
 
-def _simulate(
-    files: Files, side: str, coordinates: tuple[str, ...] | None, options: dict[str, Any]
+def _simulate_trial(
+    files: TrialFiles, side: str, coordinates: tuple[str, ...] | None, options: dict[str, Any]
 ) -> pd.DataFrame:
     model, motion, moments = files
-    leg = _leg(os.fspath(model), side, coordinates)
+    leg = _cached_leg(os.fspath(model), side, coordinates)
     return simulate_files(leg, motion, moments, coordinates=coordinates, **options)
 
 
 @lru_cache(maxsize=1)
-def _leg(model: str, side: str, coordinates: tuple[str, ...] | None) -> LegModel:
+def _cached_leg(model: str, side: str, coordinates: tuple[str, ...] | None) -> LegModel:
     """A process keeps the model of the trial before."""
     return load_leg(model, side, coordinates)

@@ -60,12 +60,12 @@ class ForceCurves:
 
 
 def force_curves(muscles: list[Any]) -> ForceCurves:
-    """Sample the active force of muscles for which `is_known` holds."""
+    """Sample the active force of muscles for which `has_force_curves` holds."""
     optimal = np.array([m.getOptimalFiberLength() for m in muscles])
     fastest = optimal * [m.getMaxContractionVelocity() for m in muscles]
     force_length, force_velocity = [], []
     for muscle, length, speed in zip(muscles, optimal, fastest, strict=True):
-        force = _force(muscle)
+        force = _force_function(muscle)
         rest = force(length, 0.0)
         force_length.append([force(x, 0.0) for x in (LENGTHS * length).tolist()])
         force_velocity.append([force(length, v) / rest for v in (SPEEDS * speed).tolist()])
@@ -79,26 +79,26 @@ def force_curves(muscles: list[Any]) -> ForceCurves:
     )
 
 
-def is_known(muscle: Any) -> bool:
+def has_force_curves(muscle: Any) -> bool:
     """Whether a muscle's active force depends on its fibre alone, in a way known here."""
-    return muscle.getConcreteClassName() in _FORCES
+    return muscle.getConcreteClassName() in _FORCE_FUNCTIONS
 
 
-def _force(muscle: Any) -> Callable[[float, float], float]:
+def _force_function(muscle: Any) -> Callable[[float, float], float]:
     import opensim
 
     name = muscle.getConcreteClassName()
-    return _FORCES[name](getattr(opensim, name).safeDownCast(muscle))
+    return _FORCE_FUNCTIONS[name](getattr(opensim, name).safeDownCast(muscle))
 
 
-def _along_tendon(muscle: Any) -> Callable[[float, float], float]:
+def _force_along_tendon(muscle: Any) -> Callable[[float, float], float]:
     def force(length: float, velocity: float) -> float:
         return float(muscle.calcActiveFiberForceAlongTendon(1.0, length, velocity))
 
     return force
 
 
-def _of_fibre(muscle: Any) -> Callable[[float, float], float]:
+def _force_of_fibre(muscle: Any) -> Callable[[float, float], float]:
     # Of this muscle OpenSim takes the fibre's own force for what acts along the tendon.
     greatest, optimal = muscle.getMaxIsometricForce(), muscle.getOptimalFiberLength()
     fastest = optimal * muscle.getMaxContractionVelocity()
@@ -113,9 +113,9 @@ def _of_fibre(muscle: Any) -> Callable[[float, float], float]:
     return force
 
 
-_FORCES: dict[str, Callable[[Any], Callable[[float, float], float]]] = {
-    "Thelen2003Muscle": _along_tendon,
-    "Millard2012EquilibriumMuscle": _along_tendon,
-    "DeGrooteFregly2016Muscle": _of_fibre,
+_FORCE_FUNCTIONS: dict[str, Callable[[Any], Callable[[float, float], float]]] = {
+    "Thelen2003Muscle": _force_along_tendon,
+    "Millard2012EquilibriumMuscle": _force_along_tendon,
+    "DeGrooteFregly2016Muscle": _force_of_fibre,
 }
 """By OpenSim's name of a class: force at full activation by fibre length (m) and speed (m/s)."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.errors import InputError, suggest_name
 from nem2e_tf.files import (
     STORAGE_SUFFIXES,
     check_document,
@@ -16,10 +16,10 @@ from nem2e_tf.files import (
     read_storage,
     write_storage,
 )
-from nem2e_tf.signals import common_times, low_pass
+from nem2e_tf.signals import common_time_range, low_pass
 from nem2e_tf.simulation.geometry import Progress
-from nem2e_tf.simulation.model import read_model, reason
-from nem2e_tf.simulation.posture import couplers
+from nem2e_tf.simulation.model import opensim_reason, read_model
+from nem2e_tf.simulation.posture import find_couplers
 
 CUTOFF = 6.0
 """Hz. Low-pass of the motion, as everywhere."""
@@ -72,15 +72,15 @@ def inverse_dynamics(
     what = str(motion.attrs.get("path", "motion"))
     model, _ = read_model(model_path)
     external, forces = read_loads(loads, model, up)
-    low, high = common_times({what: motion, str(forces.attrs["path"]): forces}, start, end)
+    low, high = common_time_range({what: motion, str(forces.attrs["path"]): forces}, start, end)
     smooth = motion if cutoff is None else low_pass(motion, cutoff, what)
-    smooth = _coupled(model, smooth)
+    smooth = _apply_couplers(model, smooth)
     with tempfile.TemporaryDirectory() as folder:
         # OpenSim reads the loads from a file when the model is built, and only then.
         data = Path(folder) / "loads.mot"
         write_storage(forces, data, "loads")
         external.setDataFileName(str(data))
-        return _solve(model, external, smooth, low, high, what, progress)
+        return _solve_inverse_dynamics(model, external, smooth, low, high, what, progress)
 
 
 def read_loads(
@@ -106,7 +106,9 @@ def read_loads(
     try:
         external = opensim.ExternalLoads(str(path), True)
     except RuntimeError as error:
-        raise InputError(f"{path}: OpenSim cannot read these loads: {reason(error)}") from None
+        raise InputError(
+            f"{path}: OpenSim cannot read these loads: {opensim_reason(error)}"
+        ) from None
     if external.getSize() == 0:
         raise InputError(f"{path}: holds no external force; expected OpenSim ExternalLoads")
     named = external.getDataFileName()
@@ -117,7 +119,7 @@ def read_loads(
         raise InputError(
             f"{path}: its data file '{named}' is not there (looked for {data}); put it there"
         )
-    forces = _forces(data, up)
+    forces = _read_forces(data, up)
     bodies = ["ground", *(body.getName() for body in model.getBodySet())]
     for i in range(external.getSize()):
         force = external.get(i)
@@ -125,7 +127,7 @@ def read_loads(
         if body not in bodies:
             raise InputError(
                 f"{path}: '{force.getName()}' acts on '{body}', which is no body of the model;"
-                f" {nearest(body, bodies)}"
+                f" {suggest_name(body, bodies)}"
             )
         # Left out, they are not empty texts: OpenSim throws where such a one is asked for.
         identifiers = [
@@ -137,12 +139,12 @@ def read_loads(
             if name not in forces.columns:
                 raise InputError(
                     f"{data}: no column '{name}', which {path.name} names;"
-                    f" {nearest(name, forces.columns)}"
+                    f" {suggest_name(name, forces.columns)}"
                 )
     return external, forces
 
 
-def _forces(path: Path, up: str | None) -> pd.DataFrame:
+def _read_forces(path: Path, up: str | None) -> pd.DataFrame:
     if path.suffix.lower() == ".c3d":
         from nem2e_tf.files import read_c3d
 
@@ -152,7 +154,7 @@ def _forces(path: Path, up: str | None) -> pd.DataFrame:
     return read_storage(path)
 
 
-def _solve(
+def _solve_inverse_dynamics(
     model: Any,
     external: Any,
     motion: pd.DataFrame,
@@ -167,7 +169,7 @@ def _solve(
     try:
         state = model.initSystem()
     except RuntimeError as error:
-        raise InputError(f"OpenSim cannot apply the loads: {reason(error)}") from None
+        raise InputError(f"OpenSim cannot apply the loads: {opensim_reason(error)}") from None
     for force in model.getMuscles():
         force.setAppliesForce(state, False)
     found = model.getCoordinateSet()
@@ -175,9 +177,9 @@ def _solve(
     for name in motion.columns:
         if name not in [c.getName() for c in coordinates]:
             raise InputError(f"{what}: column '{name}' is not a coordinate of the model")
-    splines = _splines(motion)
+    splines = _fit_splines(motion)
     moving = {str(name): splines.get(str(name)) for name in motion.columns}
-    places = _places(state, coordinates)
+    places = _state_indices(state, coordinates)
     moment = {True: "moment", False: "force"}
     rotational = opensim.Coordinate.Rotational
     names = [f"{c.getName()}_{moment[c.getMotionType() == rotational]}" for c in coordinates]
@@ -205,14 +207,14 @@ def _solve(
                 progress(row + 1, len(times))
     except RuntimeError as error:
         raise InputError(
-            f"{what}: OpenSim's inverse dynamics stopped at {time:g} s: {reason(error)}"
+            f"{what}: OpenSim's inverse dynamics stopped at {time:g} s: {opensim_reason(error)}"
         ) from None
     frame = pd.DataFrame(result, index=pd.Index(times, name="time"), columns=names)
     frame.attrs = {"path": f"moments of {what}"}
     return frame
 
 
-def _splines(motion: pd.DataFrame) -> Any:
+def _fit_splines(motion: pd.DataFrame) -> Any:
     """OpenSim's quintic splines through every coordinate, as an opensim.GCVSplineSet."""
     import opensim
 
@@ -223,7 +225,7 @@ def _splines(motion: pd.DataFrame) -> Any:
     return opensim.GCVSplineSet(table, [], 5, 0.0)
 
 
-def _places(state: Any, coordinates: list[Any]) -> list[int]:
+def _state_indices(state: Any, coordinates: list[Any]) -> list[int]:
     """Where each coordinate's speed, acceleration and force stand in OpenSim's vectors."""
     kept = [coordinate.getSpeedValue(state) for coordinate in coordinates]
     for number, coordinate in enumerate(coordinates, start=1):
@@ -235,17 +237,17 @@ def _places(state: Any, coordinates: list[Any]) -> list[int]:
     return [found[number] for number in range(1, len(coordinates) + 1)]
 
 
-def _coupled(model: Any, motion: pd.DataFrame) -> pd.DataFrame:
+def _apply_couplers(model: Any, motion: pd.DataFrame) -> pd.DataFrame:
     """The motion, with coordinates that a coupler makes follow others put in by that coupler."""
     motion = motion.copy()
-    for coupler in couplers(model)[0]:
+    for coupler in find_couplers(model)[0]:
         if set(coupler.independent) <= set(motion.columns):
             leading = motion[list(coupler.independent)].to_numpy()
             motion[coupler.dependent] = coupler.value(leading)
     return motion
 
 
-def unsupported(moments: pd.DataFrame, mass: float) -> pd.Index:
+def unsupported_times(moments: pd.DataFrame, mass: float) -> pd.Index:
     """Times at which the loads do not hold the body up, so that its weight hangs on the pelvis.
 
     Args:

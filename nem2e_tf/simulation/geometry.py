@@ -9,13 +9,13 @@ import pandas as pd
 from scipy.interpolate import make_interp_spline
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.simulation.model import LegModel, reason
+from nem2e_tf.simulation.model import LegModel, opensim_reason
 from nem2e_tf.simulation.posture import Posture
 
 Progress = Callable[[int, int], None]
 """Called with the frames done and the frames in all."""
 
-FRAMES_AT_ONCE = 100
+FRAMES_PER_CHUNK = 100
 """Frames whose muscle geometry is held in memory together.
 
 More are no faster, and from 200 on linear algebra libraries split the small matrices of polynomial
@@ -81,11 +81,11 @@ class ExactPaths:
         self._muscles = [leg.model.getMuscles().get(name) for name in leg.muscles]
         self._coordinates = [leg.model.getCoordinateSet().get(name) for name in leg.coordinates]
         crossings = leg.crossings
-        many = [self.posture.assembled or _wraps(m) > 1 for m in self._muscles]
+        many = [self.posture.needs_assembly or _count_wraps(m) > 1 for m in self._muscles]
         solved = np.array(many, dtype=bool)
         self._solved: list[list[int]] = np.argwhere(crossings & solved).tolist()
         self._moved = crossings & ~solved
-        self._together = _together(self._moved)
+        self._together = _group_coordinates(self._moved)
 
     def __call__(self, time: np.ndarray, values: np.ndarray, speeds: np.ndarray) -> MuscleGeometry:
         """The muscles in some frames; see `Paths`.
@@ -108,28 +108,28 @@ class ExactPaths:
                 for group in self._together
             ]
             for frame in range(frames):
-                self.posture.take(values[frame])
+                self.posture.set_pose(values[frame])
                 lengths[frame] = [muscle.getLength(state) for muscle in muscles]
                 for rates, pairs in moves:
-                    self.posture.move(rates[frame])
+                    self.posture.set_speeds(rates[frame])
                     for i, j in pairs:
                         moment_arms[frame, i, j] = -muscles[j].getLengtheningSpeed(state)
                 for i, j in self._solved:
                     coordinate = self._coordinates[i]
                     moment_arms[frame, i, j] = muscles[j].computeMomentArm(state, coordinate)
-                self.posture.move(speeds[frame])
+                self.posture.set_speeds(speeds[frame])
                 capacity[frame] = [
                     muscle.calcInextensibleTendonActiveFiberForce(state, 1.0) for muscle in muscles
                 ]
         except RuntimeError as error:
             raise InputError(
                 f"{self.leg.path}: OpenSim cannot pose the model at time {time[frame]:g} s:"
-                f" {reason(error)}"
+                f" {opensim_reason(error)}"
             ) from None
         return MuscleGeometry(lengths, moment_arms, capacity)
 
 
-def _wraps(muscle: Any) -> int:
+def _count_wraps(muscle: Any) -> int:
     """Over how many objects a muscle's path may wrap."""
     import opensim
 
@@ -137,7 +137,7 @@ def _wraps(muscle: Any) -> int:
     return 0 if path is None else int(path.getWrapSet().getSize())
 
 
-def _together(crossings: np.ndarray) -> list[list[int]]:
+def _group_coordinates(crossings: np.ndarray) -> list[list[int]]:
     """Groups of coordinates no two of which one muscle crosses (Curtis, Powell and Reid 1974).
 
     Args:
@@ -171,13 +171,13 @@ def muscle_geometry(
     Raises:
         InputError: a pose that the model cannot take; the message gives the time.
     """
-    parts = list(geometry_in_parts(ExactPaths(leg, tuple(motion.columns)), motion, progress))
+    parts = list(iterate_geometry(ExactPaths(leg, tuple(motion.columns)), motion, progress))
     return MuscleGeometry(
         *(np.concatenate([getattr(part, f.name) for _, part in parts]) for f in fields(parts[0][1]))
     )
 
 
-def geometry_in_parts(
+def iterate_geometry(
     paths: Paths, motion: pd.DataFrame, progress: Progress | None = None
 ) -> Iterator[tuple[slice, MuscleGeometry]]:
     """The muscles in some hundred frames after another, so that memory does not grow with length.
@@ -186,8 +186,8 @@ def geometry_in_parts(
         The frames, and the muscles in them.
     """
     time, values, speeds = motion.index.to_numpy(), motion.to_numpy(), coordinate_speeds(motion)
-    for first in range(0, len(time), FRAMES_AT_ONCE):
-        frames = slice(first, min(first + FRAMES_AT_ONCE, len(time)))
+    for first in range(0, len(time), FRAMES_PER_CHUNK):
+        frames = slice(first, min(first + FRAMES_PER_CHUNK, len(time)))
         yield frames, paths(time[frames], values[frames], speeds[frames])
         if progress is not None:
             progress(frames.stop, len(time))

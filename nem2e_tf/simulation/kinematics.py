@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
-from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.files import AXES, check_document, check_input, seen
+from nem2e_tf.errors import InputError, suggest_name
+from nem2e_tf.files import AXES, check_document, check_input, visible_markers
 from nem2e_tf.simulation.geometry import Progress
-from nem2e_tf.simulation.model import read_model, reason
+from nem2e_tf.simulation.model import opensim_reason, read_model
 
 ACCURACY = 1e-5
 """OpenSim's own default.
@@ -22,10 +22,10 @@ The same markers give the same angles to the last digit; markers moved by a roun
 angles some tenths of a degree apart.
 """
 
-FEWEST_MARKERS = 3
+MIN_MARKERS = 3
 """Markers that a frame must have; with fewer not even the pelvis has a pose."""
 
-FAIR_RMS, FAIR_WORST = 0.02, 0.04
+MAX_MARKER_RMS, MAX_MARKER_ERROR = 0.02, 0.04
 """Metres: OpenSim's best practices for inverse kinematics, in its user's guide."""
 
 log = logging.getLogger(__name__)
@@ -74,12 +74,12 @@ def inverse_kinematics(
     model, _ = read_model(model_path)
     what = str(markers.attrs.get("path", "markers"))
     recorded = [str(name) for name in dict.fromkeys(markers.columns.get_level_values("marker"))]
-    weights, held = _tasks(model, tasks) if tasks is not None else (None, {})
-    tracked = _matched(model, recorded, weights, what, tasks)
-    used = _range(markers[list(tracked)], start, end, margin, what)
+    weights, held = _read_tasks(model, tasks) if tasks is not None else (None, {})
+    tracked = _match_markers(model, recorded, weights, what, tasks)
+    used = _select_frames(markers[list(tracked)], start, end, margin, what)
 
     # OpenSim keeps pointers into all of these; they must live as long as the solver.
-    table, set_of_weights = _table(used), opensim.SetMarkerWeights()
+    table, set_of_weights = _to_opensim_table(used), opensim.SetMarkerWeights()
     for name, weight in tracked.items():
         set_of_weights.cloneAndAppend(opensim.MarkerWeight(name, weight))
     reference = opensim.MarkersReference(table, set_of_weights)
@@ -112,11 +112,14 @@ def inverse_kinematics(
                 progress(frame + 1, len(time))
     except RuntimeError as error:
         raise InputError(
-            f"{what}: OpenSim's inverse kinematics stopped at {time[frame]:g} s: {reason(error)}"
+            f"{what}: OpenSim's inverse kinematics stopped at {time[frame]:g} s:"
+            f" {opensim_reason(error)}"
         ) from None
     motion = pd.DataFrame(values, index=used.index, columns=[c.getName() for c in coordinates])
     motion.attrs = {"path": what, "in_degrees": False}
-    told = pd.DataFrame(distances, index=used.index, columns=order).where(seen(used)[order])
+    told = pd.DataFrame(distances, index=used.index, columns=order).where(
+        visible_markers(used)[order]
+    )
     low = used.index[0] if start is None else start - 1e-9
     high = used.index[-1] if end is None else end + 1e-9
     return motion, marker_errors(told.loc[low:high])
@@ -156,15 +159,15 @@ def errors_as_rich(errors: pd.DataFrame) -> Table:
             str(name), f"{1000 * row['rms']:.1f}", f"{1000 * row['worst']:.1f}",
             f"{row['time']:.2f}", f"{100 * row['missing']:.0f}",
         )  # fmt: skip
-    if total > 1000 * FAIR_RMS or errors["worst"].max() > FAIR_WORST:
+    if total > 1000 * MAX_MARKER_RMS or errors["worst"].max() > MAX_MARKER_ERROR:
         table.caption = (
-            f"OpenSim's guide asks for an RMS under {1000 * FAIR_RMS:g} mm and no marker off by"
-            f" more than {1000 * FAIR_WORST:g} mm: is the model scaled to the subject?"
+            f"OpenSim's guide asks for an RMS under {1000 * MAX_MARKER_RMS:g} mm and no marker off"
+            f" by more than {1000 * MAX_MARKER_ERROR:g} mm: is the model scaled to the subject?"
         )
     return table
 
 
-def _tasks(
+def _read_tasks(
     model: Any, path: str | os.PathLike[str]
 ) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
     """Weight by marker; value and weight by coordinate that is to stay near a value."""
@@ -175,7 +178,9 @@ def _tasks(
     try:
         tasks = opensim.IKTaskSet(str(path))
     except RuntimeError as error:
-        raise InputError(f"{path}: OpenSim cannot read these tasks: {reason(error)}") from None
+        raise InputError(
+            f"{path}: OpenSim cannot read these tasks: {opensim_reason(error)}"
+        ) from None
     weights, held = {}, {}
     names = [
         c.getName() for c in map(model.getCoordinateSet().get, range(model.getNumCoordinates()))
@@ -192,7 +197,7 @@ def _tasks(
             name = coordinate.getName()
             if name not in names:
                 raise InputError(
-                    f"{path}: the model has no coordinate '{name}'; {nearest(name, names)}"
+                    f"{path}: the model has no coordinate '{name}'; {suggest_name(name, names)}"
                 )
             if coordinate.getValueType() == opensim.IKCoordinateTask.FromFile:
                 raise InputError(
@@ -208,7 +213,7 @@ def _tasks(
     return weights, held
 
 
-def _matched(
+def _match_markers(
     model: Any,
     recorded: list[str],
     weights: dict[str, float] | None,
@@ -220,36 +225,38 @@ def _matched(
     known = [markers.get(i).getName() for i in range(markers.getSize())]
     if weights is None:
         wanted = {name: 1.0 for name in recorded}
-        _tell(f"{what}: not in the model, left out", (n for n in recorded if n not in known))
-        _tell(f"{what}: markers of the model that were not recorded", set(known) - set(recorded))
+        _log_names(f"{what}: not in the model, left out", (n for n in recorded if n not in known))
+        _log_names(
+            f"{what}: markers of the model that were not recorded", set(known) - set(recorded)
+        )
     else:
         wanted = {name: weights[name] for name in recorded if name in weights}
-        _tell(f"{tasks}: not in {what}, left out", (n for n in weights if n not in recorded))
-        _tell(f"{tasks}: not in the model, left out", (n for n in wanted if n not in known))
+        _log_names(f"{tasks}: not in {what}, left out", (n for n in weights if n not in recorded))
+        _log_names(f"{tasks}: not in the model, left out", (n for n in wanted if n not in known))
     tracked = {name: weight for name, weight in wanted.items() if name in known}
-    if len(tracked) < FEWEST_MARKERS:
+    if len(tracked) < MIN_MARKERS:
         lacking = next((name for name in recorded if name not in known), recorded[0])
         raise InputError(
             f"{what}: {len(tracked)} of its {len(recorded)} markers are in the model"
-            f"{' and the tasks' if tasks is not None else ''}, {FEWEST_MARKERS} are the least;"
-            f" for '{lacking}', {nearest(lacking, known)}"
+            f"{' and the tasks' if tasks is not None else ''}, {MIN_MARKERS} are the least;"
+            f" for '{lacking}', {suggest_name(lacking, known)}"
         )
     return tracked
 
 
-def _tell(what: str, names: Iterable[str]) -> None:
+def _log_names(what: str, names: Iterable[str]) -> None:
     listed = sorted(names)
     if listed:
         log.info("%s: %s", what, ", ".join(listed))
 
 
-def _range(
+def _select_frames(
     markers: pd.DataFrame, start: float | None, end: float | None, margin: float, what: str
 ) -> pd.DataFrame:
     """The frames to solve. Without `start` or `end`, those where the subject is in sight."""
-    there = seen(markers).sum(axis=1) >= FEWEST_MARKERS
+    there = visible_markers(markers).sum(axis=1) >= MIN_MARKERS
     if not there.any():
-        raise InputError(f"{what}: no frame with {FEWEST_MARKERS} of the markers to track")
+        raise InputError(f"{what}: no frame with {MIN_MARKERS} of the markers to track")
     sight = there.index[there]
     low = sight[0] if start is None else start
     high = sight[-1] if end is None else end
@@ -262,7 +269,7 @@ def _range(
     blind = there.index[inside & ~there.to_numpy()]
     if len(blind):
         raise InputError(
-            f"{what}: fewer than {FEWEST_MARKERS} markers to track at {blind[0]:g} s"
+            f"{what}: fewer than {MIN_MARKERS} markers to track at {blind[0]:g} s"
             f" ({len(blind)} such frames); use --start and --end to stay where there are"
         )
     # The margin ends where the subject is out of sight.
@@ -273,7 +280,7 @@ def _range(
     return markers[around & there.to_numpy()]
 
 
-def _table(markers: pd.DataFrame) -> Any:
+def _to_opensim_table(markers: pd.DataFrame) -> Any:
     """The markers as OpenSim's own table."""
     import opensim
 

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.simulation.model import reason
+from nem2e_tf.simulation.model import opensim_reason
 
 SHORTEST_PAIR = 0.15
 """m."""
@@ -32,7 +32,7 @@ SHORTEST_PAIR = 0.15
 NEAR_JOINT = 0.35
 """Of a pair's length, that a marker standing for a joint may be from its centre."""
 
-UNITS = {"mm": 0.001, "m": 1.0}
+METRES_PER_UNIT = {"mm": 0.001, "m": 1.0}
 """Metres."""
 
 Pair = tuple[str, str]
@@ -44,7 +44,9 @@ def model_markers(model: Any) -> dict[str, bool]:
     return {found.get(i).getName(): found.get(i).get_fixed() for i in range(found.getSize())}
 
 
-def shown_markers(static: Path, start: float | None, end: float | None) -> dict[str, np.ndarray]:
+def read_static_markers(
+    static: Path, start: float | None, end: float | None
+) -> dict[str, np.ndarray]:
     """Mean position, m, of every marker of a .trc file that has no gap in the range.
 
     Raises:
@@ -56,9 +58,13 @@ def shown_markers(static: Path, start: float | None, end: float | None) -> dict[
         data = opensim.TimeSeriesTableVec3(str(static))
         unit = data.getTableMetaDataString("Units")
     except RuntimeError as error:
-        raise InputError(f"{static}: OpenSim cannot read these markers: {reason(error)}") from None
-    if unit not in UNITS:
-        raise InputError(f"{static}: its markers are in '{unit}'; {' or '.join(UNITS)} is known")
+        raise InputError(
+            f"{static}: OpenSim cannot read these markers: {opensim_reason(error)}"
+        ) from None
+    if unit not in METRES_PER_UNIT:
+        raise InputError(
+            f"{static}: its markers are in '{unit}'; {' or '.join(METRES_PER_UNIT)} is known"
+        )
     time = np.array(data.getIndependentColumn())
     low, high = time[0] if start is None else start, time[-1] if end is None else end
     used = np.flatnonzero((time >= low - 1e-6) & (time <= high + 1e-6))
@@ -72,11 +78,11 @@ def shown_markers(static: Path, start: float | None, end: float | None) -> dict[
         column = data.getDependentColumn(name)
         places = np.array([column[int(row)].to_numpy() for row in used])
         if np.isfinite(places).all():
-            shown[name] = places.mean(axis=0) * UNITS[unit]
+            shown[name] = places.mean(axis=0) * METRES_PER_UNIT[unit]
     return shown
 
 
-def write_static(markers: dict[str, np.ndarray], path: Path) -> None:
+def write_static_markers(markers: dict[str, np.ndarray], path: Path) -> None:
     """Write positions in metres as a .trc file of two equal frames, for OpenSim's tools."""
     names = "\t\t\t".join(markers)
     axes = "\t".join(f"{axis}{i + 1}" for i in range(len(markers)) for axis in "XYZ")
@@ -90,7 +96,7 @@ def write_static(markers: dict[str, np.ndarray], path: Path) -> None:
     path.write_text(f"{head}1\t0.00\t{values}\n2\t0.01\t{values}\n", encoding="utf-8", newline="\n")
 
 
-def marker_pairs(model: Any, names: Iterable[str]) -> dict[str, list[Pair]]:
+def find_marker_pairs(model: Any, names: Iterable[str]) -> dict[str, list[Pair]]:
     """Which of these markers measure which body, by the rules at the top of this module.
 
     Args:
@@ -105,7 +111,7 @@ def marker_pairs(model: Any, names: Iterable[str]) -> dict[str, list[Pair]]:
     place = {name: m.getLocationInGround(state).to_numpy() for name, m in markers.items()}
     body_of = {name: m.getParentFrame().findBaseFrame().getName() for name, m in markers.items()}
     landmarks = {name for name, m in markers.items() if m.get_fixed()}
-    parents, joints = _tree(model, state)
+    parents, joints = _body_tree(model, state)
     chosen = {}
     for body in parents:
         ends = {body: joints[body]} | {
@@ -114,7 +120,7 @@ def marker_pairs(model: Any, names: Iterable[str]) -> dict[str, list[Pair]]:
         found: dict[Pair, float] = {}
         for pair in combinations(markers, 2):
             length = float(np.linalg.norm(place[pair[0]] - place[pair[1]]))
-            if length >= SHORTEST_PAIR and _measures(
+            if length >= SHORTEST_PAIR and _can_measure(
                 pair, body, body_of, place, ends, parents, length
             ):
                 found[pair] = length
@@ -126,7 +132,7 @@ def marker_pairs(model: Any, names: Iterable[str]) -> dict[str, list[Pair]]:
     return chosen
 
 
-def first_factors(
+def initial_factors(
     model: Any, pairs: dict[str, list[Pair]], shown: dict[str, np.ndarray]
 ) -> dict[str, float]:
     """The factor of every measured body, with the model in its default pose."""
@@ -144,7 +150,7 @@ def first_factors(
     return factors
 
 
-def _measures(
+def _can_measure(
     pair: Pair,
     body: str,
     body_of: dict[str, str],
@@ -171,7 +177,7 @@ def _measures(
     return False
 
 
-def _tree(model: Any, state: Any) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+def _body_tree(model: Any, state: Any) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     """Parent body of every body, and the centre of the joint between them in the ground."""
     parents, centres = {}, {}
     joints = model.getJointSet()
@@ -191,9 +197,9 @@ def _ancestors(body: str, parents: dict[str, str]) -> list[str]:
     return found
 
 
-def inherited_from(model: Any, pairs: dict[str, list[Pair]]) -> dict[str, str]:
+def find_factor_sources(model: Any, pairs: dict[str, list[Pair]]) -> dict[str, str]:
     """For every body without a pair, the body whose factor it takes."""
-    parents, _ = _tree(model, model.initSystem())
+    parents, _ = _body_tree(model, model.initSystem())
     taken = {}
     for body in parents:
         if body in pairs:

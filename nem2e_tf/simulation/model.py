@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.errors import InputError, suggest_name
 from nem2e_tf.files import check_document, check_input
 from nem2e_tf.simulation.posture import Posture
 
@@ -25,7 +25,7 @@ SIDES: Mapping[str, tuple[str, ...]] = {"r": ("r",), "l": ("l",), "both": ("r", 
 LARGEST_MOMENT = 8.0
 """N m a kilogram of body mass. No joint of a leg reaches it in running (hip and ankle about 4)."""
 
-PROBES = (-0.5, -0.1, 0.1, 0.5)
+PROBE_STEPS = (-0.5, -0.1, 0.1, 0.5)
 """Radians or metres from the default pose, at which a muscle's length tells what it crosses."""
 
 
@@ -41,8 +41,8 @@ class LegModel:
         coordinates: names of the coordinates whose generalised forces the muscles share.
         muscles: names of the side's muscles that cross at least one of them, in model order.
         rotations: names of all rotational coordinates of the model.
-        crossed: for each muscle, the names of all coordinates of the model that change its
-            length, shared ones or not, in model order.
+        crossed_coordinates: for each muscle, the names of all coordinates of the model that change
+            its length, shared ones or not, in model order.
     """
 
     path: Path
@@ -52,7 +52,7 @@ class LegModel:
     coordinates: tuple[str, ...]
     muscles: tuple[str, ...]
     rotations: tuple[str, ...]
-    crossed: Mapping[str, tuple[str, ...]] = field(repr=False)
+    crossed_coordinates: Mapping[str, tuple[str, ...]] = field(repr=False)
 
     @property
     def mass(self) -> float:
@@ -75,10 +75,10 @@ class LegModel:
     @property
     def crossings(self) -> np.ndarray:
         """Whether a muscle crosses a shared coordinate: `(coordinates, muscles)` of bool."""
-        pairs = [[c in self.crossed[m] for m in self.muscles] for c in self.coordinates]
+        pairs = [[c in self.crossed_coordinates[m] for m in self.muscles] for c in self.coordinates]
         return np.array(pairs, dtype=bool)
 
-    def sharing(self, columns: Iterable[str]) -> "LegModel":
+    def restrict_to_forces(self, columns: Iterable[str]) -> "LegModel":
         """The leg with those of its coordinates only that have a generalised force in `columns`.
 
         Args:
@@ -90,11 +90,11 @@ class LegModel:
             for name, force in zip(self.coordinates, self.generalised_forces, strict=True)
             if force in known
         )
-        muscles = tuple(m for m in self.muscles if set(kept) & set(self.crossed[m]))
+        muscles = tuple(m for m in self.muscles if set(kept) & set(self.crossed_coordinates[m]))
         if not muscles:
             raise InputError(
                 f"{self.path}: none of the generalised forces belongs to a coordinate that a muscle"
-                f" of this model crosses; {nearest(self.generalised_forces[0], known)}"
+                f" of this model crosses; {suggest_name(self.generalised_forces[0], known)}"
             )
         return replace(self, coordinates=kept, muscles=muscles)
 
@@ -120,7 +120,7 @@ def load_leg(
     """
     path = Path(path)
     if side not in SIDES:
-        raise InputError(f"there is no side '{side}'; {nearest(side, SIDES)}")
+        raise InputError(f"there is no side '{side}'; {suggest_name(side, SIDES)}")
     model, state = read_model(path)
     import opensim
 
@@ -134,11 +134,11 @@ def load_leg(
     for name in wanted:
         if name not in names:
             raise InputError(
-                f"{path}: the model has no coordinate '{name}'; {nearest(name, names)}"
+                f"{path}: the model has no coordinate '{name}'; {suggest_name(name, names)}"
             )
     crossed = {
         muscle: across
-        for muscle, across in _crossed(model, SIDES[side]).items()
+        for muscle, across in _find_crossed(model, SIDES[side]).items()
         if set(across) & set(wanted)
     }
     if not crossed:
@@ -155,7 +155,7 @@ def load_leg(
         coordinates=wanted,
         muscles=tuple(crossed),
         rotations=tuple(c.getName() for c in every if c.getMotionType() == rotational),
-        crossed=crossed,
+        crossed_coordinates=crossed,
     )
 
 
@@ -178,11 +178,13 @@ def read_model(path: str | os.PathLike[str]) -> tuple[Any, Any]:
         model = opensim.Model(str(path))
         state = model.initSystem()
     except RuntimeError as error:
-        raise InputError(f"{path}: OpenSim cannot read this model: {reason(error)}") from None
+        raise InputError(
+            f"{path}: OpenSim cannot read this model: {opensim_reason(error)}"
+        ) from None
     return model, state
 
 
-def reason(error: RuntimeError) -> str:
+def opensim_reason(error: RuntimeError) -> str:
     """The one line of an OpenSim error that says what is wrong."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     # Simbody says first where it was thrown, and on the next line why.
@@ -193,7 +195,7 @@ def reason(error: RuntimeError) -> str:
     return re.sub(r"^(std::exception in '.*?'|Error detected by Simbody method \S+): ", "", told)
 
 
-def _crossed(model: Any, letters: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+def _find_crossed(model: Any, letters: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     """For each muscle of the sides, the coordinates that change its length."""
     muscles = [model.getMuscles().get(i) for i in range(model.getMuscles().getSize())]
     endings = tuple(f"_{letter}" for letter in letters)
@@ -208,7 +210,7 @@ def _crossed(model: Any, letters: tuple[str, ...]) -> dict[str, tuple[str, ...]]
             continue
         steps = [
             step
-            for step in (0.0, *PROBES)
+            for step in (0.0, *PROBE_STEPS)
             if step == 0.0
             or coordinate.getRangeMin() <= defaults[i] + step <= coordinate.getRangeMax()
         ]
@@ -216,7 +218,7 @@ def _crossed(model: Any, letters: tuple[str, ...]) -> dict[str, tuple[str, ...]]
         poses[:, i] += steps
         lengths = []
         for values in posture.complete(poses, np.zeros_like(poses))[0]:
-            posture.take(values)
+            posture.set_pose(values)
             lengths.append([m.getLength(posture.state) for m in own])
         for muscle, change in zip(own, np.ptp(np.array(lengths), axis=0), strict=True):
             if change > 1e-9:

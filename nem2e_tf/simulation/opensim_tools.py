@@ -24,14 +24,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.errors import InputError, suggest_name
 from nem2e_tf.files import read_storage
 from nem2e_tf.signals import resample
-from nem2e_tf.simulation.model import LegModel, reason
-from nem2e_tf.simulation.static import LEAST_ACTIVATION, MOST_ACTIVATION, RESERVE
-from nem2e_tf.simulation.tool_trial import lay_out
+from nem2e_tf.simulation.model import LegModel, opensim_reason
+from nem2e_tf.simulation.static import MAX_ACTIVATION, MIN_ACTIVATION, RESERVE
+from nem2e_tf.simulation.tool_trial import write_tool_trial
 
-LEAD = 0.05
+CMC_LEAD = 0.05
 """Seconds that computed muscle control wants before the first frame, of which it gives nothing: it
 spends 0.03 s on finding its muscles' first state."""
 
@@ -43,10 +43,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
 """By solver. Tolerances are the optimisers'; `width` scales the active force-length curve, as the
 examples of Moco do, since rigid tendons take its fibres further; `window` is in seconds."""
 
-UNSOLVED = "could not find a solution"
+UNSOLVED_MESSAGE = "could not find a solution"
 """What static optimisation and computed muscle control log of a frame, and then go on."""
 
-CALLED = {
+SOLVER_NAMES = {
     "opensim": "OpenSim's static optimisation",
     "moco": "MocoInverse",
     "cmc": "computed muscle control",
@@ -90,11 +90,13 @@ def run_tool(
         InputError: an unknown solver, loads that are not there, or a tool that failed; the line
             says why, in the tool's words.
     """
-    if solver not in RESULTS:
-        raise InputError(f"no solver '{solver}'; {nearest(solver, ['static', *RESULTS])}")
+    if solver not in RESULT_READERS:
+        raise InputError(
+            f"no solver '{solver}'; {suggest_name(solver, ['static', *RESULT_READERS])}"
+        )
     start, end = float(times[0]), float(times[-1])
     if solver == "cmc":
-        start, end = start - LEAD, end + 2 * SETTINGS["cmc"]["window"]
+        start, end = start - CMC_LEAD, end + 2 * SETTINGS["cmc"]["window"]
         if start < motion.index[0] - 1e-9 or end > motion.index[-1] + 1e-9:
             raise InputError(
                 f"computed muscle control needs the recording from {start:g} to {end:g} s, a little"
@@ -103,20 +105,20 @@ def run_tool(
             )
     with tempfile.TemporaryDirectory(prefix="nem2e-") as name:
         folder = Path(name)
-        trial = lay_out(leg, motion, moments, loads, folder)
+        trial = write_tool_trial(leg, motion, moments, loads, folder)
         task = {
             "run": solver, "model": str(trial.model), "coordinates": str(trial.coordinates),
             "loads": str(trial.loads), "start": start, "end": end, **SETTINGS[solver],
         }  # fmt: skip
-        log = run_process(task, folder, f"{CALLED[solver]} over {start:g}-{end:g} s")
+        log = run_tool_process(task, folder, f"{SOLVER_NAMES[solver]} over {start:g}-{end:g} s")
         try:
-            return RESULTS[solver](folder, leg, times)
+            return RESULT_READERS[solver](folder, leg, times)
         except (InputError, KeyError) as error:
-            ended = explanation(log)
-            raise InputError(f"{CALLED[solver]} failed: {error}; it said '{ended}'") from None
+            ended = explain_failure(log)
+            raise InputError(f"{SOLVER_NAMES[solver]} failed: {error}; it said '{ended}'") from None
 
 
-def run_process(task: dict[str, Any], folder: Path, called: str) -> str:
+def run_tool_process(task: dict[str, Any], folder: Path, called: str) -> str:
     """Run `tool_process.py` in the folder.
 
     Args:
@@ -139,18 +141,18 @@ def run_process(task: dict[str, Any], folder: Path, called: str) -> str:
         encoding="utf-8", errors="replace", check=False,
     )  # fmt: skip
     # A tool may log errors that it gets over, and end well with frames it could not solve.
-    if result.returncode or UNSOLVED in result.stdout:
-        told = explanation(result.stdout)
+    if result.returncode or UNSOLVED_MESSAGE in result.stdout:
+        told = explain_failure(result.stdout)
         if not told and result.returncode < 0:
             told = f"its process was ended by signal {-result.returncode}"
         raise InputError(f"{called} failed: {told or 'it gave no reason'}")
     return result.stdout
 
 
-def explanation(log: str) -> str:
+def explain_failure(log: str) -> str:
     """Why a tool failed, in one line of what it printed; its last if none says so."""
     lines = [line.strip() for line in log.splitlines() if line.strip()]
-    unsolved = [line for line in lines if UNSOLVED in line]
+    unsolved = [line for line in lines if UNSOLVED_MESSAGE in line]
     if unsolved:
         at = re.search(r"time = ([-\d.e+]*\d)", unsolved[0])
         where = f" at {float(at[1]):g} s" if at else ""
@@ -167,7 +169,7 @@ def explanation(log: str) -> str:
     thrown = [i for i, line in enumerate(lines) if line.startswith("RuntimeError: ")]
     if thrown:
         text = "\n".join(lines[thrown[-1] :]).removeprefix("RuntimeError: ")
-        return reason(RuntimeError(text))
+        return opensim_reason(RuntimeError(text))
     # Computed muscle control prints its exception in lines of its own, with an empty one after.
     printed = [
         " ".join(text.split()) for text in re.findall(r"Exception:\n(.+?)\n\s*\n", log, re.S)
@@ -176,35 +178,39 @@ def explanation(log: str) -> str:
     return next(iter([*ended, *errors, *printed, *raised, *lines[-1:]]), "")
 
 
-def _static_results(
+def _read_static_results(
     folder: Path, leg: LegModel, times: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     activation = read_storage(folder / "tool_StaticOptimization_activation.sto")
     force = read_storage(folder / "tool_StaticOptimization_force.sto")
-    return _frames(activation[list(leg.muscles)], force[_reserves(leg)], times)
+    return _resample_results(activation[list(leg.muscles)], force[_reserve_names(leg)], times)
 
 
-def _moco_results(folder: Path, leg: LegModel, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _read_moco_results(
+    folder: Path, leg: LegModel, times: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     solution = read_storage(folder / "solution.sto")
-    controls = solution[[f"/forceset/{name}" for name in _reserves(leg)]]
-    return _frames(solution[_states(leg)], controls * RESERVE, times)
+    controls = solution[[f"/forceset/{name}" for name in _reserve_names(leg)]]
+    return _resample_results(solution[_activation_states(leg)], controls * RESERVE, times)
 
 
-def _cmc_results(folder: Path, leg: LegModel, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _read_cmc_results(
+    folder: Path, leg: LegModel, times: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     states = read_storage(folder / "tool_StatesReporter_states.sto")
     force = read_storage(folder / "tool_Actuation_force.sto")
-    return _frames(states[_states(leg)], force[_reserves(leg)], times)
+    return _resample_results(states[_activation_states(leg)], force[_reserve_names(leg)], times)
 
 
-Results = Callable[[Path, LegModel, np.ndarray], tuple[np.ndarray, np.ndarray]]
-RESULTS: dict[str, Results] = {
-    "opensim": _static_results,
-    "moco": _moco_results,
-    "cmc": _cmc_results,
+ResultReader = Callable[[Path, LegModel, np.ndarray], tuple[np.ndarray, np.ndarray]]
+RESULT_READERS: dict[str, ResultReader] = {
+    "opensim": _read_static_results,
+    "moco": _read_moco_results,
+    "cmc": _read_cmc_results,
 }
 
 
-def _frames(
+def _resample_results(
     activation: pd.DataFrame, reserves: pd.DataFrame, times: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     for frame in (activation, reserves):
@@ -212,14 +218,14 @@ def _frames(
             raise InputError(f"it stopped at {frame.index[-1]:g} s")
     activations = resample(activation, times).to_numpy()
     return (
-        np.clip(activations, LEAST_ACTIVATION, MOST_ACTIVATION),
+        np.clip(activations, MIN_ACTIVATION, MAX_ACTIVATION),
         resample(reserves, times).to_numpy(),
     )
 
 
-def _reserves(leg: LegModel) -> list[str]:
+def _reserve_names(leg: LegModel) -> list[str]:
     return [f"{name}_reserve" for name in leg.coordinates]
 
 
-def _states(leg: LegModel) -> list[str]:
+def _activation_states(leg: LegModel) -> list[str]:
     return [f"/forceset/{name}/activation" for name in leg.muscles]

@@ -35,7 +35,7 @@ def exponents(arguments: int, order: int) -> np.ndarray:
     return np.array([powers for powers in every if sum(powers) <= order])
 
 
-class _Bundle:
+class _PolynomialGroup:
     """Muscles that cross the same coordinates, so that they share the terms of a polynomial."""
 
     def __init__(self, polynomials: Sequence[Polynomial]) -> None:
@@ -101,7 +101,7 @@ class PolynomialPaths:
         self._bundles = []
         for coordinates in dict.fromkeys(p.coordinates for p in polynomials):
             own = [i for i, p in enumerate(polynomials) if p.coordinates == coordinates]
-            self._bundles.append((own, _Bundle([polynomials[i] for i in own])))
+            self._bundles.append((own, _PolynomialGroup([polynomials[i] for i in own])))
         missing = tuple(m for i, m in enumerate(leg.muscles) if i not in self._fitted)
         self._others = [leg.muscles.index(m) for m in missing]
         self._exact = ExactPaths(replace(leg, muscles=missing), names) if missing else None

@@ -41,7 +41,7 @@ class Coupler:
         return self.scale * np.array(slopes)
 
 
-def couplers(model: Any) -> tuple[tuple[Coupler, ...], bool]:
+def find_couplers(model: Any) -> tuple[tuple[Coupler, ...], bool]:
     """The couplers of a model, and whether something else too constrains its coordinates.
 
     Only where every constraint is a `CoordinateCouplerConstraint` are poses known without solving
@@ -89,7 +89,7 @@ class Posture:
         # The pose of an earlier use would otherwise stay in coordinates that are not given.
         self.state = model.initializeState()
         # Assembling a pose gives coupled coordinates their value, but not their speed.
-        self._couplers, self.assembled = couplers(model)
+        self._couplers, self.needs_assembly = find_couplers(model)
         coordinates = model.getCoordinateSet()
         every = [coordinates.get(i) for i in range(coordinates.getSize())]
         self._coordinates = [c for c in every if not c.getLocked(self.state)]
@@ -112,7 +112,7 @@ class Posture:
         all_speeds = np.zeros_like(all_values)
         all_values[:, self._to] = values[:, self._from]
         all_speeds[:, self._to] = speeds[:, self._from]
-        for coupler, leads, follows in self._coupled():
+        for coupler, leads, follows in self._coupled_indices():
             all_values[:, follows] = coupler.value(all_values[:, leads])
             all_speeds[:, follows] = sum(
                 coupler.slope(all_values[:, leads], i) * all_speeds[:, lead]
@@ -130,28 +130,28 @@ class Posture:
         rates = np.zeros_like(values)
         for name in names:
             rates[:, self.names.index(name)] = 1.0
-        for coupler, leads, follows in self._coupled():
+        for coupler, leads, follows in self._coupled_indices():
             rates[:, follows] = sum(
                 coupler.slope(values[:, leads], i) * rates[:, lead] for i, lead in enumerate(leads)
             )
         return rates
 
-    def _coupled(self) -> Iterator[tuple[Coupler, list[int], int]]:
+    def _coupled_indices(self) -> Iterator[tuple[Coupler, list[int], int]]:
         """Each coupler with the places of its coordinates in `names`."""
         for coupler in self._couplers:
             if coupler.dependent in self.names:
                 leads = [self.names.index(name) for name in coupler.independent]
                 yield coupler, leads, self.names.index(coupler.dependent)
 
-    def take(self, values: np.ndarray) -> None:
+    def set_pose(self, values: np.ndarray) -> None:
         """Pose the model: values of one frame, `(names,)`."""
         for coordinate, value in zip(self._coordinates, values.tolist(), strict=True):
             coordinate.setValue(self.state, value, False)
-        if self.assembled:
+        if self.needs_assembly:
             self.model.assemble(self.state)
         self.model.realizePosition(self.state)
 
-    def move(self, speeds: np.ndarray) -> None:
+    def set_speeds(self, speeds: np.ndarray) -> None:
         """Set the speeds `(names,)` only; what depends on the pose alone stays computed."""
         for coordinate, speed in zip(self._coordinates, speeds.tolist(), strict=True):
             coordinate.setSpeedValue(self.state, speed)

@@ -10,13 +10,18 @@ import pandas as pd
 
 from nem2e_tf.errors import InputError
 from nem2e_tf.files import read_markers, read_motion, read_storage
-from nem2e_tf.signals import common_times
-from nem2e_tf.simulation.dynamics import LARGEST_RESIDUAL, inverse_dynamics, read_loads, unsupported
+from nem2e_tf.signals import common_time_range
+from nem2e_tf.simulation.dynamics import (
+    LARGEST_RESIDUAL,
+    inverse_dynamics,
+    read_loads,
+    unsupported_times,
+)
 from nem2e_tf.simulation.geometry import Progress
 from nem2e_tf.simulation.kinematics import inverse_kinematics
 from nem2e_tf.simulation.model import LegModel
 from nem2e_tf.simulation.simulate import simulate
-from nem2e_tf.simulation.verdict import Verdict, judge
+from nem2e_tf.simulation.verdict import Verdict, judge_simulation
 
 MARGIN = 1.0
 """Seconds of motion on either side of the range asked for, so that filters settle outside it."""
@@ -133,7 +138,7 @@ def simulate_recording(
     if recording.markers is not None:
         markers = read_markers(recording.markers, recording.up)
         told = {str(path): frame for path, frame in given.items()}
-        common_times({str(recording.markers): markers, **told}, start, end)
+        common_time_range({str(recording.markers): markers, **told}, start, end)
         with stages("inverse kinematics") as progress:
             motion, errors = inverse_kinematics(
                 leg.path, markers, tasks=recording.tasks,
@@ -144,7 +149,7 @@ def simulate_recording(
         motion = read_motion(recording.motion, leg.rotations)
     if recording.loads is not None:
         with stages("inverse dynamics") as progress:
-            around = _around(motion, start, end)
+            around = _with_margin(motion, start, end)
             moments = inverse_dynamics(
                 leg.path, around, recording.loads, up=recording.up, progress=progress
             )
@@ -158,13 +163,13 @@ def simulate_recording(
             loads=None if solver == "static" else recording.loads,
         )  # fmt: skip
     if recording.loads is not None:
-        _tell_unsupported(moments.loc[activity.index[0] : activity.index[-1]], leg, recording.loads)
-    verdict = judge(leg, activity, moments)
+        _log_unsupported(moments.loc[activity.index[0] : activity.index[-1]], leg, recording.loads)
+    verdict = judge_simulation(leg, activity, moments)
     return Simulation(activity, motion, moments, verdict, errors)
 
 
-def _tell_unsupported(moments: pd.DataFrame, leg: LegModel, loads: Path) -> None:
-    hanging = unsupported(moments, leg.mass)
+def _log_unsupported(moments: pd.DataFrame, leg: LegModel, loads: Path) -> None:
+    hanging = unsupported_times(moments, leg.mass)
     if len(hanging):
         log.info(
             "%s: at %d times between %.2f and %.2f s nothing holds more than %.0f %% of the body's"
@@ -174,7 +179,7 @@ def _tell_unsupported(moments: pd.DataFrame, leg: LegModel, loads: Path) -> None
         )  # fmt: skip
 
 
-def _around(motion: pd.DataFrame, start: float | None, end: float | None) -> pd.DataFrame:
+def _with_margin(motion: pd.DataFrame, start: float | None, end: float | None) -> pd.DataFrame:
     """The rows of the range with `MARGIN` on either side."""
     low = motion.index[0] if start is None else start - MARGIN
     high = motion.index[-1] if end is None else end + MARGIN

@@ -4,45 +4,41 @@ ScaleTool measures the model in its default pose, and a pair of markers over a j
 the next body: it would take the subject's pose, and the other body's size, for this one's. So each
 pass measures the model as the pass before left it, scaled and in the pose that inverse kinematics
 found, until nothing is left to scale; then the generic model is scaled once by all factors
-together. The pairs are chosen by the rules of `marker_pairs`.
+together. The pairs are chosen by the rules of `find_marker_pairs`.
 """
 
 import os
-import re
 import tempfile
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import check_document, check_input, read_motion, replacing
+from nem2e_tf.files import check_document, check_input, read_motion, replace_file
 from nem2e_tf.simulation.marker_pairs import (
     Pair,
-    first_factors,
-    inherited_from,
-    marker_pairs,
+    find_factor_sources,
+    find_marker_pairs,
+    initial_factors,
     model_markers,
-    shown_markers,
-    write_static,
+    read_static_markers,
+    write_static_markers,
 )
-from nem2e_tf.simulation.model import reason
-from nem2e_tf.simulation.opensim_tools import run_process
+from nem2e_tf.simulation.model import opensim_reason
+from nem2e_tf.simulation.scale_tool import Subject, parse_marker_errors, run_scale_tool
 
-MOST_PASSES = 12
-SETTLED = 1e-3
+MAX_PASSES = 12
+CONVERGED = 1e-3
 """What the largest factor of a pass may still differ from one when passes end."""
 
-LEAST_FACTOR, MOST_FACTOR = 0.4, 2.5
+MIN_FACTOR, MAX_FACTOR = 0.4, 2.5
 """An infant of an adult model, and more than any adult of it."""
 
-ACCURACY = 1e-9
-"""Of the inverse kinematics of the static pose; 1e-8 leaves 0.05 mm."""
 
 LANDMARK_WEIGHT, CLUSTER_WEIGHT = 10.0, 1.0
 """In the inverse kinematics of the static pose, where the model marks its landmarks `fixed`."""
 
-LARGEST_RMS, LARGEST_ERROR = 0.01, 0.02
+MAX_RMS, MAX_ERROR = 0.01, 0.02
 """m. What OpenSim's user guide accepts of a static pose, RMS and worst marker."""
 
 
@@ -78,15 +74,15 @@ class Scaling:
     def warnings(self) -> list[str]:
         """A sentence for each error beyond what OpenSim's user guide accepts."""
         said = []
-        if self.rms > LARGEST_RMS:
+        if self.rms > MAX_RMS:
             said.append(
                 f"the markers of the static pose are {1000 * self.rms:.0f} mm (RMS) off the scaled"
-                f" model; {1000 * LARGEST_RMS:.0f} mm is the accepted most"
+                f" model; {1000 * MAX_RMS:.0f} mm is the accepted most"
             )
-        if self.worst > LARGEST_ERROR:
+        if self.worst > MAX_ERROR:
             said.append(
                 f"marker {self.worst_marker} is {1000 * self.worst:.0f} mm off the scaled model;"
-                f" {1000 * LARGEST_ERROR:.0f} mm is the accepted most; see where it was attached"
+                f" {1000 * MAX_ERROR:.0f} mm is the accepted most; see where it was attached"
             )
         return said
 
@@ -106,29 +102,6 @@ class Scaling:
             f" ({self.worst_marker})"
         )
         return told
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What ScaleTool is told of the subject.
-
-    Args:
-        name: str. The static trial's, for messages.
-        static: path. The mean of the static trial, as a .trc file.
-        mass: float. Kilograms.
-        height: float or None. Metres.
-        weights: dict of marker to its weight in the inverse kinematics of marker placement.
-        pairs: marker pairs by the body that they measure.
-        inherited: body by the body that takes its factor from it.
-    """
-
-    name: str
-    static: Path
-    mass: float
-    height: float | None
-    weights: dict[str, float]
-    pairs: dict[str, list[Pair]]
-    inherited: dict[str, str]
 
 
 def scale_model(
@@ -162,8 +135,8 @@ def scale_model(
         raise InputError(f"a height of {height:g} m is no person's; give metres")
     generic, static = check_input(generic, "a generic model"), check_input(static, "a static trial")
     check_document(generic, "an OpenSim model", "Model")
-    model = _load(generic)
-    shown = shown_markers(static, start, end)
+    model = _load_model(generic)
+    shown = read_static_markers(static, start, end)
     markers = model_markers(model)
     common = [name for name in markers if name in shown]
     if len(common) < 3:
@@ -171,14 +144,14 @@ def scale_model(
             f"{static}: only {len(common)} of its markers are in {generic.name}; use a model with"
             " the marker set of this laboratory"
         )
-    pairs = marker_pairs(model, common)
+    pairs = find_marker_pairs(model, common)
     if not pairs:
         raise InputError(f"{static}: no two of its markers measure a body of {generic.name}")
-    _check_factors(first_factors(model, pairs, shown), static)
+    _check_factors(initial_factors(model, pairs, shown), static)
     has_landmarks = any(markers[name] for name in common)
     with tempfile.TemporaryDirectory(prefix="nem2e-") as temporary_folder:
         folder = Path(temporary_folder)
-        write_static({name: shown[name] for name in common}, folder / "static.trc")
+        write_static_markers({name: shown[name] for name in common}, folder / "static.trc")
         subject = Subject(
             name=str(static),
             static=folder / "static.trc",
@@ -189,28 +162,30 @@ def scale_model(
                 for name in common
             },
             pairs=pairs,
-            inherited=inherited_from(model, pairs),
+            inherited=find_factor_sources(model, pairs),
         )
         factors = dict.fromkeys([*pairs, *subject.inherited], 1.0)
-        for _ in range(MOST_PASSES):
-            left = _run(model, subject, folder, None)[0]
+        for _ in range(MAX_PASSES):
+            left = run_scale_tool(model, subject, folder, None)[0]
             factors = {body: factor * left[body] for body, factor in factors.items()}
             _check_factors(factors, static)
-            model = _load(folder / "scaled.osim")
+            model = _load_model(folder / "scaled.osim")
             _set_pose(model, folder / "pose.mot")
-            if max(abs(factor - 1.0) for factor in left.values()) < SETTLED:
+            if max(abs(factor - 1.0) for factor in left.values()) < CONVERGED:
                 break
         else:
             raise InputError(
                 f"{static}: scaling does not settle; choose a quieter part with --start and --end"
             )
         # Marker placement ends near where it starts, so it starts in the pose that was found.
-        original, posed = _load(generic), _load(generic)
+        original, posed = _load_model(generic), _load_model(generic)
         _set_pose(posed, folder / "pose.mot")
-        rms, worst, worst_marker = _marker_errors(_run(posed, subject, folder, factors)[1])
-        scaled = _load(folder / "subject.osim")
+        rms, worst, worst_marker = parse_marker_errors(
+            run_scale_tool(posed, subject, folder, factors)[1]
+        )
+        scaled = _load_model(folder / "subject.osim")
         _restore_pose(scaled, original)
-        with replacing(output) as temporary:
+        with replace_file(output) as temporary:
             scaled.printToXML(str(temporary))
     return Scaling(
         model=str(output), mass=mass, height=height, factors=factors, pairs=pairs,
@@ -219,95 +194,16 @@ def scale_model(
     )  # fmt: skip
 
 
-def _run(
-    model: Any, subject: Subject, folder: Path, factors: dict[str, float] | None
-) -> tuple[dict[str, float], str]:
-    """Run ScaleTool on the model; the factors that it used, by body, and its log.
-
-    It leaves `scaled.osim` and its `pose.mot`. Factors of None are measured from the subject's
-    marker pairs; given ones are used, and `subject.osim` has the markers moved as well.
-    """
-    import opensim
-
-    model.printToXML(str(folder / "generic.osim"))
-    tool = opensim.ScaleTool()
-    tool.setName("subject")
-    tool.setSubjectMass(subject.mass)
-    if subject.height is not None:
-        tool.setSubjectHeight(1000 * subject.height)
-    tool.getGenericModelMaker().setModelFileName("generic.osim")
-    scaler = tool.getModelScaler()
-    _set_up_scaler(scaler, subject, factors)
-    scaler.setOutputModelFileName("scaled.osim")
-    scaler.setOutputScaleFileName("factors.xml")
-    placer = tool.getMarkerPlacer()
-    placer.setApply(factors is not None)
-    placer.setMarkerFileName(str(subject.static))
-    placer.setTimeRange(_array(opensim.ArrayDouble(), [0.0, 0.01]))
-    placer.setMoveModelMarkers(True)
-    placer.setOutputModelFileName("subject.osim")
-    for name, weight in subject.weights.items():
-        task = opensim.IKMarkerTask()
-        task.setName(name)
-        task.setWeight(weight)
-        placer.getIKTaskSet().cloneAndAppend(task)
-    tool.printToXML(str(folder / "tool.xml"))
-    run = {
-        "run": "scale", "markers": str(subject.static), "weights": subject.weights,
-        "accuracy": ACCURACY, "outputs": ["scaled.osim"] + ["subject.osim"] * bool(factors),
-    }  # fmt: skip
-    log = run_process(run, folder, f"{subject.name}: scaling")
-    found = opensim.ScaleSet(str(folder / "factors.xml"))
-    scales = [found.get(i) for i in range(found.getSize())]
-    return {s.getSegmentName(): float(s.getScaleFactors().get(0)) for s in scales}, log
-
-
-def _set_up_scaler(scaler: Any, subject: Subject, factors: dict[str, float] | None) -> None:
-    import opensim
-
-    scaler.setApply(True)
-    scaler.setMarkerFileName(str(subject.static))
-    scaler.setTimeRange(_array(opensim.ArrayDouble(), [0.0, 0.01]))
-    scaler.setPreserveMassDist(True)
-    order = "measurements" if factors is None else "manualScale"
-    scaler.setScalingOrder(_array(opensim.ArrayStr(), [order]))
-    for body, factor in (factors or {}).items():
-        scale = opensim.Scale()
-        scale.setSegmentName(body)
-        scale.setScaleFactors(opensim.Vec3(factor))
-        scale.setApply(True)
-        scaler.addScale(scale)
-    for body, pairs in subject.pairs.items() if factors is None else ():
-        measurement = opensim.Measurement()
-        measurement.setName(body)
-        measurement.setApply(True)
-        for first, second in pairs:
-            measurement.getMarkerPairSet().cloneAndAppend(opensim.MarkerPair(first, second))
-        sharing = [b for b, source in subject.inherited.items() if source == body]
-        for shared in [body, *sharing]:
-            part = opensim.BodyScale()
-            part.setName(shared)
-            part.setAxisNames(_array(opensim.ArrayStr(), "XYZ"))
-            measurement.getBodyScaleSet().cloneAndAppend(part)
-        scaler.addMeasurement(measurement)
-
-
-def _array(empty: Any, values: Iterable[Any]) -> Any:
-    for value in values:
-        empty.append(value)
-    return empty
-
-
 def _check_factors(factors: dict[str, float], static: Path) -> None:
     for body, factor in factors.items():
-        if not LEAST_FACTOR <= factor <= MOST_FACTOR:
+        if not MIN_FACTOR <= factor <= MAX_FACTOR:
             raise InputError(
                 f"{static}: '{body}' would be scaled by {factor:.3g}; are its units right, and its"
                 " marker names the model's?"
             )
 
 
-def _load(path: Path) -> Any:
+def _load_model(path: Path) -> Any:
     import opensim
 
     opensim.Logger.setLevelString("Off")
@@ -316,7 +212,9 @@ def _load(path: Path) -> Any:
         model = opensim.Model(str(path))
         model.initSystem()
     except RuntimeError as error:
-        raise InputError(f"{path}: OpenSim cannot read this model: {reason(error)}") from None
+        raise InputError(
+            f"{path}: OpenSim cannot read this model: {opensim_reason(error)}"
+        ) from None
     return model
 
 
@@ -339,12 +237,3 @@ def _restore_pose(model: Any, original: Any) -> None:
         coordinate = original.getCoordinateSet().get(i)
         same = model.updCoordinateSet().get(coordinate.getName())
         same.setDefaultValue(coordinate.getDefaultValue())
-
-
-def _marker_errors(log: str) -> tuple[float, float, str]:
-    """RMS, worst and its marker, m, as inverse kinematics reports them."""
-    found = re.findall(r"marker error: RMS = (\S+), max = (\S+) \((.+)\)", log)
-    if not found:
-        raise InputError("scaling: inverse kinematics reported no marker errors")
-    rms, worst, marker = found[-1]
-    return float(rms), float(worst), marker

@@ -7,13 +7,13 @@ import os
 import numpy as np
 import pandas as pd
 
-from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.errors import InputError, suggest_name
 from nem2e_tf.files import read_motion, read_storage
-from nem2e_tf.signals import FEWEST_ROWS, RATE, common_times, grid, low_pass, resample
-from nem2e_tf.simulation.altered import altered
-from nem2e_tf.simulation.fitting import fitted_paths
-from nem2e_tf.simulation.geometry import ExactPaths, Paths, Progress, geometry_in_parts
+from nem2e_tf.signals import FEWEST_ROWS, RATE, common_time_range, low_pass, resample, time_grid
+from nem2e_tf.simulation.fitting import fit_polynomial_paths
+from nem2e_tf.simulation.geometry import ExactPaths, Paths, Progress, iterate_geometry
 from nem2e_tf.simulation.model import COORDINATES, LARGEST_MOMENT, LegModel, load_leg
+from nem2e_tf.simulation.model_variants import vary_model
 from nem2e_tf.simulation.opensim_tools import run_tool
 from nem2e_tf.simulation.static import RESERVE, static_optimisation
 
@@ -58,7 +58,7 @@ def simulate(
         solver: str. `static`, or one of OpenSim's own to compare with: `opensim`, `moco`, `cmc`.
         loads: path or None. ExternalLoads (.xml) for OpenSim's solvers, which then work the joint
             moments out from it; None: they are made to meet `moments`.
-        model: int. 0 is the leg as it is, another number one of its like; see `altered`. Static
+        model: int. 0 is the leg as it is, another number one of its like; see `vary_model`. Static
             optimisation alone.
 
     Returns:
@@ -78,30 +78,30 @@ def simulate(
         if name not in known:
             raise InputError(
                 f"{motion_name}: column '{name}' is not a coordinate of {leg.path.name};"
-                f" {nearest(name, known)}; use the model that this motion was made with"
+                f" {suggest_name(name, known)}; use the model that this motion was made with"
             )
     for name in leg.coordinates:
         if name not in motion.columns:
             raise InputError(
-                f"{motion_name}: no coordinate '{name}'; {nearest(name, motion.columns)}"
+                f"{motion_name}: no coordinate '{name}'; {suggest_name(name, motion.columns)}"
             )
     columns = leg.generalised_forces
     for name in columns:
         if name not in moments.columns:
             raise InputError(
-                f"{moments_name}: no column '{name}'; {nearest(name, moments.columns)}"
+                f"{moments_name}: no column '{name}'; {suggest_name(name, moments.columns)}"
             )
     recordings = {motion_name: motion, moments_name: moments[columns]}
-    low, high = common_times(recordings, start, end)
-    times = grid(low, high)
+    low, high = common_time_range(recordings, start, end)
+    times = time_grid(low, high)
     if len(times) < FEWEST_ROWS:
         shortest = FEWEST_ROWS / RATE
         raise InputError(f"{high - low:.3g} s are too few to simulate; {shortest} s are the least")
     angles, torques = (
-        resample(low_pass(_around(frame, low, high), CUTOFF, name), times)
+        resample(low_pass(_with_margin(frame, low, high), CUTOFF, name), times)
         for name, frame in recordings.items()
     )
-    crossed = {c for muscle in leg.muscles for c in leg.crossed[muscle]}
+    crossed = {c for muscle in leg.muscles for c in leg.crossed_coordinates[muscle]}
     _check_angles(angles[[c for c in leg.coordinates if c in crossed]], motion_name)
     _check_moments(torques, leg, moments_name)
     if motion.attrs.get("in_degrees"):
@@ -113,19 +113,23 @@ def simulate(
                 " the solvers opensim, moco and cmc"
             )
         simulated = np.empty((len(times), len(leg.muscles) + len(leg.coordinates)))
-        for frames, geometry in geometry_in_parts(_paths(leg, angles, paths), angles, progress):
+        for frames, geometry in iterate_geometry(
+            _muscle_paths(leg, angles, paths), angles, progress
+        ):
             wanted = torques.to_numpy()[frames]
             if model:
-                geometry, wanted = altered(leg.muscles, leg.coordinates, geometry, wanted, model)
+                geometry, wanted = vary_model(leg.muscles, leg.coordinates, geometry, wanted, model)
             simulated[frames] = np.hstack(
                 static_optimisation(geometry, wanted, reserves, frames.start)
             )
     else:
-        wide = grid(
-            *common_times({w: _around(f, low, high) for w, f in recordings.items()}, None, None)
+        wide = time_grid(
+            *common_time_range(
+                {w: _with_margin(f, low, high) for w, f in recordings.items()}, None, None
+            )
         )
         angles, torques = (
-            resample(low_pass(_around(frame, low, high), CUTOFF, name), wide)
+            resample(low_pass(_with_margin(frame, low, high), CUTOFF, name), wide)
             for name, frame in recordings.items()
         )
         simulated = np.hstack(run_tool(solver, leg, angles, torques, times, loads))
@@ -156,7 +160,7 @@ def simulate_files(
     leg = model if isinstance(model, LegModel) else load_leg(model, side, coordinates)
     torques = read_storage(moments)
     if coordinates is None:
-        leg = leg.sharing(torques.columns)
+        leg = leg.restrict_to_forces(torques.columns)
     angles = read_motion(motion, leg.rotations)
     return simulate(
         leg, angles, torques, start=start, end=end, paths=paths, reserves=reserves,
@@ -164,13 +168,13 @@ def simulate_files(
     )  # fmt: skip
 
 
-def _paths(leg: LegModel, angles: pd.DataFrame, paths: str) -> Paths:
+def _muscle_paths(leg: LegModel, angles: pd.DataFrame, paths: str) -> Paths:
     if paths == "exact":
         return ExactPaths(leg, tuple(angles.columns))
-    return fitted_paths(leg, angles)
+    return fit_polynomial_paths(leg, angles)
 
 
-def _around(frame: pd.DataFrame, start: float, end: float) -> pd.DataFrame:
+def _with_margin(frame: pd.DataFrame, start: float, end: float) -> pd.DataFrame:
     """The rows of the range with a second on either side, so that filters settle outside it."""
     return frame[(frame.index >= start - 1.0) & (frame.index <= end + 1.0)]
 

@@ -9,7 +9,7 @@ from scipy.sparse.csgraph import connected_components
 from nem2e_tf.errors import InputError
 from nem2e_tf.simulation.geometry import MuscleGeometry
 
-LEAST_ACTIVATION, MOST_ACTIVATION = 0.01, 1.0
+MIN_ACTIVATION, MAX_ACTIVATION = 0.01, 1.0
 RESERVE = 1.0
 """N m that a reserve actuator gives at a control of one, which costs as much as a full activation.
 
@@ -18,7 +18,7 @@ Weak against a muscle, it carries only what the muscles cannot.
 
 TOLERANCE = 1e-9
 """Of the largest joint moment: what may be missing from the moments' equation."""
-MOST_STEPS = 30
+MAX_STEPS = 30
 """Of Newton's method; recorded walking and running take fewer than ten."""
 
 
@@ -61,9 +61,9 @@ def static_optimisation(
     coordinates = moments.shape[1]
     strength = np.broadcast_to(np.asarray(reserves, dtype=float), (coordinates,))
     effect = geometry.moment_arms * geometry.capacity[:, None, :]
-    activation = np.full(geometry.capacity.shape, LEAST_ACTIVATION)
-    for across, muscles in _apart(effect):
-        activation[:, muscles] = _share(
+    activation = np.full(geometry.capacity.shape, MIN_ACTIVATION)
+    for across, muscles in _independent_problems(effect):
+        activation[:, muscles] = _solve_problem(
             np.ascontiguousarray(effect[:, across][:, :, muscles]),
             moments[:, across],
             strength[across] ** 2,
@@ -78,7 +78,7 @@ def static_optimisation(
     return activation, left
 
 
-def _apart(effect: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+def _independent_problems(effect: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """Coordinates and muscles of each problem that shares neither with another one."""
     acts = (effect != 0.0).any(axis=0)
     coordinates, muscles = acts.shape
@@ -92,7 +92,7 @@ def _apart(effect: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(across, own) for across, own in parts if len(across) and len(own)]
 
 
-def _share(effect: np.ndarray, moments: np.ndarray, softness: np.ndarray) -> np.ndarray:
+def _solve_problem(effect: np.ndarray, moments: np.ndarray, softness: np.ndarray) -> np.ndarray:
     """The activations of one problem in all frames; not a number where there is no answer.
 
     Args:
@@ -107,10 +107,10 @@ def _share(effect: np.ndarray, moments: np.ndarray, softness: np.ndarray) -> np.
     tolerance = TOLERANCE * (1.0 + np.abs(moments).max(axis=1))
     finite = np.isfinite(effect).all(axis=(1, 2)) & np.isfinite(moments).all(axis=1)
     open_frames = np.flatnonzero(finite)
-    for _ in range(MOST_STEPS):
+    for _ in range(MAX_STEPS):
         act, wanted, at = effect[open_frames], moments[open_frames], multiplier[open_frames]
         drive = np.einsum("fcm,fc->fm", act, at)
-        given = np.clip(drive, LEAST_ACTIVATION, MOST_ACTIVATION)
+        given = np.clip(drive, MIN_ACTIVATION, MAX_ACTIVATION)
         excess = np.einsum("fcm,fm->fc", act, given) + softness * at - wanted
         left = np.abs(excess).max(axis=1) > tolerance[open_frames]
         activation[open_frames[~left]] = given[~left]
@@ -118,16 +118,16 @@ def _share(effect: np.ndarray, moments: np.ndarray, softness: np.ndarray) -> np.
         if not len(open_frames):
             break
         act, wanted, at = act[left], wanted[left], at[left]
-        free = (drive[left] > LEAST_ACTIVATION) & (drive[left] < MOST_ACTIVATION)
+        free = (drive[left] > MIN_ACTIVATION) & (drive[left] < MAX_ACTIVATION)
         slope = (act * free[:, None, :]) @ act.mT + reserve
         step = -np.linalg.solve(slope, excess[left][..., None])[..., 0]
-        multiplier[open_frames] = at + _length(act, wanted, softness, at, step) * step
+        multiplier[open_frames] = at + _step_length(act, wanted, softness, at, step) * step
     for frame in open_frames:
-        activation[frame] = _programme(effect[frame], moments[frame], softness)
+        activation[frame] = _solve_programme(effect[frame], moments[frame], softness)
     return activation
 
 
-def _programme(effect: np.ndarray, moments: np.ndarray, softness: np.ndarray) -> np.ndarray:
+def _solve_programme(effect: np.ndarray, moments: np.ndarray, softness: np.ndarray) -> np.ndarray:
     """The activations of one frame, the reserves put in from the equation: `(muscles,)`."""
     muscles = effect.shape[1]
     weighted = effect.T / softness
@@ -135,16 +135,16 @@ def _programme(effect: np.ndarray, moments: np.ndarray, softness: np.ndarray) ->
         np.eye(muscles) + weighted @ effect,
         -weighted @ moments,
         np.zeros((0, muscles)),
-        np.full(muscles, MOST_ACTIVATION),
-        np.full(muscles, LEAST_ACTIVATION),
+        np.full(muscles, MAX_ACTIVATION),
+        np.full(muscles, MIN_ACTIVATION),
         np.zeros(muscles, dtype=c_int),
     )
     if flag != 1:
         return np.full(muscles, np.nan)
-    return np.clip(solution, LEAST_ACTIVATION, MOST_ACTIVATION)
+    return np.clip(solution, MIN_ACTIVATION, MAX_ACTIVATION)
 
 
-def _length(
+def _step_length(
     act: np.ndarray, wanted: np.ndarray, softness: np.ndarray, at: np.ndarray, step: np.ndarray
 ) -> np.ndarray:
     """How much of a Newton step to take, so that the convex function falls: `(frames, 1)`.
@@ -155,7 +155,7 @@ def _length(
 
     def slope(length: np.ndarray) -> np.ndarray:
         there = at + length * step
-        given = np.clip(np.einsum("fcm,fc->fm", act, there), LEAST_ACTIVATION, MOST_ACTIVATION)
+        given = np.clip(np.einsum("fcm,fc->fm", act, there), MIN_ACTIVATION, MAX_ACTIVATION)
         excess = np.einsum("fcm,fm->fc", act, given) + softness * there - wanted
         slopes: np.ndarray = (excess * step).sum(axis=1)
         return slopes

@@ -14,7 +14,7 @@ from typing import Any
 import opensim
 
 
-def static_optimisation(task: dict[str, Any]) -> None:
+def run_static_optimisation(task: dict[str, Any]) -> None:
     """OpenSim's static optimisation; writes `tool_StaticOptimization_{activation,force}.sto`."""
     analysis = opensim.StaticOptimization()
     analysis.setName("StaticOptimization")
@@ -43,7 +43,7 @@ def static_optimisation(task: dict[str, Any]) -> None:
         sys.exit("the tool stopped")
 
 
-def moco(task: dict[str, Any]) -> None:
+def run_moco(task: dict[str, Any]) -> None:
     """MocoInverse; writes `solution.sto`."""
     processor = opensim.ModelProcessor(task["model"])
     processor.append(opensim.ModOpAddExternalLoads(task["loads"]))
@@ -70,7 +70,7 @@ def moco(task: dict[str, Any]) -> None:
     solution.write("solution.sto")
 
 
-def computed_muscle_control(task: dict[str, Any]) -> None:
+def run_computed_muscle_control(task: dict[str, Any]) -> None:
     """Computed muscle control; writes `tool_states.sto` and `tool_Actuation_force.sto`."""
     model = opensim.Model(task["model"])
     state = model.initSystem()
@@ -112,10 +112,10 @@ def computed_muscle_control(task: dict[str, Any]) -> None:
     if not opensim.CMCTool("tool.xml").run():
         sys.exit("the tool stopped")
     for name in ("tool_StatesReporter_states.sto", "tool_Actuation_force.sto"):
-        _without_doubled_rows(Path(name))
+        _remove_doubled_rows(Path(name))
 
 
-def _without_doubled_rows(path: Path) -> None:
+def _remove_doubled_rows(path: Path) -> None:
     """Write a storage file again with one row a time: the tool reports its last step twice."""
     head, rows = path.read_text(encoding="utf-8").split("endheader\n", 1)
     names, *lines = rows.splitlines()
@@ -125,7 +125,7 @@ def _without_doubled_rows(path: Path) -> None:
     path.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
-def scale(task: dict[str, Any]) -> None:
+def run_scaling(task: dict[str, Any]) -> None:
     """ScaleTool, as `tool.xml` sets it up, then the pose in which `scaled.osim` fits the markers.
 
     Writes `pose.mot`. At the tool's own accuracy (1e-5) inverse kinematics stops millimetres short
@@ -155,10 +155,10 @@ def scale(task: dict[str, Any]) -> None:
 
 
 RUNS = {
-    "opensim": static_optimisation,
-    "moco": moco,
-    "cmc": computed_muscle_control,
-    "scale": scale,
+    "opensim": run_static_optimisation,
+    "moco": run_moco,
+    "cmc": run_computed_muscle_control,
+    "scale": run_scaling,
 }
 
 if __name__ == "__main__":

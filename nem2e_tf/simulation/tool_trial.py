@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from scipy.interpolate import make_interp_spline
 
-from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.errors import InputError, suggest_name
 from nem2e_tf.files import check_document, check_input, write_storage
 from nem2e_tf.signals import resample
-from nem2e_tf.simulation.model import LARGEST_MOMENT, LegModel, reason
-from nem2e_tf.simulation.static import LEAST_ACTIVATION, RESERVE
+from nem2e_tf.simulation.model import LARGEST_MOMENT, LegModel, opensim_reason
+from nem2e_tf.simulation.static import MIN_ACTIVATION, RESERVE
 
 SUPPORT = 1000.0
 """N m or N at a control of one, of the actuators that hold everything but the leg. Strong, and so
@@ -38,7 +38,7 @@ class ToolTrial:
     loads: Path
 
 
-def lay_out(
+def write_tool_trial(
     leg: LegModel,
     motion: pd.DataFrame,
     moments: pd.DataFrame,
@@ -58,7 +58,7 @@ def lay_out(
         loads: path or None. ExternalLoads (.xml) with its data file; None: only `moments`.
         folder: path. An empty one.
     """
-    whole = every_coordinate(leg, motion)
+    whole = complete_coordinates(leg, motion)
     if loads is None:
         prescribed = equivalent_loads(leg, whole, moments)
         path = _write_loads(prescribed, folder)
@@ -69,7 +69,7 @@ def lay_out(
     return ToolTrial(folder / "model.osim", folder / "coordinates.sto", path)
 
 
-def every_coordinate(leg: LegModel, motion: pd.DataFrame) -> pd.DataFrame:
+def complete_coordinates(leg: LegModel, motion: pd.DataFrame) -> pd.DataFrame:
     """The motion with every coordinate of the model, constrained ones as the assembly has them.
 
     Args:
@@ -93,7 +93,7 @@ def every_coordinate(leg: LegModel, motion: pd.DataFrame) -> pd.DataFrame:
         except RuntimeError as error:
             raise InputError(
                 f"{leg.path}: OpenSim cannot pose the model at time {motion.index[frame]:g} s:"
-                f" {reason(error)}"
+                f" {opensim_reason(error)}"
             ) from None
         values[frame] = [c.getValue(state) for c in found]
     return pd.DataFrame(values, index=motion.index, columns=leg.coordinate_names)
@@ -121,25 +121,28 @@ def equivalent_loads(
     """
     import opensim
 
-    model = _without_forces(leg)
+    model = _remove_forces(leg)
     state = model.initSystem()
     found = [model.getCoordinateSet().get(name) for name in motion.columns]
-    order = _speed_order(model, state, found)
+    order = _speed_indices(model, state, found)
     time, values = motion.index.to_numpy(), motion.to_numpy()
     spline = make_interp_spline(time, values, k=5)
     speeds, accelerations = spline.derivative(1)(time), spline.derivative(2)(time)
 
-    root = _joint(model, found[0])
+    root = _joint_of(model, found[0])
     pelvis = root.getChildFrame().findBaseFrame().getName()
     segments = [
-        _joint(model, model.getCoordinateSet().get(name)).getChildFrame().findBaseFrame().getName()
+        _joint_of(model, model.getCoordinateSet().get(name))
+        .getChildFrame()
+        .findBaseFrame()
+        .getName()
         for name in leg.coordinates
     ]
     segments = list(dict.fromkeys(segments))
     bodies = [pelvis, *segments]
     indices = [model.getBodySet().get(name).getMobilizedBodyIndex() for name in bodies]
     rooted = [
-        c.getName() for c in found if _joint(model, c).getAbsolutePathString()
+        c.getName() for c in found if _joint_of(model, c).getAbsolutePathString()
         == root.getAbsolutePathString()
     ]  # fmt: skip
     target = pd.DataFrame(0.0, index=motion.index, columns=[*rooted, *leg.coordinates])
@@ -203,13 +206,13 @@ def _tool_model(leg: LegModel) -> Any:
         model.addForce(actuator)
     for name in leg.muscles:
         muscle = model.updMuscles().get(name)
-        muscle.setMinControl(LEAST_ACTIVATION)
+        muscle.setMinControl(MIN_ACTIVATION)
         muscle.setMaxControl(1.0)
     model.finalizeConnections()
     return model
 
 
-def _without_forces(leg: LegModel) -> Any:
+def _remove_forces(leg: LegModel) -> Any:
     model = leg.model.clone()
     model.updForceSet().clearAndDestroy()
     model.updControllerSet().clearAndDestroy()
@@ -218,11 +221,11 @@ def _without_forces(leg: LegModel) -> Any:
     return model
 
 
-def _joint(model: Any, coordinate: Any) -> Any:
+def _joint_of(model: Any, coordinate: Any) -> Any:
     return model.getJointSet().get(coordinate.getJoint().getName())
 
 
-def _speed_order(model: Any, state: Any, coordinates: list[Any]) -> list[int]:
+def _speed_indices(model: Any, state: Any, coordinates: list[Any]) -> list[int]:
     """Where each coordinate's speed stands in the state, which is in the order of the bodies."""
     order = []
     for coordinate in coordinates:
@@ -242,7 +245,7 @@ def _check_loads(loads: str | os.PathLike[str], leg: LegModel) -> Path:
     try:
         external = opensim.ExternalLoads(str(path), True)
     except RuntimeError as error:
-        raise InputError(f"{path}: not an ExternalLoads file: {reason(error)}") from None
+        raise InputError(f"{path}: not an ExternalLoads file: {opensim_reason(error)}") from None
     if external.getSize() == 0:
         raise InputError(f"{path}: has no ExternalForce in it")
     check_input(path.parent / external.getDataFileName(), f"the data of {path.name}")
@@ -250,7 +253,9 @@ def _check_loads(loads: str | os.PathLike[str], leg: LegModel) -> Path:
     for i in range(external.getSize()):
         body = external.get(i).getAppliedToBodyName()
         if body not in bodies:
-            raise InputError(f"{path}: the model has no body '{body}'; {nearest(body, bodies)}")
+            raise InputError(
+                f"{path}: the model has no body '{body}'; {suggest_name(body, bodies)}"
+            )
     return path
 
 

@@ -1,14 +1,14 @@
 """Whether a simulation can be trusted: its reserve actuators and residuals against thresholds."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from nem2e_tf.errors import InputError, nearest
+from nem2e_tf.errors import InputError, suggest_name
 from nem2e_tf.signals import low_pass, resample
 from nem2e_tf.simulation.model import LegModel
 from nem2e_tf.simulation.simulate import CUTOFF, RESERVE_SUFFIX
@@ -46,7 +46,7 @@ class Reserve:
         peak_share: float. `peak` over the peak net joint moment.
         rms_share: float. `rms` over the RMS net joint moment.
         time_share: float. Part of the frames whose reserve is beyond the threshold on the peak.
-        sound: bool. Both shares are within `LARGEST_RESERVE`, or the reserve is `NEGLIGIBLE`.
+        is_sound: bool. Both shares are within `LARGEST_RESERVE`, or the reserve is `NEGLIGIBLE`.
     """
 
     coordinate: str
@@ -56,7 +56,7 @@ class Reserve:
     peak_share: float
     rms_share: float
     time_share: float
-    sound: bool
+    is_sound: bool
 
     def sentence(self) -> str:
         """What is wrong with this coordinate."""
@@ -82,7 +82,7 @@ class Residual:
         peak_share: float. Of the external force, or of it times the height of the centre of mass.
         rms_share: float. The same of `rms`.
         largest: float. The share that is still sound.
-        sound: bool.
+        is_sound: bool. Peak below `largest`.
     """
 
     kind: str
@@ -92,7 +92,7 @@ class Residual:
     peak_share: float
     rms_share: float
     largest: float
-    sound: bool
+    is_sound: bool
 
     def sentence(self) -> str:
         """What the residual says of the recording and the model."""
@@ -114,7 +114,7 @@ class Verdict:
         reserves: tuple of Reserve, in the order of the leg's coordinates.
         residuals: tuple of Residual; empty if the joint moments hold no pelvis.
         external_force: float. N, what the residuals are shares of.
-        measured_force: bool. That force was measured, not the model's body weight.
+        has_measured_force: bool. That force was measured; if not, it is the model's body weight.
     """
 
     start: float
@@ -122,30 +122,32 @@ class Verdict:
     reserves: tuple[Reserve, ...]
     residuals: tuple[Residual, ...]
     external_force: float
-    measured_force: bool
+    has_measured_force: bool
 
     @property
-    def sound(self) -> bool:
+    def is_sound(self) -> bool:
         """Muscles alone could make the joint moments, within `LARGEST_RESERVE`.
 
         Residuals do not decide: plain inverse dynamics of a sound recording is seldom within
         their thresholds, which are for a motion whose residuals have been reduced.
         """
-        return all(reserve.sound for reserve in self.reserves)
+        return all(reserve.is_sound for reserve in self.reserves)
 
     def warnings(self) -> list[str]:
         """A sentence for every coordinate that leans on its reserve."""
-        return [reserve.sentence() for reserve in self.reserves if not reserve.sound]
+        return [reserve.sentence() for reserve in self.reserves if not reserve.is_sound]
 
     def notes(self) -> list[str]:
         """A sentence for every residual beyond its threshold."""
-        return [residual.sentence() for residual in self.residuals if not residual.sound]
+        return [residual.sentence() for residual in self.residuals if not residual.is_sound]
 
     def as_json(self) -> dict[str, Any]:
         """Everything, in tables and lists."""
         return {
-            "sound": self.sound,
-            **asdict(self),
+            "sound": self.is_sound,
+            **_plain(self),
+            "reserves": [_plain(reserve) for reserve in self.reserves],
+            "residuals": [_plain(residual) for residual in self.residuals],
             "thresholds": {
                 "source": SOURCE,
                 "reserve": LARGEST_RESERVE,
@@ -162,7 +164,7 @@ class Verdict:
         return {**told, "start": self.start, "end": self.end, "verdict": self.as_json()}
 
 
-def judge(
+def judge_simulation(
     leg: LegModel,
     simulated: pd.DataFrame,
     moments: pd.DataFrame,
@@ -189,7 +191,9 @@ def judge(
             (f"{coordinate}_moment", moments, told),
         ):
             if column not in frame:
-                raise InputError(f"{name}: no column '{column}'; {nearest(column, frame.columns)}")
+                raise InputError(
+                    f"{name}: no column '{column}'; {suggest_name(column, frame.columns)}"
+                )
     columns = [f"{coordinate}_moment" for coordinate in leg.coordinates]
     kinds = {
         kind: list(names) for kind, names in RESIDUALS.items() if set(names) <= set(moments.columns)
@@ -199,7 +203,7 @@ def judge(
     around = moments.loc[times[0] - 1.0 : times[-1] + 1.0, wanted]
     net = resample(low_pass(around, CUTOFF, told), times)
     force = external_force or leg.mass * GRAVITY
-    scales = {"force": force, "moment": force * _height_of_mass(leg)}
+    scales = {"force": force, "moment": force * _centre_of_mass_height(leg)}
     largest = {"force": LARGEST_RESIDUAL_FORCE, "moment": LARGEST_RESIDUAL_MOMENT}
     return Verdict(
         start=float(times[0]),
@@ -210,7 +214,7 @@ def judge(
             for kind, names in kinds.items()
         ),
         external_force=float(force),
-        measured_force=external_force is not None,
+        has_measured_force=external_force is not None,
     )
 
 
@@ -218,7 +222,7 @@ def _reserve(coordinate: str, simulated: pd.DataFrame, net: pd.DataFrame) -> Res
     reserve = simulated[f"{coordinate}{RESERVE_SUFFIX}"].abs()
     moment = net[f"{coordinate}_moment"].abs()
     peak, rms = float(reserve.max()), _rms(reserve)
-    peak_share, rms_share = _share(peak, float(moment.max())), _share(rms, _rms(moment))
+    peak_share, rms_share = _ratio(peak, float(moment.max())), _ratio(rms, _rms(moment))
     return Reserve(
         coordinate=coordinate,
         peak=peak,
@@ -227,7 +231,7 @@ def _reserve(coordinate: str, simulated: pd.DataFrame, net: pd.DataFrame) -> Res
         peak_share=peak_share,
         rms_share=rms_share,
         time_share=float((reserve >= LARGEST_RESERVE * moment.max()).mean()) if peak else 0.0,
-        sound=peak < NEGLIGIBLE or max(peak_share, rms_share) < LARGEST_RESERVE,
+        is_sound=peak < NEGLIGIBLE or max(peak_share, rms_share) < LARGEST_RESERVE,
     )
 
 
@@ -239,22 +243,28 @@ def _residual(kind: str, components: pd.DataFrame, scale: float, largest: float)
         peak=peak,
         peak_time=float(size.index[int(size.argmax())]),
         rms=rms,
-        peak_share=_share(peak, scale),
-        rms_share=_share(rms, scale),
+        peak_share=_ratio(peak, scale),
+        rms_share=_ratio(rms, scale),
         largest=largest,
-        sound=peak < largest * scale,
+        is_sound=peak < largest * scale,
     )
+
+
+def _plain(record: Reserve | Residual | Verdict) -> dict[str, Any]:
+    """The record's fields under the names that files have."""
+    renamed = {"is_sound": "sound", "has_measured_force": "measured_force"}
+    return {renamed.get(f.name, f.name): getattr(record, f.name) for f in fields(record)}
 
 
 def _rms(values: pd.Series) -> float:
     return float(math.sqrt((values**2).mean()))
 
 
-def _share(part: float, whole: float) -> float:
+def _ratio(part: float, whole: float) -> float:
     return part / whole if whole else (math.inf if part else 0.0)
 
 
-def _height_of_mass(leg: LegModel) -> float:
+def _centre_of_mass_height(leg: LegModel) -> float:
     """Metres from the lowest body's origin to the centre of mass, in the model's default pose."""
     state = leg.model.initializeState()
     leg.model.realizePosition(state)

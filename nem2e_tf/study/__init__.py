@@ -1,7 +1,5 @@
-"""A recording to its result, and many recordings to a summary."""
+"""A recording to its result, and the recordings of a study to a summary."""
 
-from nem2e_tf.study.estimation import Request
+from nem2e_tf.study.request import Request
 
-__all__ = [
-    "Request",
-]
+__all__ = ["Request"]

@@ -8,16 +8,24 @@ from functools import partial
 from pathlib import Path
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import Trial, check_folder, check_new_folder, clear, remove, unfinished
+from nem2e_tf.files import (
+    Trial,
+    check_folder,
+    check_new_folder,
+    remove_path,
+    remove_unfinished,
+    unfinished_path,
+)
 from nem2e_tf.pipeline import Progress
-from nem2e_tf.processes import in_own_processes
-from nem2e_tf.report import Result, result, write_report
+from nem2e_tf.processes import map_in_own_processes
+from nem2e_tf.report import FACTS, Result, read_result, write_report, write_result
 from nem2e_tf.simulation import Recording
-from nem2e_tf.study.estimation import Request, estimate
+from nem2e_tf.study.estimation import estimate
+from nem2e_tf.study.request import Request
 from nem2e_tf.study.summary import Row
 
 MARKERS = (".trc", ".c3d")
-NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+FOLDER_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 """What is wrong with the folder rather than with the trial."""
 FORBIDDEN = (
     r"^\.|^(?=(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|\Z)).|[. ]\Z"
@@ -60,12 +68,12 @@ class Settings:
         )  # fmt: skip
 
 
-def place(trial: Trial) -> Path:
+def trial_folder(trial: Trial) -> Path:
     """A trial's folder among the results: the subject's, and in it the trial's."""
-    return Path(_safe(trial.subject), _safe(trial.label or trial.task))
+    return Path(_safe_name(trial.subject), _safe_name(trial.label or trial.task))
 
 
-def _safe(name: str) -> str:
+def _safe_name(name: str) -> str:
     """A name that is one folder's on every system, and another for every other name."""
     return re.sub(FORBIDDEN, lambda found: f"%{ord(found[0]):02X}", name, flags=re.IGNORECASE)
 
@@ -98,47 +106,49 @@ def estimate_all(
     Raises:
         OSError: the disk is full, or the folder cannot be written to.
     """
-    for home in {(folder / place(trial)).parent for trial in trials}:
-        clear(check_folder(home))
+    for result_folder in {(folder / trial_folder(trial)).parent for trial in trials}:
+        remove_unfinished(check_folder(result_folder))
     rows: dict[int, Row] = {}
     items = dict(enumerate(trials))
-    work = partial(_try, folder=folder, settings=settings, begin=begin)
-    for number, row in in_own_processes(work, items, jobs):
-        rows[number] = row or _failed(trials[number], "its process died, as for want of memory")
+    work = partial(_try_trial, folder=folder, settings=settings, begin=begin)
+    for number, row in map_in_own_processes(work, items, jobs):
+        rows[number] = row or _failed_row(trials[number], "its process died, as for want of memory")
         if progress is not None:
             progress(len(rows), len(trials))
     return [rows[number] for number in items]
 
 
-def _try(trial: Trial, folder: Path, settings: Settings, begin: Callable[[], object]) -> Row:
+def _try_trial(trial: Trial, folder: Path, settings: Settings, begin: Callable[[], object]) -> Row:
     try:
-        home = folder / place(trial)
-        made, found = _made(settings.request(trial), home, begin)
-        if settings.report and not (home / settings.report).exists():
-            write_report(made, home / settings.report)
-        return Row.of(trial, place(trial).as_posix(), settings.report, made, found)
+        result_folder = folder / trial_folder(trial)
+        made, found = _estimate_or_read(settings.request(trial), result_folder, begin)
+        if settings.report and not (result_folder / settings.report).exists():
+            write_report(made, result_folder / settings.report)
+        return Row.from_result(trial, trial_folder(trial).as_posix(), settings.report, made, found)
     except OSError as error:
-        if error.errno in NO_ROOM:
+        if error.errno in FOLDER_ERRORS:
             raise
         fault = f"{error.filename}: {error.strerror}" if error.filename else str(error)
     except Exception as error:  # whatever it is, the other trials are not concerned
         fault = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-    return _failed(trial, fault)
+    return _failed_row(trial, fault)
 
 
-def _failed(trial: Trial, fault: str) -> Row:
+def _failed_row(trial: Trial, fault: str) -> Row:
     return Row(trial.subject, trial.task, trial.label, fault=" ".join(fault.split()))
 
 
-def _made(request: Request, folder: Path, begin: Callable[[], object]) -> tuple[Result, bool]:
+def _estimate_or_read(
+    request: Request, folder: Path, begin: Callable[[], object]
+) -> tuple[Result, bool]:
     """The result, and whether it was there already."""
     inputs = request.inputs()
-    outdated = (folder / result.FACTS).is_file()
+    outdated = (folder / FACTS).is_file()
     if outdated:
         try:
-            there = result.read(folder)
-            if there.facts.inputs.unlike(inputs) is None:
-                return there, True
+            existing = read_result(folder)
+            if existing.facts.inputs.first_difference(inputs) is None:
+                return existing, True
         except InputError:
             pass  # damaged: made again
     else:
@@ -147,7 +157,7 @@ def _made(request: Request, folder: Path, begin: Callable[[], object]) -> tuple[
     made = estimate(request)
     if outdated:
         # In one step, so that a kill leaves a result or none.
-        folder.replace(unfinished(folder))
-        remove(unfinished(folder))
-    result.write(made, folder)
+        folder.replace(unfinished_path(folder))
+        remove_path(unfinished_path(folder))
+    write_result(made, folder)
     return made, False

@@ -1,171 +1,95 @@
-"""From a recording to a `nem2e_tf.report.Result`: simulate, refine, and note what is to be known.
+"""From a recording to a `nem2e_tf.report.Result`: simulate, refine, and collect the facts."""
 
-`make` is what a batch calls in each of its processes: one trial in, one folder out.
-"""
-
-import hashlib
-import importlib.metadata
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 
-from nem2e_tf.edge import MANIFEST, refiner_folder, sha256
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import check_input, read_storage
-from nem2e_tf.refiner import CARD, Card, Refiner, load
-from nem2e_tf.refiner.distortion import distortion
-from nem2e_tf.refiner.runtimes import WEIGHTS
-from nem2e_tf.report import Result, result
+from nem2e_tf.files import read_storage
+from nem2e_tf.refiner import Card, Refiner, load
+from nem2e_tf.refiner.distortion import measure_distortion
+from nem2e_tf.report import Result, has_same_inputs, read_result, write_result
 from nem2e_tf.report.facts import (
     Errors,
     Facts,
-    Fitted,
     Gap,
-    InputFile,
-    Inputs,
     MarkerError,
     Model,
+    RefinerFacts,
     Scores,
     Timing,
-    Unheld,
-    by_name,
+    Unsupported,
+    rows_by_name,
 )
-from nem2e_tf.signals import Agreement, MuscleMap, channels_in_common, resample
-from nem2e_tf.signals.agreement import agreement
+from nem2e_tf.signals import Agreement, MuscleMap, channels_in_common, resample, score_agreement
 from nem2e_tf.simulation import (
     LARGEST_RESIDUAL,
     LegModel,
-    Recording,
     Simulation,
     Stages,
     load_leg,
     simulate_recording,
-    unsupported,
+    unsupported_times,
 )
+from nem2e_tf.study.request import Request
 
 log = logging.getLogger(__name__)
 
-PACKAGES = ("nem2e-tf", "opensim", "tensorflow", "keras", "numpy", "scipy")
 
-
-@dataclass(frozen=True)
-class Request:
-    """What to make a result of.
-
-    Args:
-        model: the .osim.
-        recording: Recording.
-        refiner: name of a shipped refiner, or a refiner's folder.
-        side: `r` or `l`.
-        start: float or None. Seconds; None is where all of the recording has begun.
-        end: float or None. Seconds; None is where some of it ends.
-        solver: as for `nem2e_tf.simulation.simulate`.
-        paths: `exact` or `polynomial`.
-        runtime: what runs the network.
-        emg: measured envelopes (.sto), or None.
-        muscles: muscle map (.yaml) that pairs them, or None for the package's own.
-        name: what the result is called; None is the recording's folder and file.
-    """
-
-    model: Path
-    recording: Recording
-    refiner: str
-    side: str = "r"
-    start: float | None = None
-    end: float | None = None
-    solver: str = "static"
-    paths: str = "exact"
-    runtime: str = "keras"
-    emg: Path | None = None
-    muscles: Path | None = None
-    name: str | None = None
-
-    @property
-    def files(self) -> dict[str, Path]:
-        """Every file that comes in, by what it is."""
-        of = self.recording
-        given = {
-            "model": self.model, "motion": of.motion, "markers": of.markers, "moments": of.moments,
-            "loads": of.loads, "forces": _forces(of.loads), "tasks": of.tasks, "emg": self.emg,
-            "muscles": self.muscles,
-        }  # fmt: skip
-        return {role: path for role, path in given.items() if path is not None}
-
-    def inputs(self) -> Inputs:
-        """What the result will depend on; `InputError` where a file is not there."""
-        folder = refiner_folder(self.refiner)
-        Card.read(folder / CARD)
-        # A runtime's files were made of the weights; without those its manifest names them.
-        network = WEIGHTS if (folder / WEIGHTS).is_file() else MANIFEST
-        parts = [sha256(path) for path in (folder / CARD, folder / network) if path.is_file()]
-        files = {
-            role: InputFile(path=str(path), sha256=sha256(check_input(path, f"the {role}")))
-            for role, path in self.files.items()
-        }
-        return Inputs(
-            files=files, up=self.recording.up, side=self.side, start=self.start, end=self.end,
-            solver=self.solver, paths=self.paths, runtime=self.runtime,
-            refiner=hashlib.sha256("".join(parts).encode()).hexdigest(),
-            versions={name: importlib.metadata.version(name) for name in PACKAGES},
-        )  # fmt: skip
-
-
-def make(
+def estimate_to_folder(
     folder: Path,
     request: Request,
     *,
-    opened: Callable[[str, str], Refiner] | None = None,
+    load_refiner: Callable[[str, str], Refiner] | None = None,
     stages: Stages | None = None,
 ) -> Result:
-    """Make the folder of a result, or find it made of the very same inputs.
+    """Write the folder of a result, or read it if it was made from the same inputs.
 
     Args:
-        folder: path. Appears whole or not at all.
+        folder: path. Written whole or not at all.
         request: Request.
-        opened: as for `estimate`.
+        load_refiner: as for `estimate`.
         stages: as for `estimate`.
 
     Raises:
         InputError: as `estimate` does, or the folder holds something else.
     """
-    if result.holds(folder, request.inputs()):
+    if has_same_inputs(folder, request.inputs()):
         log.info("%s: is there already, made of the same files", folder)
-        return result.read(folder)
-    made = estimate(request, opened=opened, stages=stages)
-    result.write(made, folder)
-    return made
+        return read_result(folder)
+    result = estimate(request, load_refiner=load_refiner, stages=stages)
+    write_result(result, folder)
+    return result
 
 
 def estimate(
     request: Request,
     *,
-    opened: Callable[[str, str], Refiner] | None = None,
+    load_refiner: Callable[[str, str], Refiner] | None = None,
     stages: Stages | None = None,
 ) -> Result:
     """Simulate a recording and refine it.
 
-    What can be refused is refused before anything slow is done.
+    Inputs are checked before anything slow begins.
 
     Args:
         request: Request.
-        opened: callable or None. Loads a refiner by name and runtime; None keeps the last one
-            that this process loaded.
+        load_refiner: callable or None. Loads a refiner by name and runtime; None: the
+            package's own, with the last refiner kept in memory.
         stages: callable or None. Opens a progress bar for each step.
 
     Raises:
         InputError: a file is missing or wrong, or model, recording, refiner and EMG do not fit.
     """
-    with _heard() as notes:
+    with _capture_messages() as notes:
         inputs = request.inputs()
         leg = load_leg(request.model, request.side)
-        refiner = (opened or _last_loaded)(request.refiner, request.runtime)
+        refiner = (load_refiner or _load_cached)(request.refiner, request.runtime)
         refiner.columns(leg.muscles, request.side, str(request.model))
         muscles = MuscleMap.load(request.muscles)
         emg = None if request.emg is None else read_storage(request.emg)
@@ -184,26 +108,28 @@ def estimate(
             # EMG may begin before the motion and end after it.
             shared = emg.loc[activity.index[0] - 1e-6 : activity.index[-1] + 1e-6]
             shared.attrs = emg.attrs
-            scored = agreement(shared, refined, activity, muscles=muscles, side=request.side)
+            scored = score_agreement(shared, refined, activity, muscles=muscles, side=request.side)
     timing = _timing(refiner, request, simulation, notes)
     errors = simulation.marker_errors
     motion_file = (request.recording.motion or request.recording.markers or Path()).absolute()
     facts = Facts(
         name=request.name or "/".join(motion_file.parts[-2:]),
         inputs=inputs,
-        model=_model(leg),
-        refiner=_fitted(refiner.card),
+        model=_model_facts(leg),
+        refiner=_refiner_facts(refiner.card),
         muscles=list(refined.columns),
         start=float(refined.index[0]) + 0.0,  # a zero without a sign
         end=float(refined.index[-1]),
         rate=refiner.card.rate,
-        gaps=_gaps(simulation, emg),
-        unheld=_unheld(simulation, leg) if request.recording.loads is not None else None,
-        marker_errors=None if errors is None else by_name(MarkerError, errors),
+        gaps=_missing_samples(simulation, emg),
+        unsupported=(
+            None if request.recording.loads is None else _unsupported_times(simulation, leg)
+        ),
+        marker_errors=None if errors is None else rows_by_name(MarkerError, errors),
         verdict=simulation.verdict,
         timing=timing,
         scores=None if scored is None else _scores(scored),
-        unlike=refiner.unlike(activity, request.side),
+        unfamiliar=refiner.unfamiliar_inputs(activity, request.side),
         notes=notes,
     )
     motion = resample(simulation.motion, activity.index.to_numpy())
@@ -211,62 +137,50 @@ def estimate(
     return Result(facts, refined, bounds, activity, motion, measured)
 
 
-_last_loaded = lru_cache(maxsize=1)(load)
-
-
-def _forces(loads: Path | None) -> Path | None:
-    """The data file of ExternalLoads; None where reading them will tell what is wrong."""
-    try:
-        named = None if loads is None else ElementTree.parse(loads).findtext(".//datafile")
-    except (OSError, ElementTree.ParseError):
-        return None
-    if loads is None or not named or not named.strip():
-        return None
-    path = loads.parent / named.strip()
-    return path if path.is_file() else None
+_load_cached = lru_cache(maxsize=1)(load)
 
 
 @contextmanager
-def _heard() -> Iterator[list[str]]:
-    """What the library says on the way, once each."""
-    said: list[str] = []
+def _capture_messages() -> Iterator[list[str]]:
+    """Messages that the library logs meanwhile, each once."""
+    messages: list[str] = []
 
     class Listener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if record.getMessage() not in said:
-                said.append(record.getMessage())
+            if record.getMessage() not in messages:
+                messages.append(record.getMessage())
 
     logger, listener = logging.getLogger("nem2e_tf"), Listener()
     level = logger.level
     logger.addHandler(listener)
     logger.setLevel(min(logger.getEffectiveLevel(), logging.INFO))
     try:
-        yield said
+        yield messages
     finally:
         logger.removeHandler(listener)
         logger.setLevel(level)
 
 
-def _model(leg: LegModel) -> Model:
-    said = leg.model.get_publications()
-    # Where a model's author wrote nothing, OpenSim has words of its own.
-    publications = "" if said == type(leg.model)().get_publications() else " ".join(said.split())
+def _model_facts(leg: LegModel) -> Model:
+    text = leg.model.get_publications()
+    # OpenSim has a default text for models whose author wrote nothing.
+    publications = "" if text == type(leg.model)().get_publications() else " ".join(text.split())
     return Model(
         name=leg.model.getName() or leg.path.name, mass=leg.mass, publications=publications
     )
 
 
-def _fitted(card: Card) -> Fitted:
+def _refiner_facts(card: Card) -> RefinerFacts:
     people = {(source.subject, source.synthetic) for source in card.fitted_on}
     virtual = sum(synthetic for _, synthetic in people)
-    return Fitted(
+    return RefinerFacts(
         name=card.name, summary=card.summary, unit=card.unit,
         recorded=len(people) - virtual, virtual=virtual,
     )  # fmt: skip
 
 
-def _gaps(simulation: Simulation, emg: pd.DataFrame | None) -> list[Gap]:
-    """What was missing within the time of the result."""
+def _missing_samples(simulation: Simulation, emg: pd.DataFrame | None) -> list[Gap]:
+    """Missing samples within the time range of the result."""
     index = simulation.activity.index
     start, end = float(index[0]), float(index[-1])
     gaps = []
@@ -289,14 +203,14 @@ def _gaps(simulation: Simulation, emg: pd.DataFrame | None) -> list[Gap]:
     return gaps
 
 
-def _unheld(simulation: Simulation, leg: LegModel) -> Unheld | None:
+def _unsupported_times(simulation: Simulation, leg: LegModel) -> Unsupported | None:
     index = simulation.activity.index
     moments = simulation.moments.loc[index[0] : index[-1]]
-    times = unsupported(moments, leg.mass)
+    times = unsupported_times(moments, leg.mass)
     if not len(times):
         return None
     seconds = len(times) / len(moments) * float(index[-1] - index[0])
-    return Unheld(
+    return Unsupported(
         share=LARGEST_RESIDUAL, start=float(times[0]), end=float(times[-1]), seconds=seconds
     )
 
@@ -304,28 +218,29 @@ def _unheld(simulation: Simulation, leg: LegModel) -> Unheld | None:
 def _timing(
     refiner: Refiner, request: Request, simulation: Simulation, notes: list[str]
 ) -> Timing | None:
-    untold = "what the refiner did to time is not told"
+    """The timing distortion; None with a note if it cannot be measured."""
+    failed = "timing distortion is not measured"
     if request.runtime != "keras":
-        notes.append(f"{untold}: that needs the runtime keras")
+        notes.append(f"{failed}: it needs the runtime keras")
         return None
     try:
-        found = distortion(refiner, simulation.activity, request.side)
+        distortion = measure_distortion(refiner, simulation.activity, request.side)
     except InputError as error:
-        notes.append(f"{untold}: {error}")
+        notes.append(f"{failed}: {error}")
         return None
     return Timing(
-        cycle=found.cycle,
-        origin=found.origin,
-        delay={str(muscle): float(ms) for muscle, ms in found.summary()["delay"].items()},
-        offsets=[float(ms) for ms in found.attention.columns],
-        attention=found.attention.round(4).to_numpy().tolist(),
+        cycle=distortion.cycle,
+        origin=distortion.origin,
+        delay={str(muscle): float(ms) for muscle, ms in distortion.summary()["delay"].items()},
+        offsets=[float(ms) for ms in distortion.attention.columns],
+        attention=distortion.attention.round(4).to_numpy().tolist(),
     )
 
 
 def _scores(scored: Agreement) -> Scores:
     assert scored.baseline is not None
     return Scores(
-        refined=by_name(Errors, scored.estimate),
-        simulated=by_name(Errors, scored.baseline),
+        refined=rows_by_name(Errors, scored.estimate),
+        simulated=rows_by_name(Errors, scored.baseline),
         unscored=scored.unscored,
     )

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import circmean, circstd
 
-from nem2e_tf.files import Trial, replacing
-from nem2e_tf.report import Result
-from nem2e_tf.signals import cycles, steady_strides
+from nem2e_tf.files import Trial, replace_file
+from nem2e_tf.report import Result, palette
+from nem2e_tf.signals import find_steady_strides, gait_cycles
 
 CSV, PAGE = "summary.csv", "summary.html"
 SCORES = ("rmse", "r", "lag_ms")
@@ -50,12 +50,13 @@ class Row:
     muscles: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, trial: Trial, folder: str, report: str, made: Result, found: bool) -> Self:
+    def from_result(cls, trial: Trial, folder: str, report: str, made: Result, found: bool) -> Self:
         """Of a trial with a result in that folder."""
         facts = made.facts
         return cls(
             trial.subject, trial.task, trial.label, folder, report, found,
-            sound=facts.verdict.sound, warnings=tuple(facts.warnings), muscles=_measures(made),
+            sound=facts.verdict.is_sound, warnings=tuple(facts.warnings),
+            muscles=_muscle_measures(made),
         )  # fmt: skip
 
     @property
@@ -73,9 +74,9 @@ class Row:
         return {"state": self.state, **asdict(self)}
 
 
-def _measures(made: Result) -> dict[str, dict[str, float]]:
+def _muscle_measures(made: Result) -> dict[str, dict[str, float]]:
     refined, scores = made.refined, made.facts.scores
-    phases = _phases(made)
+    phases = _peak_phases(made)
     of: dict[str, dict[str, float]] = {}
     for muscle in refined:
         name = str(muscle)
@@ -91,19 +92,19 @@ def _measures(made: Result) -> dict[str, dict[str, float]]:
     return of
 
 
-def _phases(made: Result) -> dict[str, float]:
+def _peak_phases(made: Result) -> dict[str, float]:
     """Per cent of the gait cycle at which each muscle's mean cycle peaks; none without gait."""
     knee = made.motion.get(f"knee_angle_{made.facts.inputs.side}")
     if knee is None:
         return {}
-    starts, steady = steady_strides(knee)
+    starts, steady = find_steady_strides(knee)
     if steady.sum() < 2:
         return {}
-    mean = cycles(made.refined, starts)[steady].mean(axis=0)
+    mean = gait_cycles(made.refined, starts)[steady].mean(axis=0)
     return {str(muscle): float(at) for muscle, at in zip(made.refined, mean.argmax(0), strict=True)}
 
 
-def table(rows: Sequence[Row]) -> pd.DataFrame:
+def summary_table(rows: Sequence[Row]) -> pd.DataFrame:
     """A line for every muscle of every trial, and one for a trial that failed."""
     lines = []
     for row in rows:
@@ -119,12 +120,12 @@ def table(rows: Sequence[Row]) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=columns)
 
 
-def over_subjects(rows: Sequence[Row]) -> dict[str, pd.DataFrame]:
+def mean_over_subjects(rows: Sequence[Row]) -> dict[str, pd.DataFrame]:
     """By task, a line a muscle: mean and standard deviation over subjects.
 
     A subject's trials of the task are averaged first. Phases are averaged around the cycle.
     """
-    every = table([row for row in rows if not row.fault])
+    every = summary_table([row for row in rows if not row.fault])
     every["muscle"] = every["muscle"].str.replace("_[rl]$", "", regex=True)
     found = {}
     for task, of_task in every.groupby("task", sort=False):
@@ -135,24 +136,27 @@ def over_subjects(rows: Sequence[Row]) -> dict[str, pd.DataFrame]:
             for measure in ("peak", "mean", "r", "simulated_r", "rmse", "simulated_rmse"):
                 means = people[measure].mean()
                 line |= {measure: float(means.mean()), f"{measure}_sd": float(means.std())}
-            phases = [_around(person) for _, person in people["phase"]]
-            line |= {"phase": _around(pd.Series(phases)), "phase_sd": _spread(pd.Series(phases))}
+            phases = [_circular_mean(person) for _, person in people["phase"]]
+            line |= {
+                "phase": _circular_mean(pd.Series(phases)),
+                "phase_sd": _circular_sd(pd.Series(phases)),
+            }
             lines[str(muscle)] = line
         found[str(task)] = pd.DataFrame.from_dict(lines, orient="index")
     return found
 
 
-def _around(phases: pd.Series) -> float:
+def _circular_mean(phases: pd.Series) -> float:
     known = phases.dropna()
     return float(circmean(known, high=100.0)) if len(known) else np.nan
 
 
-def _spread(phases: pd.Series) -> float:
+def _circular_sd(phases: pd.Series) -> float:
     known = phases.dropna()
     return float(circstd(known, high=100.0)) if len(known) > 1 else np.nan
 
 
-def write(rows: Sequence[Row], folder: Path, title: str, refiner: str) -> None:
+def write_summary(rows: Sequence[Row], folder: Path, title: str, refiner: str) -> None:
     """Write summary.csv and summary.html into a study's folder.
 
     Args:
@@ -164,24 +168,25 @@ def write(rows: Sequence[Row], folder: Path, title: str, refiner: str) -> None:
 
     import jinja2
 
-    with replacing(folder / CSV) as temporary:
-        table(rows).to_csv(temporary, index=False, lineterminator="\n", float_format="%.6g")
+    with replace_file(folder / CSV) as temporary:
+        summary_table(rows).to_csv(temporary, index=False, lineterminator="\n", float_format="%.6g")
     loader = jinja2.PackageLoader("nem2e_tf.study", "")
     environment = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters["shown"] = _shown
+    environment.filters["shown"] = _format_number
     page = environment.get_template("summary.html.jinja").render(
+        palette=palette.css_variables(),
         title=title,
         refiner=refiner,
         rows=rows,
         failed=[row for row in rows if row.fault],
-        tasks={task: of.to_dict("index") for task, of in over_subjects(rows).items()},
+        tasks={task: of.to_dict("index") for task, of in mean_over_subjects(rows).items()},
     )
-    with replacing(folder / PAGE) as temporary:
+    with replace_file(folder / PAGE) as temporary:
         temporary.write_text(page, encoding="utf-8", newline="\n")
 
 
-def _shown(value: float, digits: int = 2) -> str:
+def _format_number(value: float, digits: int = 2) -> str:
     return "–" if value is None or not np.isfinite(value) else f"{value:.{digits}f}"

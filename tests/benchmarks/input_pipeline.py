@@ -16,9 +16,9 @@ import pandas as pd
 import typer
 
 from nem2e_tf.cli import terminal
-from nem2e_tf.network.stdr_net import stdr_net, with_teacher
-from nem2e_tf.pipeline.shards import Manifest, Pair, Shards, describe, write_shard
-from nem2e_tf.pipeline.windows import Augmentation, windows
+from nem2e_tf.network.stdr_net import build_training_model, stdr_net
+from nem2e_tf.pipeline.shards import Manifest, Pair, Shards, read_shard_info, write_shard
+from nem2e_tf.pipeline.windows import Augmentation, make_windows
 
 CHANNELS = [f"channel_{i}" for i in range(9)]
 FRAMES, BATCH = 100, 32
@@ -35,7 +35,7 @@ def made_up(folder: Path, recordings: int, seconds: int) -> Shards:
             for names in (CHANNELS, CHANNELS, ["knee_angle"])
         )
         write_shard(Pair(f"s{i}", "walking", *parts), folder / f"{i}.tfrecord")
-        shards.append(describe(folder / f"{i}.tfrecord"))
+        shards.append(read_shard_info(folder / f"{i}.tfrecord"))
     Manifest(
         rate=100.0, simulated=CHANNELS, measured=CHANNELS, angles=["knee_angle"],
         shards=[shard for shard in shards if shard],
@@ -59,7 +59,7 @@ def main(
     changes = Augmentation(time_warp=0.1, gain=0.2, shift=2.0, dropout=0.05)
     with tempfile.TemporaryDirectory() as folder:
         shards = made_up(Path(folder), recordings, 60)
-        dataset = windows(
+        dataset = make_windows(
             shards, scale, scale, frames=FRAMES, hop=10, batch=BATCH, seed=1, augmentation=changes
         )
         memory, rates, count = [], [], 0
@@ -69,7 +69,7 @@ def main(
                 count += len(mask)
             rates.append(count / (time.perf_counter() - begun))
             memory.append(peak_memory())
-        network = with_teacher(stdr_net(9, 9))
+        network = build_training_model(stdr_net(9, 9))
         network.compile("adam", "mse")
         taught = dataset.map(lambda x, y, mask: ({"simulated": x, "measured": y}, y, mask))
         network.fit(taught.take(3), verbose=0)
@@ -77,7 +77,7 @@ def main(
         network.fit(taught.take(steps), verbose=0)
         training = steps * BATCH / (time.perf_counter() - begun)
     result = {
-        "windows": count,
+        "make_windows": count,
         "pipeline_windows_per_second": float(np.median(rates)),
         "training_windows_per_second": training,
         "ratio": float(np.median(rates)) / training,

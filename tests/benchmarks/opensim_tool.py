@@ -13,9 +13,9 @@ import opensim
 import pandas as pd
 
 from nem2e_tf.files import read_motion, read_storage, write_storage
-from nem2e_tf.signals import grid, low_pass, resample
-from nem2e_tf.simulation import CUTOFF, LEAST_ACTIVATION, MOST_ACTIVATION, LegModel, load_leg
-from nem2e_tf.simulation.posture import couplers
+from nem2e_tf.signals import low_pass, resample, time_grid
+from nem2e_tf.simulation import CUTOFF, MAX_ACTIVATION, MIN_ACTIVATION, LegModel, load_leg
+from nem2e_tf.simulation.posture import find_couplers
 
 PELVIS_RESERVE, RESERVE = 100.0, 1.0
 """N or N m: what reserve actuators give at a control of one."""
@@ -77,9 +77,9 @@ def stride(recording: Path, folder: Path, rate: float) -> Stride:
     """
     leg = load_leg(recording / "subject_walk_scaled.osim", "both", None)
     motion = low_pass(read_motion(recording / "coordinates.sto", leg.rotations), CUTOFF, "motion")
-    motion = resample(motion, grid(motion.index[0], motion.index[-1], rate))
+    motion = resample(motion, time_grid(motion.index[0], motion.index[-1], rate))
     # Without their columns OpenSim's tools give the patellae neither their place nor their speed.
-    for coupler in couplers(leg.model)[0]:
+    for coupler in find_couplers(leg.model)[0]:
         motion[coupler.dependent] = coupler.value(motion[list(coupler.independent)].to_numpy())
     write_storage(motion, folder / "motion.sto", "motion")
     tool = opensim.InverseDynamicsTool()
@@ -120,8 +120,8 @@ def static_optimisation_tool(
             forces.remove(i)
     for name in given.leg.muscles:
         muscle = opensim.Muscle.safeDownCast(forces.get(name))
-        muscle.setMinControl(LEAST_ACTIVATION)
-        muscle.setMaxControl(MOST_ACTIVATION)
+        muscle.setMinControl(MIN_ACTIVATION)
+        muscle.setMaxControl(MAX_ACTIVATION)
     for name, strength in zip(given.leg.coordinates, given.reserves, strict=True):
         reserve = opensim.CoordinateActuator(name)
         reserve.setName(f"{name}_reserve")

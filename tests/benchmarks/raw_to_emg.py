@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import read_motion, read_storage, replacing
+from nem2e_tf.files import read_motion, read_storage, replace_file
 from nem2e_tf.refiner import load
-from nem2e_tf.signals import RATE, MuscleMap, combine, grid, low_pass, metrics, resample
+from nem2e_tf.signals import RATE, MuscleMap, combine, low_pass, metrics, resample, time_grid
 from nem2e_tf.simulation import (
     COORDINATES,
     CUTOFF,
@@ -33,7 +33,7 @@ class Comparison:
 
     Args:
         simulation: what was made of the raw files.
-        raw: a row a channel, as `metrics.table`, and `gain_rmse`, the RMSE after the
+        raw: a row a channel, as `metrics.score_table`, and `gain_rmse`, the RMSE after the
             best factor for that channel, and `aligned_r`, Pearson r once the lag is taken out.
         refined: the same for the channels that the refiner gives.
     """
@@ -72,12 +72,12 @@ def scores(measured: pd.DataFrame, estimate: pd.DataFrame) -> pd.DataFrame:
         estimate: `(frames, columns)` at 100 Hz.
     """
     columns = MuscleMap.load(MUSCLES).columns(estimate.columns, "r")
-    times = grid(estimate.index[0], estimate.index[-1])
+    times = time_grid(estimate.index[0], estimate.index[-1])
     truth = resample(measured, times)[list(columns)]
     told = combine(resample(estimate, times), columns)
     m, e = truth.to_numpy(), told.to_numpy()
     gain = (m * e).sum(axis=0) / (e**2).sum(axis=0)
-    table = metrics.table(truth, told, RATE)
+    table = metrics.score_table(truth, told, RATE)
     frames = (table["lag_ms"].fillna(0.0) * RATE / 1000).round().astype(int)
     aligned = [_shifted_correlation(m[:, i], e[:, i], lag) for i, lag in enumerate(frames)]
     return table.assign(gain_rmse=metrics.root_mean_square_error(m, e * gain), aligned_r=aligned)
@@ -220,7 +220,7 @@ def main() -> None:
         raise InputError(f"{recording}: not there; NEM2E_DATA names the folder of recordings")
     comparison = compare(recording, *RANGE)
     differences = moment_differences(recording, comparison.simulation)
-    with replacing(PAGE) as temporary:
+    with replace_file(PAGE) as temporary:
         temporary.write_text(page(comparison, differences), encoding="utf-8")
     print(f"wrote {PAGE}")
 

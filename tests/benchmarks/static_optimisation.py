@@ -26,8 +26,8 @@ import pandas as pd
 from nem2e_tf.files import read_motion, read_storage, write_storage
 from nem2e_tf.signals import low_pass
 from nem2e_tf.simulation import CUTOFF, load_leg, simulate_files, simulate_trials
-from nem2e_tf.simulation.fitting import fitted_paths
-from nem2e_tf.simulation.geometry import ExactPaths, Paths, coordinate_speeds, geometry_in_parts
+from nem2e_tf.simulation.fitting import fit_polynomial_paths
+from nem2e_tf.simulation.geometry import ExactPaths, Paths, coordinate_speeds, iterate_geometry
 from nem2e_tf.simulation.static import static_optimisation
 from tests.benchmarks.opensim_tool import Stride, static_optimisation_tool, stride
 from tests.repository import DATA
@@ -52,7 +52,7 @@ def solve(given: Stride, paths: Paths, rows: slice) -> np.ndarray:
     return np.vstack(
         [
             static_optimisation(geometry, moments[frames], given.reserves)[0]
-            for frames, geometry in geometry_in_parts(paths, motion)
+            for frames, geometry in iterate_geometry(paths, motion)
         ]
     )
 
@@ -65,7 +65,7 @@ def whole_way(given: Stride, folder: Path, kind: str, rows: slice) -> np.ndarray
     read = Stride(leg, motion, moments[leg.generalised_forces], given.reserves)
     names = tuple(motion.columns)
     return solve(
-        read, ExactPaths(leg, names) if kind == "exact" else fitted_paths(leg, motion), rows
+        read, ExactPaths(leg, names) if kind == "exact" else fit_polynomial_paths(leg, motion), rows
     )
 
 
@@ -78,9 +78,9 @@ def parts(given: Stride, rows: slice) -> dict[str, float]:
     muscles = [given.leg.model.getMuscles().get(name) for name in given.leg.muscles]
     spent = dict.fromkeys(("pose", "lengths", "capacity"), 0.0)
     for frame in range(len(values)):
-        spent["pose"] += clock(lambda i=frame: posture.take(values[i]))[0]
+        spent["pose"] += clock(lambda i=frame: posture.set_pose(values[i]))[0]
         spent["lengths"] += clock(lambda: [m.getLength(state) for m in muscles])[0]
-        spent["capacity"] += clock(lambda i=frame: posture.move(speeds[i]))[0]
+        spent["capacity"] += clock(lambda i=frame: posture.set_speeds(speeds[i]))[0]
         spent["capacity"] += clock(
             lambda: [m.calcInextensibleTendonActiveFiberForce(state, 1.0) for m in muscles]
         )[0]
@@ -105,7 +105,7 @@ def beside_opensim(frames: int) -> dict[str, Any]:
         every, names = len(given.motion), tuple(given.motion.columns)
         first = int(np.searchsorted(given.motion.index, START - 1e-6))
         rows = slice(first, first + frames)
-        fit, polynomial = clock(lambda: fitted_paths(given.leg, given.motion))
+        fit, polynomial = clock(lambda: fit_polynomial_paths(given.leg, given.motion))
         exact = ExactPaths(given.leg, names)
         before = static_optimisation_tool(given, recording, folder, START, 2)
         tool = static_optimisation_tool(given, recording, folder, START, frames)
@@ -163,7 +163,9 @@ def as_recordings_grow(seconds: tuple[int, ...]) -> dict[str, Any]:
                 write_storage(repeated, files[-1], what)
             for kind in ("exact", "polynomial"):
                 if kind == "polynomial":
-                    fitted_paths(leg, low_pass(read_motion(files[0], leg.rotations), CUTOFF, "m"))
+                    fit_polynomial_paths(
+                        leg, low_pass(read_motion(files[0], leg.rotations), CUTOFF, "m")
+                    )
                 spent, result = clock(lambda k=kind, f=files: simulate_files(leg, *f, paths=k))
                 told[f"{kind} {length} s"] = {
                     "seconds": spent,

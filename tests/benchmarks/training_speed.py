@@ -27,11 +27,11 @@ import tensorflow as tf
 import typer
 
 from nem2e_tf.cli import terminal
-from nem2e_tf.network.stdr_net import Fold, PaddingMask, Unfold, stdr_net, with_teacher
-from nem2e_tf.pipeline.windows import untuned
+from nem2e_tf.network.stdr_net import Fold, PaddingMask, Unfold, build_training_model, stdr_net
+from nem2e_tf.pipeline.windows import disable_autotuning
 from nem2e_tf.signals import RATE
 from training.experiment import CONFIGS, REPOSITORY, read_experiment
-from training.fit import begin, optimizer
+from training.fit import configure_tensorflow, make_optimizer
 
 CHANNELS, PLAIN_BATCH = 9, 32
 
@@ -169,7 +169,9 @@ def training(network: keras.Model, batch: int, frames: int, steps: int) -> Calla
     x, y = ({"simulated": values[0], "measured": values[1]}, values[1])
     ones = np.ones(values.shape[1:3], np.float32)
     dataset = tf.data.Dataset.from_tensor_slices((x, y, ones)).cache().repeat()
-    dataset = untuned(dataset.batch(batch, drop_remainder=True).prefetch(tf.data.AUTOTUNE))
+    dataset = disable_autotuning(
+        dataset.batch(batch, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+    )
 
     def run(steps: int = steps) -> float:
         begun = perf_counter()
@@ -186,8 +188,8 @@ def measured(kind: Kind, frames: int, steps: int) -> dict[str, Any]:
     network = stdr_net(CHANNELS, CHANNELS, **experiment.network)
     found: dict[str, Any] = {}
     if kind is Kind.ours:
-        fitted, batch = with_teacher(network), experiment.batch
-        fitted.compile(optimizer(experiment), loss="mse")
+        fitted, batch = build_training_model(network), experiment.batch
+        fitted.compile(make_optimizer(experiment), loss="mse")
     else:
         every_frame = {"frames": 1, "reach": None} if kind is Kind.plain_every_frame else {}
         fitted = plain_net(CHANNELS, CHANNELS, **experiment.network | every_frame)
@@ -212,7 +214,7 @@ def main(
 ) -> None:
     """Measure all in one run."""
     if only is not None:
-        (begin if only is Kind.ours else terminal.quiet_tensorflow)()
+        (configure_tensorflow if only is Kind.ours else terminal.quiet_tensorflow)()
         terminal.print_json(measured(only, round(seconds * RATE), steps))
         return
     options = ["--steps", str(steps), "--seconds", str(seconds), "--json"]

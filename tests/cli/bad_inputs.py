@@ -22,7 +22,7 @@ import pandas as pd
 
 import nem2e_tf
 from nem2e_tf.cohort import Recipe, make_cohort
-from nem2e_tf.edge import shipped
+from nem2e_tf.edge import shipped_refiners
 from nem2e_tf.errors import InputError
 from nem2e_tf.files import (
     Trial,
@@ -36,8 +36,7 @@ from nem2e_tf.files import (
 )
 from nem2e_tf.pipeline import Settings, Shards, prepare
 from nem2e_tf.refiner.stream import stream_lines
-from nem2e_tf.signals import MuscleMap, low_pass, outputs, session
-from nem2e_tf.signals.agreement import agreement
+from nem2e_tf.signals import MuscleMap, low_pass, output_paths, process_session, score_agreement
 from nem2e_tf.signals.emg import envelopes, read_raw
 from nem2e_tf.simulation import Recording, load_leg, scale_model, simulate_files
 from nem2e_tf.simulation.dynamics import read_loads
@@ -150,7 +149,7 @@ def theirs(change: Callable[[Path], Any], runtime: str = "keras") -> Call:
     """Loading a copy of a shipped refiner that was changed."""
 
     def call() -> None:
-        folder = Path(shutil.copytree(shipped()["walking"], "theirs"))
+        folder = Path(shutil.copytree(shipped_refiners()["walking"], "theirs"))
         change(folder)
         nem2e_tf.load(folder, runtime)
 
@@ -252,7 +251,7 @@ def compare(estimate: str, measured: str, until: float = 2.0) -> Call:
             read_storage(series(estimate, until, "estimate.sto")),
             read_storage(series(measured, 2.0, "measured.sto")),
         )
-        agreement(measured=frames[1], estimate=frames[0], side="r")
+        score_agreement(measured=frames[1], estimate=frames[0], side="r")
 
     return call
 
@@ -414,17 +413,17 @@ TABLE: dict[str, list[Case]] = {
              lambda: envelopes(read_raw(emg("soleus")), notch=900.0),
              "emg.sto: no notch at 900 Hz at 1000 samples a second"),
         Case("electrodes that are all dead",
-             lambda: session([emg("soleus")]),
+             lambda: process_session([emg("soleus")]),
              "emg.sto: all channels are dead: soleus"),
         Case("two trials with other channels",
-             lambda: session([emg("soleus", "a.sto"), emg("tib_ant", "b.sto")]),
+             lambda: process_session([emg("soleus", "a.sto"), emg("tib_ant", "b.sto")]),
              "b.sto: its channels are not those of a.sto ('soleus' is in one of them); trials"
              " that are normalised together have the same, name them with --channel"),
         Case("two trials and one output file",
-             lambda: outputs([Path("a.c3d"), Path("b.c3d")], Path("emg.sto")),
+             lambda: output_paths([Path("a.c3d"), Path("b.c3d")], Path("emg.sto")),
              "emg.sto: 2 trials cannot go into one file; name a folder"),
         Case("two trials of one name",
-             lambda: outputs([Path("1/a.c3d"), Path("2/a.c3d")], Path("out")),
+             lambda: output_paths([Path("1/a.c3d"), Path("2/a.c3d")], Path("out")),
              "out: two trials have the same name; rename one"),
     ],
     "Models, loads and tasks (.osim, .xml)": [

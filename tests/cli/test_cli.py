@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nem2e_tf.edge import shipped
+from nem2e_tf.edge import shipped_refiners
 from nem2e_tf.files import read_storage, read_trials, write_storage
 from nem2e_tf.refiner import CARD
-from nem2e_tf.refiner.familiarity import names
+from nem2e_tf.refiner.familiarity import feature_names
 from tests.repository import NEM2E
 
 CHANNELS = [
@@ -163,9 +163,9 @@ def test_estimate_leaves_a_folder_and_its_report_and_finds_them_again(
     command = ["estimate", *options(trial, refiner="walking", emg=emg, end=44), "-o", "walk"]
     first = run(*command, "--start", 40, "--report", "walk.html", "--json")
     assert first.returncode == 0, first.stderr
-    told = json.loads(first.stdout)
-    assert (told["output"], told["report"]) == ("walk", "walk.html")
-    assert told["scores"]["refined"]["soleus_r"]["r"] > 0.9
+    describe = json.loads(first.stdout)
+    assert (describe["output"], describe["report"]) == ("walk", "walk.html")
+    assert describe["scores"]["refined"]["soleus_r"]["r"] > 0.9
     files = ["emg.sto", "measured.sto", "motion.sto", "result.json", "simulated.sto"]
     assert sorted(path.name for path in (tmp_path / "walk").iterdir()) == files
     assert sorted(path.name for path in tmp_path.iterdir()) == ["walk", "walk.html"]
@@ -173,7 +173,7 @@ def test_estimate_leaves_a_folder_and_its_report_and_finds_them_again(
     assert "walk45/ik.sto" in page and page.startswith("<!DOCTYPE html>")
     again = run(*command, "--start", 40, "--report", "again.html", "--json")
     assert again.returncode == 0 and "is there already" in again.stderr
-    assert json.loads(again.stdout) == told | {"report": "again.html"}
+    assert json.loads(again.stdout) == describe | {"report": "again.html"}
     assert (tmp_path / "again.html").read_text() == page
     refused(run(*command, "--start", 41), "walk", "another 'start'")
 
@@ -188,11 +188,13 @@ def test_a_report_of_what_is_no_result_is_refused(run: Run, tmp_path: Path) -> N
 @pytest.fixture
 def knowing(tmp_path: Path) -> Path:
     """A copy of a shipped refiner whose card has an interval, and finds other cadences strange."""
-    folder = Path(shutil.copytree(shipped()["walking"], tmp_path / "knowing"))
+    folder = Path(shutil.copytree(shipped_refiners()["walking"], tmp_path / "knowing"))
     card = json.loads((folder / CARD).read_text())
     offsets = {"level": [0.0, 1.0], "lower": [-0.1, -0.2], "upper": [0.1, 0.3]}
     card["interval"] = {channel: offsets for channel in card["outputs"]}
-    everything = {name: [-1.0 if " with " in name else 1e-6, 1.0] for name in names(card["inputs"])}
+    everything = {
+        name: [-1.0 if " with " in name else 1e-6, 1.0] for name in feature_names(card["inputs"])
+    }
     card["familiar"] = everything | {"cadence": [0.5, 1.5]}
     (folder / CARD).write_text(json.dumps(card))
     return folder

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from scipy.optimize import lsq_linear
 
-from nem2e_tf.cohort import build_leg, walking, walking_cycle
+from nem2e_tf.cohort import build_leg, synthetic_walking, walking_cycle
 from tests.repository import ROOT
 
 Array = npt.NDArray[np.float64]
@@ -96,7 +96,7 @@ class Walk(NamedTuple):
 @pytest.fixture(scope="module")
 def walk(leg: Leg) -> Walk:
     """Static optimisation of one stride: least squared activation, reserves of 1 N m."""
-    motion, moments = walking(STRIDE, MASS, STRIDE, rate=100.0 / STRIDE)
+    motion, moments = synthetic_walking(STRIDE, MASS, STRIDE, rate=100.0 / STRIDE)
     velocity = pd.DataFrame(
         np.gradient(motion.to_numpy(), motion.index.to_numpy(), axis=0), columns=motion.columns
     )
@@ -284,7 +284,7 @@ def test_moment_times_velocity_is_the_power_that_the_source_reports(
     coordinate: str, power: float, between: tuple[float, float]
 ) -> None:
     # Peaks of Schwartz et al. 2008, free speed, W/kg; their strides took about one second.
-    motion, moments = walking(1.0, mass=1.0, stride_time=1.0, rate=500.0)
+    motion, moments = synthetic_walking(1.0, mass=1.0, stride_time=1.0, rate=500.0)
     velocity = np.gradient(motion[coordinate].to_numpy(), motion.index.to_numpy())
     produced = velocity * moments[f"{coordinate}_moment"]
     burst = produced[(produced.index >= between[0] / 100) & (produced.index <= between[1] / 100)]
@@ -293,7 +293,7 @@ def test_moment_times_velocity_is_the_power_that_the_source_reports(
 
 
 def test_walking_repeats_every_stride_without_a_step() -> None:
-    motion, moments = walking(duration=3.3, stride_time=1.1, rate=100.0)
+    motion, moments = synthetic_walking(duration=3.3, stride_time=1.1, rate=100.0)
     for frame in (motion, moments):
         np.testing.assert_allclose(frame.to_numpy()[:110], frame.to_numpy()[110:220], atol=1e-9)
         change = frame.diff().abs().dropna().reset_index(drop=True)
@@ -304,7 +304,7 @@ def test_walking_repeats_every_stride_without_a_step() -> None:
 
 
 def test_walking_is_in_radians_and_newton_metres_at_the_times_asked_for() -> None:
-    motion, moments = walking(duration=2.0, mass=80.0, stride_time=1.0, rate=50.0)
+    motion, moments = synthetic_walking(duration=2.0, mass=80.0, stride_time=1.0, rate=50.0)
     cycle = walking_cycle()
     assert motion.index.name == moments.index.name == "time"
     np.testing.assert_allclose(motion.index, np.arange(101) / 50.0)
@@ -323,12 +323,12 @@ def test_walking_is_in_radians_and_newton_metres_at_the_times_asked_for() -> Non
 @pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf])
 def test_walking_refuses_what_no_one_can_walk(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=name):
-        walking(**{name: value})
+        synthetic_walking(**{name: value})
 
 
 def test_walking_shorter_than_a_sample_is_refused() -> None:
     with pytest.raises(ValueError, match="shorter than one sample"):
-        walking(duration=0.005, rate=100.0)
+        synthetic_walking(duration=0.005, rate=100.0)
 
 
 def test_fibres_stay_within_their_working_range_in_walking(walk: Walk) -> None:

@@ -17,18 +17,18 @@ from scipy.optimize import minimize
 from scipy.signal import welch
 
 from nem2e_tf.cohort import Recipe, make_cohort
-from nem2e_tf.cohort.causes import causes, draw, switched_on
+from nem2e_tf.cohort.causes import read_causes, sample_parameter, select_causes
 from nem2e_tf.cohort.cycles import COLUMNS, typical_cycle
 from nem2e_tf.cohort.effort import share_moments
-from nem2e_tf.cohort.excitation import amplitude, excitation
+from nem2e_tf.cohort.excitation import emg_amplitude, excitation
 from nem2e_tf.cohort.physiology import Physiology, sample_physiology
-from nem2e_tf.cohort.session import VirtualSession, session, write_leg
+from nem2e_tf.cohort.session import VirtualSession, record_session, write_leg
 from nem2e_tf.cohort.strides import walk_or_run
 from nem2e_tf.cohort.subject import Subject, sample_subject
-from nem2e_tf.cohort.surface import ELECTRODES, RAW_RATE, record
+from nem2e_tf.cohort.surface import ELECTRODES, RAW_RATE, record_emg
 from nem2e_tf.files import read_storage, read_trials
 from nem2e_tf.signals import metrics
-from nem2e_tf.signals.emg import envelopes, normalised, read_raw
+from nem2e_tf.signals.emg import envelopes, normalise_envelopes, read_raw
 from nem2e_tf.simulation import LegModel, MuscleGeometry, simulate, simulate_files
 from nem2e_tf.simulation.static import static_optimisation
 
@@ -59,7 +59,9 @@ def estimates(subject: Subject, leg: LegModel) -> dict[str, pd.DataFrame]:
 
 def scores(done: VirtualSession, task: str, estimates: dict[str, pd.DataFrame]) -> pd.DataFrame:
     estimate, measured = estimates[task], done.trials[task].emg
-    return metrics.table(measured.set_axis(estimate.index), estimate[list(measured.columns)], 100.0)
+    return metrics.score_table(
+        measured.set_axis(estimate.index), estimate[list(measured.columns)], 100.0
+    )
 
 
 # Gait
@@ -153,8 +155,8 @@ def test_errors_of_measurement_leave_the_recording_and_take_their_share_of_the_t
     for number in range(1, 61):
         person = replace(sample_subject(3, number), height=1.75, mass=1.0, speeds={"walking": 1.3})
         plain, wrong = (
-            walk_or_run(person, "walking", 3, acting)
-            for acting in (NOTHING, frozenset({"measurement"}))
+            walk_or_run(person, "walking", 3, active_causes)
+            for active_causes in (NOTHING, frozenset({"measurement"}))
         )
         pd.testing.assert_frame_equal(plain.moments, wrong.moments)
         pd.testing.assert_frame_equal(plain.moments, plain.true_moments)
@@ -204,10 +206,10 @@ def test_a_leg_weighs_what_the_body_does(leg: LegModel, subject: Subject) -> Non
 
 def problem(frames: int = 40) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Moment arms, capacities and moments that muscles can carry."""
-    chance = np.random.default_rng(0)
-    arms = chance.normal(0.0, 0.04, (frames, 3, 9))
-    capacity = chance.uniform(500.0, 3000.0, (frames, 9))
-    wanted = chance.uniform(0.05, 0.6, (frames, 9))
+    rng = np.random.default_rng(0)
+    arms = rng.normal(0.0, 0.04, (frames, 3, 9))
+    capacity = rng.uniform(500.0, 3000.0, (frames, 9))
+    wanted = rng.uniform(0.05, 0.6, (frames, 9))
     return arms, capacity, np.einsum("fcm,fm->fc", arms * capacity[:, None, :], wanted)
 
 
@@ -276,7 +278,7 @@ def test_the_emg_shows_an_excitation_one_delay_before_its_force() -> None:
 
 def test_amplitude_is_the_inverse_of_the_shape_that_emg_driven_models_use() -> None:
     activation = burst()
-    e = amplitude(activation, silent(("soleus_r",), shape=np.array([-2.0])))
+    e = emg_amplitude(activation, silent(("soleus_r",), shape=np.array([-2.0])))
     # Lloyd and Besier (2003): u = (exp(A e) - 1) / (exp(A) - 1).
     again = (np.exp(-2.0 * e) - 1.0) / (np.exp(-2.0) - 1.0)
     np.testing.assert_allclose(again, activation, atol=1e-12)
@@ -297,12 +299,13 @@ def test_emg_is_noise_with_the_published_spectrum_and_its_envelope_is_the_mean_o
     subject: Subject,
 ) -> None:
     did, frame = steady(subject, {"soleus_r": 0.5})
-    smooth, raw = record(subject, "walking", did, frame, 0.0, frozenset({"carrier"}))
+    smooth, raw = record_emg(subject, "walking", did, frame, 0.0, frozenset({"carrier"}))
     assert raw is not None
     signal = raw["soleus_r"].to_numpy()
     assert signal.std() == pytest.approx(0.5, rel=0.01)
     low, high = (
-        draw(subject, frozenset({"carrier"}), "carrier", name, [""])[0] for name in ("low", "high")
+        sample_parameter(subject, frozenset({"carrier"}), "carrier", name, [""])[0]
+        for name in ("low", "high")
     )
     frequency, power = welch(signal, RAW_RATE, nperseg=256)
     published = high**4 * frequency**2 / ((frequency**2 + low**2) * (frequency**2 + high**2) ** 2)
@@ -317,16 +320,18 @@ def test_an_electrode_over_a_silent_muscle_hears_its_neighbour_by_the_share_of_c
     subject: Subject,
 ) -> None:
     did, frame = steady(subject, {"med_gas_r": 0.6})
-    acting = frozenset({"crosstalk"})
-    heard, _ = record(subject, "walking", did, frame, 0.0, acting)
-    share = draw(subject, acting, "crosstalk", "share", ["soleus_r med_gas_r"])[0]
+    active_causes = frozenset({"crosstalk"})
+    heard, _ = record_emg(subject, "walking", did, frame, 0.0, active_causes)
+    share = sample_parameter(subject, active_causes, "crosstalk", "share", ["soleus_r med_gas_r"])[
+        0
+    ]
     np.testing.assert_allclose(heard["soleus_r"], 0.6 * share, rtol=1e-9)
     assert (heard["vas_lat_r"] == 0.0).all()
 
 
 def test_fatigue_lowers_the_frequencies_of_the_emg(subject: Subject) -> None:
     did, frame = steady(subject, {"soleus_r": 0.5})
-    _, raw = record(subject, "walking", did, frame, 0.3, frozenset({"carrier"}))
+    _, raw = record_emg(subject, "walking", did, frame, 0.3, frozenset({"carrier"}))
     assert raw is not None
     half = len(raw) // 2
 
@@ -342,22 +347,26 @@ def test_fatigue_lowers_the_frequencies_of_the_emg(subject: Subject) -> None:
 
 
 def test_every_cause_has_sourced_ranges_that_hold_what_is_drawn(subject: Subject) -> None:
-    assert len(causes()) >= 15
-    for cause in causes().values():
+    assert len(read_causes()) >= 15
+    for cause in read_causes().values():
         for name, parameter in cause.parameters.items():
             assert len(parameter.source) > 10 and parameter.low <= parameter.high
-            drawn = draw(subject, switched_on(), cause.name, name, [str(i) for i in range(50)])
+            drawn = sample_parameter(
+                subject, select_causes(), cause.name, name, [str(i) for i in range(50)]
+            )
             assert (drawn >= parameter.low).all() and (drawn <= parameter.high).all()
             if parameter.low < parameter.high:
                 assert len(set(drawn)) == 50
-            off = draw(subject, switched_on(without=[cause.name]), cause.name, name, ["a"])
+            off = sample_parameter(
+                subject, select_causes(without=[cause.name]), cause.name, name, ["a"]
+            )
             assert off == [parameter.neutral]
 
 
 def test_switching_one_cause_off_leaves_the_others_as_they_were(subject: Subject) -> None:
-    every = sample_physiology(subject, ("soleus_r", "vas_lat_r"), switched_on())
+    every = sample_physiology(subject, ("soleus_r", "vas_lat_r"), select_causes())
     without = sample_physiology(
-        subject, ("soleus_r", "vas_lat_r"), switched_on(without=["delay", "effort"])
+        subject, ("soleus_r", "vas_lat_r"), select_causes(without=["delay", "effort"])
     )
     assert (without.delay == 0.0).all() and without.exponent == 2.0
     same = {"strength", "moment_arm", "fibre_length", "floor", "loaded", "rise", "weakening"}
@@ -367,24 +376,24 @@ def test_switching_one_cause_off_leaves_the_others_as_they_were(subject: Subject
 
 def test_an_unknown_cause_is_refused_with_the_nearest(refused: Refused) -> None:
     with refused("crostalk", "crosstalk"):
-        switched_on(without=["crostalk"])
+        select_causes(without=["crostalk"])
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_without_causes_the_estimate_is_the_truth(
     subject: Subject, leg: LegModel, estimates: dict[str, pd.DataFrame], task: str
 ) -> None:
-    done = session(subject, TASKS, 4, NOTHING, leg)
+    done = record_session(subject, TASKS, 4, NOTHING, leg)
     assert (scores(done, task, estimates)["r"] > 0.999).all()
     truth = done.trials[task].activation.loc[estimates[task].index]
     np.testing.assert_allclose(truth, estimates[task][list(truth.columns)], atol=2e-3)
 
 
-@pytest.mark.parametrize("cause", list(causes()))
+@pytest.mark.parametrize("cause", list(read_causes()))
 def test_each_cause_alone_parts_the_estimate_from_the_truth(
     subject: Subject, leg: LegModel, estimates: dict[str, pd.DataFrame], cause: str
 ) -> None:
-    done = session(subject, ("walking",), 4, frozenset({cause}), leg)
+    done = record_session(subject, ("walking",), 4, frozenset({cause}), leg)
     table = scores(done, "walking", estimates)
     # The strictest of what "parted" can mean: gain alone would leave r at one.
     assert table["r"].min() < 0.9999
@@ -393,7 +402,7 @@ def test_each_cause_alone_parts_the_estimate_from_the_truth(
 def test_a_delay_alone_makes_the_estimate_late_by_just_that(
     subject: Subject, leg: LegModel, estimates: dict[str, pd.DataFrame]
 ) -> None:
-    done = session(subject, ("running",), 4, frozenset({"delay"}), leg)
+    done = record_session(subject, ("running",), 4, frozenset({"delay"}), leg)
     lag = scores(done, "running", estimates)["lag_ms"]
     hidden = dict(zip(done.physiology.muscles, 1000.0 * done.physiology.delay, strict=True))
     for muscle in ("soleus_r", "med_gas_r", "vas_lat_r"):
@@ -404,7 +413,7 @@ def test_true_muscles_carry_the_same_moments_with_other_activations(
     subject: Subject, leg: LegModel
 ) -> None:
     muscles = frozenset({"fibre_length", "slack_length", "strength", "moment_arm"})
-    usual, other = (session(subject, ("walking",), 3, on, leg) for on in (NOTHING, muscles))
+    usual, other = (record_session(subject, ("walking",), 3, on, leg) for on in (NOTHING, muscles))
     pd.testing.assert_frame_equal(
         usual.trials["walking"].strides.moments, other.trials["walking"].strides.moments
     )
@@ -416,7 +425,7 @@ def test_all_causes_together_delay_and_distort_as_in_recordings(
     subject: Subject, leg: LegModel, estimates: dict[str, pd.DataFrame]
 ) -> None:
     # shared/data/README.md: measured EMG leads by 40-140 ms, r of -0.4 to 0.6.
-    table = scores(session(subject, TASKS, 4, switched_on(), leg), "walking", estimates)
+    table = scores(record_session(subject, TASKS, 4, select_causes(), leg), "walking", estimates)
     assert -0.3 < table["r"].median() < 0.75
     assert 20.0 <= table["lag_ms"].median() <= 150.0
 
@@ -463,7 +472,7 @@ def test_the_measured_envelopes_come_from_the_raw_emg_as_peoples_do(
         assert trial.emg is not None
         raw = read_raw(trial.emg.with_name("raw_emg.sto"))
         smooth.append(envelopes(raw).loc[trial.start - 1e-6 : trial.end + 1e-6])
-    for trial, expected in zip(trials, normalised(smooth), strict=True):
+    for trial, expected in zip(trials, normalise_envelopes(smooth), strict=True):
         assert trial.emg is not None
         np.testing.assert_allclose(read_storage(trial.emg), expected, atol=1e-3)
 
@@ -487,7 +496,7 @@ def test_without_causes_the_estimate_is_the_truth_for_anyone(opensim: Any, tmp_p
     for number in range(1, 13):
         person = sample_subject(11, number)
         leg = write_leg(person, tmp_path / f"{number}.osim")
-        done = session(person, TASKS, 30, NOTHING, leg)
+        done = record_session(person, TASKS, 30, NOTHING, leg)
         for task, trial in done.trials.items():
             did = trial.strides
             estimate = simulate(leg, did.motion, did.moments, start=did.start, end=did.end)

@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nem2e_tf.datasets.download import BLOCK, download
+from nem2e_tf.datasets.download import BLOCK_SIZE, download
 from nem2e_tf.datasets.fetching import fetch
-from nem2e_tf.datasets.registry import Dataset, find, parse, registry
+from nem2e_tf.datasets.registry import Dataset, find_dataset, parse_registry, read_registry
 from nem2e_tf.files import read_motion, read_storage, read_trials, write_storage
 from nem2e_tf.pipeline import Shards
 from nem2e_tf.simulation import inverse_dynamics
@@ -112,7 +112,7 @@ def published(data: Path) -> Iterator[Server]:
     """A server of the real sets' files, at their places in the repositories they come from."""
     with serving() as served:
         for name in FETCHED:
-            for file in find(name).files:
+            for file in find_dataset(name).files:
                 content = (data / name / file.name).read_bytes()
                 served.files[f"{name}/{file.source}"] = content
         yield served
@@ -137,7 +137,7 @@ def small(server: Server, contents: dict[str, bytes]) -> Dataset:
         for name, content in contents.items()
     ]
     server.files = {f"data/the%20{name}": content for name, content in contents.items()}
-    facts = find("ceinms-lower-limb").model_dump()
+    facts = find_dataset("ceinms-lower-limb").model_dump()
     return Dataset.model_validate(facts | {"address": server.address, "files": files})
 
 
@@ -171,7 +171,7 @@ def test_a_cut_download_goes_on_from_where_it_was_cut(
     with refused("b.sto", "cut after", "of 100001 bytes", "kept", "again"):
         download(small, tmp_path)
     part = (tmp_path / "walk" / "b.sto.part").read_bytes()
-    assert 70_000 - BLOCK <= len(part) <= 70_000 and contents["walk/b.sto"].startswith(part)
+    assert 70_000 - BLOCK_SIZE <= len(part) <= 70_000 and contents["walk/b.sto"].startswith(part)
     assert not (tmp_path / "walk" / "b.sto").exists()
     server.asked.clear()
     assert download(small, tmp_path) == 1
@@ -222,7 +222,7 @@ def test_a_server_that_falls_silent_is_a_cut(
     small: Dataset, server: Server, contents: dict[str, bytes], tmp_path: Path, refused: Refused,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("nem2e_tf.datasets.download.PATIENCE", (5.0, 0.2))
+    monkeypatch.setattr("nem2e_tf.datasets.download.TIMEOUT", (5.0, 0.2))
     server.cut["data/the%20a.sto"] = 50_000
     server.silence = 1.0
     with refused("cut after", "of 100000 bytes"):
@@ -298,10 +298,10 @@ def test_a_file_that_is_not_there_a_redirect_and_no_server_are_told_in_one_line(
     "name", ["../a.sto", "/tmp/a.sto", "b/../../a.sto", "..\\a.sto", "C:a.sto"]
 )
 def test_a_registry_cannot_name_a_file_out_of_the_folder(name: str, refused: Refused) -> None:
-    facts = find("ceinms-lower-limb").model_dump()
+    facts = find_dataset("ceinms-lower-limb").model_dump()
     facts["files"][0]["name"] = name
     with refused("mine.yaml", "bad.files.0.name", "within the set's folder"):
-        parse(json.dumps({"bad": facts}), "mine.yaml")
+        parse_registry(json.dumps({"bad": facts}), "mine.yaml")
 
 
 def test_a_link_does_not_lead_a_download_out_of_the_folder(
@@ -328,9 +328,9 @@ def test_a_link_does_not_lead_a_download_out_of_the_folder(
 def test_a_fault_in_a_registry_is_named(
     change: dict[str, Any], place: str, refused: Refused
 ) -> None:
-    facts = find("ceinms-lower-limb").model_dump() | change
+    facts = find_dataset("ceinms-lower-limb").model_dump() | change
     with refused("mine.yaml", "bad", place):
-        parse(json.dumps({"bad": facts}), "mine.yaml")
+        parse_registry(json.dumps({"bad": facts}), "mine.yaml")
 
 
 def run(*arguments: object, cache: Path, terminal: str | None = None) -> Any:
@@ -378,8 +378,8 @@ def test_the_fetched_sets_are_those_of_the_recordings_and_can_be_prepared(
     rows = []
     for name in FETCHED:
         folder = tmp_path / name
-        fetched = fetch(find(name), folder, mirror=f"{published.address}/{name}")
-        for file in find(name).files:
+        fetched = fetch(find_dataset(name), folder, mirror=f"{published.address}/{name}")
+        for file in find_dataset(name).files:
             assert (folder / file.name).read_bytes() == (data / name / file.name).read_bytes()
         read_trials(fetched.trials_csv)
         rows.append(pd.read_csv(fetched.trials_csv, dtype=str, keep_default_na=False))
@@ -406,10 +406,10 @@ def test_a_list_of_trials_that_somebody_changed_is_kept(
     published: Server, data: Path, tmp_path: Path
 ) -> None:
     name = FETCHED[0]
-    first = fetch(find(name), tmp_path, mirror=f"{published.address}/{name}")
+    first = fetch(find_dataset(name), tmp_path, mirror=f"{published.address}/{name}")
     assert not first.kept and first.warnings() == []
     first.trials_csv.write_text("mine")
-    again = fetch(find(name), tmp_path)
+    again = fetch(find_dataset(name), tmp_path)
     assert again.kept and "kept" in again.warnings()[0]
     assert first.trials_csv.read_text() == "mine"
 
@@ -470,7 +470,7 @@ def hamner(overground: Path, motion: pd.DataFrame, tmp_path: Path) -> Path:
 def test_a_set_behind_a_log_in_is_read_where_it_was_unpacked(
     hamner: Path, overground: Path, motion: pd.DataFrame
 ) -> None:
-    fetched = fetch(find("hamner-2013"), hamner)
+    fetched = fetch(find_dataset("hamner-2013"), hamner)
     assert (fetched.trials, fetched.subjects) == (1, 1)
     (trial,) = read_trials(fetched.trials_csv)
     assert (trial.subject, trial.task) == ("subject01", "running")
@@ -491,7 +491,7 @@ def test_a_set_behind_a_log_in_is_read_where_it_was_unpacked(
     assert len({trial for trials in fetched.missing.values() for trial in trials}) == 39
     assert fetched.faults == {}
     untouched = trial.moments.stat().st_mtime_ns
-    fetch(find("hamner-2013"), hamner)
+    fetch(find_dataset("hamner-2013"), hamner)
     assert trial.moments.stat().st_mtime_ns == untouched
 
 
@@ -516,18 +516,18 @@ def test_what_is_missing_or_doubled_in_a_folder_is_told_in_one_line(
     raw = emg.read_bytes()
     emg.write_bytes(raw[:5000])
     with refused(emg, "cut short"):
-        fetch(find("hamner-2013"), hamner)
+        fetch(find_dataset("hamner-2013"), hamner)
     emg.write_bytes(raw)
     double = subject / "scale" / "subject01_scaled_2.osim"
     double.touch()
     with refused(hamner, "subject01_scaled.osim", "subject01_scaled_2.osim", "move one away"):
-        fetch(find("hamner-2013"), hamner)
+        fetch(find_dataset("hamner-2013"), hamner)
     double.unlink()
     (subject / "scale" / "subject01_scaled.osim").unlink()
     with refused(hamner, "no trial has all its files", "'**/subject01*/**/*scaled*.osim'", "more"):
-        fetch(find("hamner-2013"), hamner)
+        fetch(find_dataset("hamner-2013"), hamner)
     with refused(tmp_path / "nowhere", "no such folder"):
-        fetch(find("hamner-2013"), tmp_path / "nowhere")
+        fetch(find_dataset("hamner-2013"), tmp_path / "nowhere")
 
 
 def test_raw_emg_with_names_of_its_own_gets_ours(
@@ -548,19 +548,21 @@ def test_raw_emg_with_names_of_its_own_gets_ours(
     head += ["Rate" + "\t2000" * 10, "Range" + "\t10000" * 10]
     text = raw.mul(1e6).to_csv(sep="\t", header=False, float_format="%.6g", lineterminator="\n")
     (root / "ExpData" / "emg_walk_raw.anc").write_text("\n".join(head) + "\n" + text)
-    fetched = fetch(find("rajagopal-2016"), tmp_path)
+    fetched = fetch(find_dataset("rajagopal-2016"), tmp_path)
     (trial,) = read_trials(fetched.trials_csv)
     assert fetched.missing == {} and trial.moments == root / "ID/results_walk/inverse_dynamics.sto"
     assert trial.emg
     envelopes = read_storage(trial.emg)
-    assert sorted(envelopes.columns) == sorted(f"{c}_r" for c in find("rajagopal-2016").channels)
+    assert sorted(envelopes.columns) == sorted(
+        f"{c}_r" for c in find_dataset("rajagopal-2016").channels
+    )
     np.testing.assert_allclose(envelopes.max(), 1.0)
     assert envelopes.min().min() >= 0
 
 
 def test_every_set_tells_its_licence_its_source_and_how_to_come_by_it(tmp_path: Path) -> None:
     listed = json.loads(run("list", "--json", cache=tmp_path).stdout)
-    assert list(listed) == list(registry())
+    assert list(listed) == list(read_registry())
     name = "hamner-2013"
     told = run("info", name, cache=tmp_path).stdout
     for fact in ("licence", "doi", "page", "log_in"):

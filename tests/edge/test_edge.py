@@ -19,7 +19,15 @@ import pytest
 import nem2e_tf
 from export.tflite import convert
 from nem2e_tf import edge
-from nem2e_tf.edge import MANIFEST, PADDING, LiteRT, Manifest, StepNetwork, shipped, step_network
+from nem2e_tf.edge import (
+    MANIFEST,
+    PADDING,
+    LiteRT,
+    Manifest,
+    StepNetwork,
+    load_step_network,
+    shipped_refiners,
+)
 from nem2e_tf.network.stdr_net import stdr_net
 from nem2e_tf.network.step_graphs import KerasGraphs, layout_of, step_functions
 from nem2e_tf.refiner.runtimes import KerasNetwork
@@ -75,7 +83,7 @@ def files(model: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> dict[
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A copy of a shipped refiner, to be spoilt."""
-    return Path(shutil.copytree(shipped()["walking"], tmp_path / "mine"))
+    return Path(shutil.copytree(shipped_refiners()["walking"], tmp_path / "mine"))
 
 
 @pytest.mark.parametrize(
@@ -110,7 +118,7 @@ def test_attention_without_bounds_cannot_go_step_by_step(refused: Refused) -> No
     with refused("attention to a whole window", "reach"):
         StepNetwork(layout_of(model), lambda graph, **tensors: {})
     with refused("reach"):
-        KerasNetwork(model).stepwise()
+        KerasNetwork(model).step_network()
 
 
 @pytest.mark.parametrize("xnnpack", [True, False])
@@ -149,11 +157,11 @@ def test_frames_of_padding_are_not_looked_at(model: keras.Model, files: dict[str
 @pytest.mark.parametrize("runtime", ["tflite", "tflite-int8"])
 def test_a_window_gives_the_same_bits_whatever_ran_before_it(runtime: str) -> None:
     windows = rough(6, 30, 9)
-    network = step_network(shipped()["walking"], runtime)
+    network = load_step_network(shipped_refiners()["walking"], runtime)
     once = network(windows)
     np.testing.assert_array_equal(network(windows), once)
     np.testing.assert_array_equal(network(windows[::-1])[::-1], once)
-    other = step_network(shipped()["walking"], runtime)
+    other = load_step_network(shipped_refiners()["walking"], runtime)
     np.testing.assert_array_equal(other(windows[4:5]), once[4:5])
 
 
@@ -193,7 +201,7 @@ def extreme(count: int) -> np.ndarray:
 
 @pytest.mark.parametrize("runtime", ["tflite", "tflite-int8"])
 def test_10000_random_and_extreme_windows_give_envelopes(runtime: str) -> None:
-    found = step_network(shipped()["walking"], runtime)(extreme(10_000))
+    found = load_step_network(shipped_refiners()["walking"], runtime)(extreme(10_000))
     assert found.shape == (10_000, 8, 9)
     assert np.isfinite(found).all()
     assert found.min() >= 0.0 and found.max() <= 1.0

@@ -27,7 +27,7 @@ from export import onnx as onnx_export
 from export import savedmodel, tflite
 from export.forms import EXACT, ROOT_MEAN_SQUARE, WORST, Form, export
 from export.windows import Windows, synthetic_activity
-from nem2e_tf.edge import MANIFEST, Manifest, shipped
+from nem2e_tf.edge import MANIFEST, Manifest, shipped_refiners
 from nem2e_tf.edge.steps import GRAPHS
 from nem2e_tf.files import write_storage
 from nem2e_tf.network.stdr_net import stdr_net
@@ -206,7 +206,7 @@ def test_integers_are_computed_with_and_weights_have_8_bits(exported: Path) -> N
 
 def test_no_path_of_this_machine_is_in_any_file(exported: Path) -> None:
     here = {str(ROOT.parent), sys.prefix, str(Path.home()), tempfile.gettempdir()}
-    for folder in (exported, *shipped().values()):
+    for folder in (exported, *shipped_refiners().values()):
         for path in folder.rglob("*"):
             if not path.is_file():
                 continue
@@ -367,7 +367,7 @@ def test_an_exact_form_with_other_numbers_is_not_written(folder: Path, refused: 
     (form,) = onnx_export.forms(refiner)
 
     def write(place: Path) -> None:
-        shutil.copy(shipped()["walking"] / "refiner.onnx", place)
+        shutil.copy(shipped_refiners()["walking"] / "refiner.onnx", place)
 
     with refused("onnx not written", "differs from Keras by"):
         export(refiner, [replace(form, write=write)], windows())
@@ -435,7 +435,10 @@ def test_two_exports_into_one_folder_take_turns(exported: Path, folder: Path) ->
 
 
 def test_the_onnx_passes_the_checker_and_names_what_it_takes(exported: Path) -> None:
-    for path in (exported / "refiner.onnx", *(f / "refiner.onnx" for f in shipped().values())):
+    for path in (
+        exported / "refiner.onnx",
+        *(f / "refiner.onnx" for f in shipped_refiners().values()),
+    ):
         model = onnx.load(path)
         onnx.checker.check_model(model, full_check=True)
         session = onnxruntime.InferenceSession(str(path))
@@ -447,7 +450,7 @@ def test_the_onnx_passes_the_checker_and_names_what_it_takes(exported: Path) -> 
 
 @pytest.mark.parametrize("name", ["small", "walking", "stream"])
 def test_the_onnx_runs_any_number_of_windows_of_any_length(exported: Path, name: str) -> None:
-    folder = exported if name == "small" else shipped()[name]
+    folder = exported if name == "small" else shipped_refiners()[name]
     reference = load(folder).network
     session = onnxruntime.InferenceSession(str(folder / "refiner.onnx"))
     for count, frames in ((1, 1), (2, 2), (1, 3), (3, 4), (1, 5), (2, 7), (5, 37), (1, 501)):
@@ -492,7 +495,7 @@ print(*(name for name in sys.modules if name.split(".")[0] == "nem2e_tf"))
 def test_the_savedmodel_loads_without_our_code_and_its_steps_give_the_whole(
     exported: Path, tmp_path: Path, name: str
 ) -> None:
-    folder = exported if name == "small" else shipped()[name]
+    folder = exported if name == "small" else shipped_refiners()[name]
     refiner = load(folder)
     done = subprocess.run(
         [sys.executable, "-c", ALONE, str(folder / "savedmodel"),
@@ -548,9 +551,9 @@ def test_saved_model_cli_runs_it(
 # The same refiner in every runtime
 
 
-@pytest.mark.parametrize("name", ["small", *sorted(shipped())])
+@pytest.mark.parametrize("name", ["small", *sorted(shipped_refiners())])
 def test_a_recording_is_refined_alike_in_every_runtime(exported: Path, name: str) -> None:
-    folder = exported if name == "small" else shipped()[name]
+    folder = exported if name == "small" else shipped_refiners()[name]
     simulated = recording()
     expected = nem2e_tf.load(folder).refine(simulated)
     assert expected.to_numpy().std(axis=0).mean() > 0.01
@@ -622,9 +625,9 @@ def test_an_unknown_runtime_is_told_the_nearest(
 # Refiners that are shipped
 
 
-@pytest.mark.parametrize("name", sorted(shipped()))
+@pytest.mark.parametrize("name", sorted(shipped_refiners()))
 def test_a_shipped_refiner_has_all_forms_and_is_small(name: str) -> None:
-    folder = shipped()[name]
+    folder = shipped_refiners()[name]
     manifest = Manifest.read(folder)
     assert set(manifest.forms) == FORMS
     listed = {path for form in FORMS for path in manifest.forms[form]["files"]}
@@ -642,7 +645,7 @@ def test_a_shipped_refiner_has_all_forms_and_is_small(name: str) -> None:
     assert {path.stem for path in integers} == graphs
 
 
-@pytest.mark.parametrize("name", sorted(shipped()))
+@pytest.mark.parametrize("name", sorted(shipped_refiners()))
 def test_a_shipped_refiner_was_exported_as_it_is(name: str) -> None:
     reference = load(name).network
     simulated = rough(2, 41)

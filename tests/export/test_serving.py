@@ -21,7 +21,7 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-from nem2e_tf.edge import shipped, windows
+from nem2e_tf.edge import shipped_refiners, windows
 from nem2e_tf.refiner import Refiner, load
 from nem2e_tf.refiner.runtimes import FunctionNetwork
 
@@ -95,7 +95,7 @@ def refiner() -> Refiner:
 
 @pytest.fixture(scope="module")
 def served() -> Served:
-    return Served(shipped()[NAME] / "savedmodel")
+    return Served(shipped_refiners()[NAME] / "savedmodel")
 
 
 @pytest.fixture(scope="module")
@@ -147,9 +147,9 @@ def in_steps(ask: Callable[[str, Arrays], Arrays], simulated: np.ndarray, seen: 
 # The session
 
 
-@pytest.mark.parametrize("name", sorted(shipped()))
+@pytest.mark.parametrize("name", sorted(shipped_refiners()))
 def test_a_session_restores_what_keras_has(name: str) -> None:
-    served, network = Served(shipped()[name] / "savedmodel"), load(name).network
+    served, network = Served(shipped_refiners()[name] / "savedmodel"), load(name).network
     for count, frames in ((1, 1), (2, 7), (1, 200)):
         simulated = rough(count, frames)
         found = served("serving_default", {"simulated": simulated})
@@ -208,7 +208,7 @@ def test_a_recording_is_refined_through_the_server_as_by_the_refiner(
     )
     signals = refiner.signals
     window = round(signals.window * signals.rate)
-    found = windows.refined(network, activity / signals.input_maximum, window)
+    found = windows.refine_recording(network, activity / signals.input_maximum, window)
     found *= signals.output_maximum
     np.testing.assert_allclose(found, expected.to_numpy(), rtol=0, atol=EXACT)
 
@@ -331,7 +331,7 @@ def test_the_real_server_answers_as_keras_does(refiner: Refiner, tmp_path: Path)
     binary = shutil.which("tensorflow_model_server")
     if binary is None:
         pytest.skip("there is no tensorflow_model_server")
-    shutil.copytree(shipped()[NAME] / "savedmodel", tmp_path / NAME / "1")
+    shutil.copytree(shipped_refiners()[NAME] / "savedmodel", tmp_path / NAME / "1")
     port, rest_port = free_port(), free_port()
     command = [
         binary, f"--port={port}", f"--rest_api_port={rest_port}", f"--model_name={NAME}",

@@ -13,7 +13,7 @@ import pytest
 
 from nem2e_tf.files import read_markers
 from nem2e_tf.files.c3d import C3D, read_c3d
-from nem2e_tf.signals import grid, low_pass, resample
+from nem2e_tf.signals import low_pass, resample, time_grid
 from nem2e_tf.signals.emg import read_raw
 from nem2e_tf.simulation.dynamics import read_loads
 from nem2e_tf.simulation.model import read_model
@@ -105,7 +105,7 @@ def test_the_plates_carry_the_weight_of_a_body(walk: C3D) -> None:
     height = low_pass(heights.to_frame("height"), 6.0, "pelvis")["height"]
     speed = np.gradient(height, height.index)
     acceleration = pd.DataFrame({"a": np.gradient(speed, height.index)}, index=height.index)
-    times = grid(*MIDSTANCES)
+    times = time_grid(*MIDSTANCES)
     force = resample(low_pass(total.loc[1.9:3.1], 6.0, "force"), times)["force"].to_numpy()
     pull = 9.81 + resample(acceleration, times)["a"].to_numpy()
     assert np.corrcoef(force, pull)[0, 1] > 0.95

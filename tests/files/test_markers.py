@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nem2e_tf.files import read_markers, seen
+from nem2e_tf.files import read_markers, visible_markers
 from nem2e_tf.files.trc import read_trc
 
 Refused = Callable[..., AbstractContextManager[None]]
@@ -61,12 +61,12 @@ def test_a_lost_marker_is_a_gap_on_all_three_axes(tmp_path: Path, row: str) -> N
     markers = read_trc(trc(tmp_path, row + "2\t0.01\t1\t2\t3\t4\t5\t6\n"))
     assert np.isnan(markers["R.ASIS"].to_numpy()[0]).all()
     assert markers["L.ASIS"].notna().all(axis=None)
-    np.testing.assert_array_equal(seen(markers), [[False, True], [True, True]])
+    np.testing.assert_array_equal(visible_markers(markers), [[False, True], [True, True]])
 
 
 def test_blank_coordinates_at_the_end_of_a_row_may_be_left_out(tmp_path: Path) -> None:
     markers = read_trc(trc(tmp_path, "1\t0\t1\t2\t3\n2\t0.01\t1\t2\t3\n"))
-    np.testing.assert_array_equal(seen(markers), [[True, False], [True, False]])
+    np.testing.assert_array_equal(visible_markers(markers), [[True, False], [True, False]])
 
 
 def test_damaged_files_are_refused_in_one_line(tmp_path: Path, refused: Refused) -> None:

@@ -16,7 +16,7 @@ from nem2e_tf.files import (
     check_output,
     read_motion,
     read_storage,
-    replacing,
+    replace_file,
     write_storage,
 )
 from nem2e_tf.simulation import LegModel
@@ -314,21 +314,21 @@ def test_an_output_is_checked_before_the_work(tmp_path: Path, refused: Refused) 
 
 def test_a_result_replaces_the_old_file_only_when_it_is_whole(tmp_path: Path) -> None:
     path = storage(tmp_path, "old")
-    with pytest.raises(RuntimeError, match="half way"), replacing(path) as temporary:
+    with pytest.raises(RuntimeError, match="half way"), replace_file(path) as temporary:
         temporary.write_text("ne")
         assert path.read_text() == "old"
         raise RuntimeError("half way")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         temporary.write_text("new")
     assert path.read_text() == "new"
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_result_that_fails_leaves_no_file_where_there_was_none(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), replacing(tmp_path / "new.sto"):
+    with pytest.raises(KeyboardInterrupt), replace_file(tmp_path / "new.sto"):
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
 

@@ -76,7 +76,7 @@ def main() -> None:
         if status == 0:
             return
         print(flush=True)
-    c3d.bound_memory(c3d.MEMORY)
+    c3d.limit_memory(c3d.BASE_MEMORY)
     for line in iter(sys.stdin.readline, ""):
         path, result = line.rstrip("\n").split("\t")
         # Not handled, so that it ends this process, whatever compiled code is at.

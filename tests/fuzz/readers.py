@@ -13,7 +13,7 @@ from typing import Any
 from unittest import mock
 
 import nem2e_tf
-from nem2e_tf.edge import Manifest, shipped
+from nem2e_tf.edge import Manifest, shipped_refiners
 from nem2e_tf.edge.refiner import read_signals
 from nem2e_tf.errors import InputError
 from nem2e_tf.files import c3d, check_document, read_markers, read_motion, read_trials
@@ -151,7 +151,7 @@ def _trc(folder: Path) -> Reader:
 def _c3d(folder: Path) -> Reader:
     path = folder / "f.c3d"
     process = _C3DProcess(folder)
-    patch = mock.patch.object(c3d, "_open", process.open)
+    patch = mock.patch.object(c3d, "_read_in_process", process.open)
     patch.start()
 
     def close() -> None:
@@ -190,7 +190,7 @@ class _C3DProcess:
         return [path.read_bytes() for path in sorted(self._folder.glob("seed-*.c3d"))]
 
     def open(self, path: Path) -> Any:
-        """In the place of `nem2e_tf.files.c3d._open`."""
+        """In the place of `nem2e_tf.files.c3d._read_in_process`."""
         self._ended = False
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None and stdout is not None
@@ -199,9 +199,9 @@ class _C3DProcess:
         told = stdout.readline()
         assert told, "the process that begins readers has ended"
         if told == "read\n":
-            return c3d._loaded(self._result)
+            return c3d._load_result(self._result)
         self._ended = told == "\n"
-        raise c3d._unreadable(path, told.strip())
+        raise c3d._read_error(path, told.strip())
 
     def ended(self) -> bool:
         """Whether the last file ended the process."""
@@ -248,7 +248,7 @@ def _ablations(folder: Path) -> Reader:
     from training.experiment import EVALUATION, read_experiment
 
     whole = read_experiment(EVALUATION)
-    seeds = [(ROOT / "training/ablations.yaml").read_bytes()]
+    seeds = [(ROOT / "training/evaluation/ablations.yaml").read_bytes()]
     return Reader(folder / "f.yaml", lambda p: read_ablations(p, whole), seeds, YAML_TOKENS)
 
 
@@ -266,7 +266,7 @@ def _card(folder: Path) -> Reader:
             # Devices read it without pydantic, and must not refuse what the library takes.
             raise AssertionError(f"the library takes what devices refuse: {error}") from None
 
-    card = json.loads((shipped()["walking"] / CARD).read_bytes())
+    card = json.loads((shipped_refiners()["walking"] / CARD).read_bytes())
     card |= {"scores": {}, "familiar": None, "fitted_on": card["fitted_on"][:1]}
     whole = {key: card["interval"][key] for key in card["outputs"]} if card["interval"] else None
     seeds = [json.dumps(card | {"interval": interval}).encode() for interval in (None, whole)]
@@ -281,7 +281,7 @@ def _exports(folder: Path) -> Reader:
 
     (folder / "a.tflite").write_bytes(b"abc")
     digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    manifest = Manifest.read(shipped()["stream"]).as_json()
+    manifest = Manifest.read(shipped_refiners()["stream"]).as_json()
     files = {"a.tflite": {"bytes": 3, "sha256": digest}}
     manifest["forms"] = {"tflite/int8": {"recipe": "int8", "files": files}}
     seeds = [json.dumps(manifest, indent=1).encode()]
@@ -328,7 +328,7 @@ def _xml(folder: Path) -> Reader:
 
 
 def _keras(folder: Path) -> Reader:
-    with zipfile.ZipFile(shipped()["walking"] / "refiner.keras") as archive:
+    with zipfile.ZipFile(shipped_refiners()["walking"] / "refiner.keras") as archive:
         config = archive.read("config.json")
 
     def archived(config: bytes) -> bytes:

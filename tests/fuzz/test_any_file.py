@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import nem2e_tf
-from nem2e_tf.edge import MANIFEST, Manifest, shipped
+from nem2e_tf.edge import MANIFEST, Manifest, shipped_refiners
 from nem2e_tf.edge.refiner import read_signals
-from nem2e_tf.errors import LONGEST, InputError
+from nem2e_tf.errors import LONGEST_MESSAGE, InputError
 from nem2e_tf.files import (
     COLUMNS,
     check_document,
@@ -74,7 +74,7 @@ def test_a_frame_that_was_written_is_read_bit_for_bit(frame: pd.DataFrame, title
 def test_a_card_that_was_written_is_read(
     text: str, rate: float, window: float, maxima: list[float]
 ) -> None:
-    card = Card.read(shipped()["walking"] / CARD)
+    card = Card.read(shipped_refiners()["walking"] / CARD)
     card = card.model_copy(
         update={
             "name": text, "summary": text, "rate": max(rate, 2 / window), "window": window,
@@ -89,7 +89,7 @@ def test_a_card_that_was_written_is_read(
 @same
 @given(st.dictionaries(NAMES, st.dictionaries(NAMES, st.integers() | NAMES)))
 def test_a_manifest_of_exports_that_was_written_is_read(forms: dict[str, Any]) -> None:
-    manifest = Manifest.read(shipped()["stream"])
+    manifest = Manifest.read(shipped_refiners()["stream"])
     with TemporaryDirectory() as folder:
         ours = Manifest(Path(folder), manifest.layout, forms)
         (Path(folder) / MANIFEST).write_text(json.dumps(ours.as_json()))
@@ -139,7 +139,7 @@ def test_any_bytes_end_in_a_value_or_in_one_line(reader: Reader) -> None:
 def test_a_message_is_one_line_that_a_terminal_shows_as_it_is(text: str) -> None:
     message = str(InputError(text))
     assert message.isprintable()
-    assert len(message) <= LONGEST
+    assert len(message) <= LONGEST_MESSAGE
     assert str(InputError(message)) == message
 
 
@@ -183,7 +183,7 @@ def test_a_time_beyond_all_clocks_does_not_hold_a_stream_up(time: str) -> None:
     names = refiner.names(refiner.card.inputs, "r")
     lines = [",".join(["time", *names]), *(",".join([time, *["0.1"] * 9]) for _ in range(2))]
     notes: list[str] = []
-    assert len(list(stream_lines(refiner, lines, tell=notes.append))) == 1
+    assert len(list(stream_lines(refiner, lines, warn=notes.append))) == 1
     assert notes[0].startswith("line 2") and "left out" in notes[0]
 
 
@@ -221,7 +221,7 @@ def test_a_c3d_header_that_points_nowhere_is_refused(
 def test_a_card_of_enormous_numbers_is_refused_by_library_and_device(
     tmp_path: Path, refused: Refused
 ) -> None:
-    card = json.loads((shipped()["walking"] / CARD).read_bytes())
+    card = json.loads((shipped_refiners()["walking"] / CARD).read_bytes())
     name = card["outputs"][0]
     for change in (
         {"output_maximum": card["output_maximum"] | {name: 10**400}},

@@ -33,5 +33,5 @@ def test_ridge_learns_a_delay_and_a_mixture_within_its_context() -> None:
 def test_ridge_chooses_a_strong_penalty_where_there_is_nothing_to_learn() -> None:
     parts = [noise(120, 8, seed) for seed in range(4)]
     ridge = Ridge(context=6).fit([parts[0]], [parts[1]], [parts[2]], [parts[3]])
-    assert ridge.strength >= 100
+    assert ridge.penalty >= 100
     assert np.abs(ridge.predict(noise(50, 8, 9))).max() < 1.0

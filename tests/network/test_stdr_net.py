@@ -11,9 +11,9 @@ import tensorflow as tf
 from nem2e_tf.network.stdr_net import (
     PADDING,
     ScheduledSampling,
+    build_alignment_model,
+    build_training_model,
     stdr_net,
-    with_alignment,
-    with_teacher,
 )
 from tests.benchmarks.training_speed import copy_weights, plain_net, shared
 
@@ -64,8 +64,8 @@ def numpy_decoder(decoder: Any, encoded: np.ndarray) -> tuple[np.ndarray, np.nda
     outputs, rows = [], []
     for step in range(len(encoded)):
         reached = range(len(encoded))
-        if decoder.sight is not None:
-            before, after = decoder.sight
+        if decoder.attention_window is not None:
+            before, after = decoder.attention_window
             reached = range(max(0, step - before), min(len(encoded), step + after + 1))
         energies = np.array(
             [energy[:, 0] @ np.tanh(hidden @ query + encoded[j] @ key + key_bias) for j in reached]
@@ -90,16 +90,16 @@ def steps(time: int, network: keras.Model) -> int:
 
 
 def test_every_row_of_the_alignment_adds_up_to_one(network: keras.Model) -> None:
-    _, alignment = with_alignment(network).predict(activity(4, 20, 4), verbose=0)
+    _, alignment = build_alignment_model(network).predict(activity(4, 20, 4), verbose=0)
     assert alignment.shape == (4, steps(20, network), steps(20, network))
     assert (alignment >= 0).all()
     np.testing.assert_allclose(alignment.sum(axis=-1), 1.0, atol=1e-5)
 
 
 def test_attention_does_not_look_beyond_its_reach(network: keras.Model) -> None:
-    _, alignment = with_alignment(network).predict(activity(2, 40, 4), verbose=0)
+    _, alignment = build_alignment_model(network).predict(activity(2, 40, 4), verbose=0)
     places = np.arange(alignment.shape[1])
-    before, after = network.get_layer("decoder").sight or (len(places), len(places))
+    before, after = network.get_layer("decoder").attention_window or (len(places), len(places))
     away = places - places[:, None]
     within = (-before <= away) & (away <= after)
     assert (alignment[:, within] > 0).all()
@@ -125,7 +125,7 @@ def test_a_network_that_looks_further_ahead_than_it_reaches_is_refused() -> None
 def test_attention_does_not_look_at_padding(network: keras.Model) -> None:
     padded = activity(2, 20, 4)
     padded[1, 13:] = PADDING
-    _, alignment = with_alignment(network).predict(padded, verbose=0)
+    _, alignment = build_alignment_model(network).predict(padded, verbose=0)
     end = steps(13, network)
     assert (alignment[1, :end, end:] == 0).all()
     np.testing.assert_allclose(alignment[1, :end, :end].sum(axis=-1), 1.0, atol=1e-5)
@@ -144,7 +144,7 @@ def test_the_free_running_graph_equals_a_numpy_decoder(network: keras.Model) -> 
     frames = network.get_layer("steps").frames
     x = activity(3, 25, 4)  # no whole number of steps
     encoded = keras.Model(network.input, network.get_layer("encoded").output).predict(x, verbose=0)
-    outputs, alignment = with_alignment(network).predict(x, verbose=0)
+    outputs, alignment = build_alignment_model(network).predict(x, verbose=0)
     assert np.ptp(outputs) > 0.2, "weights too small to tell anything"
     assert outputs.shape == (3, 25, 3)
     for window in range(3):
@@ -169,7 +169,7 @@ def test_training_gives_the_gradient_that_a_plain_keras_rnn_gives(
     x, y = activity(5, 20, 4), tf.constant(activity(5, 20, 3, seed=2))
     x[2, 13:] = PADDING
     found: list[tuple[Any, list[Any]]] = []
-    for model, learnt in ((with_teacher(network), shared(network)), (plain, shared(plain))):
+    for model, learnt in ((build_training_model(network), shared(network)), (plain, shared(plain))):
         for layer in model.layers:
             if isinstance(layer, keras.layers.Dropout):
                 layer.rate = 0.0
@@ -208,7 +208,7 @@ def test_the_gradient_of_activity_and_alignment_is_that_of_the_free_running_grap
 def test_the_teacher_is_asked_in_training_alone(network: keras.Model) -> None:
     x, y = activity(2, 12, 4), activity(2, 12, 3, seed=9)
     fitted = {"simulated": x, "measured": y}
-    trainer = with_teacher(network)
+    trainer = build_training_model(network)
     network.get_layer("decoder").teacher_forcing.assign(1.0)
     network.get_layer("encoded").rate = 0.0  # no dropout, so that passes can be compared
     free = network(x).numpy()
@@ -233,7 +233,7 @@ def test_without_its_share_the_teacher_is_never_asked(network: keras.Model) -> N
     x, y = activity(2, 12, 4), activity(2, 12, 3, seed=9)
     network.get_layer("encoded").rate = 0.0
     network.get_layer("decoder").teacher_forcing.assign(0.0)
-    taught = with_teacher(network)({"simulated": x, "measured": y}, training=True)
+    taught = build_training_model(network)({"simulated": x, "measured": y}, training=True)
     np.testing.assert_allclose(taught, network(x), atol=1e-6)
 
 
@@ -269,7 +269,7 @@ def test_a_delay_is_learnt_and_the_alignment_shows_it() -> None:
         channels, channels, encoder_units=16, decoder_units=24, attention_units=24, dropout=0.0,
         frames=1, reach=None,
     )  # fmt: skip
-    trainer = with_teacher(network)
+    trainer = build_training_model(network)
     trainer.compile(keras.optimizers.Adam(4e-3), "mse")
     x = activity(2048, frames, channels)
     trainer.fit(
@@ -277,7 +277,7 @@ def test_a_delay_is_learnt_and_the_alignment_shows_it() -> None:
         batch_size=64, epochs=45, verbose=0, callbacks=[ScheduledSampling(20)],
     )  # fmt: skip
     unseen = activity(64, frames, channels, seed=5)
-    outputs, alignment = with_alignment(network).predict(unseen, verbose=0)
+    outputs, alignment = build_alignment_model(network).predict(unseen, verbose=0)
     error = np.sqrt(np.mean((outputs - late(unseen)) ** 2))
     assert error < 0.3 * unseen.std()
     looked_at = alignment[:, delay:].argmax(axis=-1)

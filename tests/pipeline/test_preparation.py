@@ -14,7 +14,7 @@ import pytest
 
 from nem2e_tf.files import COLUMNS, Trial, read_storage, read_trials
 from nem2e_tf.pipeline import Shards
-from nem2e_tf.pipeline.preparation import Settings, prepare, record
+from nem2e_tf.pipeline.preparation import Settings, prepare, simulate_pair
 from tests.repository import NEM2E
 
 Refused = Callable[..., AbstractContextManager[None]]
@@ -47,7 +47,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_recording_holds_simulation_emg_and_angles_on_one_clock(trials: list[Trial]) -> None:
-    made = record(trials[0], Settings.standard())
+    made = simulate_pair(trials[0], Settings.standard())
     assert len(made.simulated) == len(made.measured) == len(made.angles) == 51
     for series in (made.measured, made.angles):
         np.testing.assert_array_equal(made.simulated.index, series.index)
@@ -74,7 +74,7 @@ def test_what_is_prepared_is_not_made_again_and_what_changed_is(
     assert (first.made, first.found) == (2, 0)
     again = prepare(trials[:3], folder, Settings.standard(), jobs=1)
     assert (again.made, again.found) == (1, 2)
-    (folder / again.shards.chosen[0].file).write_bytes(b"cut short")
+    (folder / again.shards.selected[0].file).write_bytes(b"cut short")
     mended = prepare(trials[:3], folder, Settings.standard(), jobs=1)
     assert (mended.made, mended.found) == (1, 2)
     assert [r.name for r in Shards.open(folder).pairs()] == ["06 walking"] * 2 + ["06 running"]

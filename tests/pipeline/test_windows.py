@@ -9,8 +9,8 @@ import pytest
 
 from nem2e_tf.edge import PADDING
 from nem2e_tf.errors import InputError
-from nem2e_tf.pipeline.shards import Manifest, Pair, Shards, describe, write_shard
-from nem2e_tf.pipeline.windows import Augmentation, maxima, own_maxima, windows
+from nem2e_tf.pipeline.shards import Manifest, Pair, Shards, read_shard_info, write_shard
+from nem2e_tf.pipeline.windows import Augmentation, channel_maxima, make_windows, maxima_by_person
 
 Written = Callable[..., Shards]
 ONES = (
@@ -39,7 +39,7 @@ def written(tmp_path: Path) -> Written:
         described = []
         for i, recording in enumerate(recordings):
             write_shard(recording, tmp_path / f"{i}.tfrecord")
-            described.append(describe(tmp_path / f"{i}.tfrecord"))
+            described.append(read_shard_info(tmp_path / f"{i}.tfrecord"))
         Manifest(
             rate=100.0, simulated=["a", "b"], measured=["c"], angles=["knee_angle"],
             shards=[shard for shard in described if shard],
@@ -56,7 +56,7 @@ def cut(
     inputs: dict[str, float] = ONES[0],
     **options: object,
 ) -> list[np.ndarray]:
-    dataset = windows(shards, inputs, ONES[1], frames=frames, hop=hop, batch=4, **options)  # type: ignore[arg-type]
+    dataset = make_windows(shards, inputs, ONES[1], frames=frames, hop=hop, batch=4, **options)  # type: ignore[arg-type]
     return [np.concatenate(part) for part in zip(*dataset.as_numpy_iterator(), strict=True)]
 
 
@@ -90,7 +90,7 @@ def test_an_input_that_no_recording_has_is_named(written: Written) -> None:
 
 def test_no_thread_tunes_the_dataset_and_holds_its_end(written: Written) -> None:
     shards = written(made_up(60))
-    dataset = windows(shards, *ONES, frames=20, hop=10, batch=None, seed=1).repeat().batch(2)
+    dataset = make_windows(shards, *ONES, frames=20, hop=10, batch=None, seed=1).repeat().batch(2)
     assert dataset.options().autotune.enabled is False
 
 
@@ -107,9 +107,9 @@ def test_no_window_spans_two_recordings(written: Written) -> None:
 
 def test_recordings_are_chosen_by_subject_and_by_task(written: Written) -> None:
     shards = written(made_up(30), made_up(40, "s2"), made_up(50, "s2", "running"))
-    of_s2 = shards.where(lambda shard: shard.subject == "s2")
+    of_s2 = shards.select(lambda shard: shard.subject == "s2")
     assert [r.name for r in of_s2.pairs()] == ["s2 walking", "s2 running"]
-    running = of_s2.where(lambda shard: shard.task == "running")
+    running = of_s2.select(lambda shard: shard.task == "running")
     assert cut(running)[1].max() == 50
 
 
@@ -127,7 +127,7 @@ def test_shuffling_repeats_under_its_seed_and_changes_from_pass_to_pass(written:
     shards = written(made_up(300))
 
     def passes() -> list[np.ndarray]:
-        dataset = windows(shards, *ONES, frames=20, hop=5, batch=64, seed=7)
+        dataset = make_windows(shards, *ONES, frames=20, hop=5, batch=64, seed=7)
         return [next(iter(dataset))[1].numpy() for _ in range(2)]
 
     (first, second), again = passes(), passes()
@@ -144,7 +144,9 @@ def test_augmentation_repeats_under_its_seed_and_changes_from_pass_to_pass(
     changes = Augmentation(time_warp=0.2, gain=0.3, shift=2.0, dropout=0.1)
 
     def passes() -> list[np.ndarray]:
-        dataset = windows(shards, *ONES, frames=20, hop=5, batch=64, seed=7, augmentation=changes)
+        dataset = make_windows(
+            shards, *ONES, frames=20, hop=5, batch=64, seed=7, augmentation=changes
+        )
         return [next(iter(dataset))[0].numpy() for _ in range(2)]
 
     (first, second), again = passes(), passes()
@@ -199,18 +201,18 @@ def test_augmentation_leaves_padding_alone(written: Written) -> None:
 
 
 def test_maxima_are_taken_over_all_recordings() -> None:
-    assert maxima([made_up(10).simulated, made_up(30).simulated]) == {"a": 30.0, "b": 60.0}
+    assert channel_maxima([made_up(10).simulated, made_up(30).simulated]) == {"a": 30.0, "b": 60.0}
 
 
 def test_every_subject_has_a_scale_of_its_own_in_every_task(written: Written) -> None:
     shards = written(made_up(30), made_up(60, "s2"), made_up(40, task="running"), made_up(50))
-    scale = own_maxima(shards.pairs())
+    scale = maxima_by_person(shards.pairs())
     assert scale == {
         ("s1", "walking"): {"c": 50.0},
         ("s2", "walking"): {"c": 60.0},
         ("s1", "running"): {"c": 40.0},
     }
-    dataset = windows(shards, ONES[0], scale, frames=20, hop=10, batch=None)
+    dataset = make_windows(shards, ONES[0], scale, frames=20, hop=10, batch=None)
     y = np.stack([measured for _, measured, _ in dataset.as_numpy_iterator()])
     assert y[:2].max() == pytest.approx(30 / 50) and y[2:7].max() == pytest.approx(1.0)
 

@@ -11,7 +11,7 @@ import pytest
 
 from nem2e_tf.network.stdr_net import stdr_net
 from nem2e_tf.refiner import Card, Refiner
-from nem2e_tf.refiner.distortion import cycle_starts, delays, distortion, mean_cycle
+from nem2e_tf.refiner.distortion import cycle_starts, delays, mean_cycle, measure_distortion
 from nem2e_tf.report import plot_distortion
 
 Refused = Callable[..., AbstractContextManager[None]]
@@ -93,7 +93,7 @@ class Shifting(Refiner):
 
 def test_a_refiner_that_shifts_muscles_is_seen_to_do_that(refiner: Refiner) -> None:
     shifting = Shifting(refiner.card, refiner.model)
-    found = distortion(shifting, activity(np.zeros(3)), truth=activity(EARLY + 0.01))
+    found = measure_distortion(shifting, activity(np.zeros(3)), truth=activity(EARLY + 0.01))
     summary = found.summary()
     np.testing.assert_allclose(summary["delay"], 1000.0 * EARLY, atol=2.0)
     np.testing.assert_allclose(summary["true_delay"], 1000.0 * EARLY + 10.0, atol=2.0)
@@ -105,7 +105,7 @@ def test_a_refiner_that_shifts_muscles_is_seen_to_do_that(refiner: Refiner) -> N
 def test_a_mean_is_not_told_of_a_muscle_most_of_whose_activity_has_no_delay(
     refiner: Refiner,
 ) -> None:
-    found = distortion(Shifting(refiner.card, refiner.model), activity(np.zeros(3)))
+    found = measure_distortion(Shifting(refiner.card, refiner.model), activity(np.zeros(3)))
     few = found.delays.copy()
     few.loc[few.index != few.index[found.refined["soleus"].argmax()], "soleus"] = np.nan
     summary = replace(found, delays=few).summary()["delay"]
@@ -115,7 +115,7 @@ def test_a_mean_is_not_told_of_a_muscle_most_of_whose_activity_has_no_delay(
 
 def test_attention_adds_up_to_one_within_the_reach_of_the_decoder(refiner: Refiner) -> None:
     shifting = Shifting(refiner.card, refiner.model)
-    attention = distortion(shifting, activity(np.zeros(3))).attention
+    attention = measure_distortion(shifting, activity(np.zeros(3))).attention
     np.testing.assert_allclose(attention.sum(axis=1), 1.0, atol=1e-5)
     # Ten steps of four frames to either side.
     assert list(attention.columns) == [40.0 * step for step in range(-10, 11)]
@@ -124,7 +124,7 @@ def test_attention_adds_up_to_one_within_the_reach_of_the_decoder(refiner: Refin
 def test_a_picture_is_drawn_with_and_without_a_truth(refiner: Refiner, tmp_path: Path) -> None:
     shifting = Shifting(refiner.card, refiner.model)
     for name, truth in (("with.png", activity(EARLY)[["soleus"]]), ("without.png", None)):
-        found = distortion(shifting, activity(np.zeros(3)), truth=truth)
+        found = measure_distortion(shifting, activity(np.zeros(3)), truth=truth)
         plot_distortion(found, tmp_path / name, "synthetic")
         assert (tmp_path / name).read_bytes()[:4] == b"\x89PNG"
     sizes = [(tmp_path / name).stat().st_size for name in ("with.png", "without.png")]

@@ -11,9 +11,9 @@ import pytest
 from nem2e_tf.network.stdr_net import stdr_net
 from nem2e_tf.pipeline import Pair
 from nem2e_tf.refiner import Card, Refiner
-from nem2e_tf.refiner.familiarity import names
-from nem2e_tf.refiner.intervals import COVERAGE, Offsets, calibrate, interval
-from training.calibration import calibrated, coverage
+from nem2e_tf.refiner.familiarity import feature_names
+from nem2e_tf.refiner.intervals import COVERAGE, Offsets, calibrate, prediction_interval
+from training.calibration import calibrate_refiner, coverage
 
 Refused = Callable[..., AbstractContextManager[None]]
 CHANNELS = ["soleus", "tibialis_anterior"]
@@ -40,7 +40,7 @@ def held(tables: list[Offsets], of: tuple[list[np.ndarray], list[np.ndarray]]) -
     """Share of samples held, `(people, channels)`, were there no clipping."""
     rows = []
     for refined, measured in zip(*of, strict=True):
-        lower, upper = interval(tables, refined)
+        lower, upper = prediction_interval(tables, refined)
         rows.append(((measured >= lower) | (lower == 0)) & (measured <= upper))
     return np.stack([row.mean(axis=0) for row in rows])
 
@@ -60,7 +60,9 @@ def test_long_recordings_of_one_person_do_not_count_for_more() -> None:
 
 
 def test_the_interval_is_wide_where_errors_are_large() -> None:
-    lower, upper = interval(calibrate(*people(150, seed=3)), np.array([[0.1, 0.1], [0.7, 0.7]]))
+    lower, upper = prediction_interval(
+        calibrate(*people(150, seed=3)), np.array([[0.1, 0.1], [0.7, 0.7]])
+    )
     width = upper - lower
     assert width[1, 1] > 3 * width[0, 1]
     # Persons' and samples' errors together, 1.645 standard deviations to either side.
@@ -70,7 +72,7 @@ def test_the_interval_is_wide_where_errors_are_large() -> None:
 def test_bounds_hold_the_refined_value_and_are_never_negative() -> None:
     refined, measured = people(10, seed=4)
     measured = [m + 0.5 for m in measured]  # biased: all of it above
-    lower, upper = interval(calibrate(refined, measured), refined[0])
+    lower, upper = prediction_interval(calibrate(refined, measured), refined[0])
     assert (lower >= 0).all()
     assert (lower <= refined[0]).all() and (refined[0] <= upper).all()
 
@@ -116,7 +118,7 @@ def test_a_calibrated_card_is_read_back_and_covers_people_whatever_their_unit(
     refiner: Refiner,
 ) -> None:
     made = [pair(f"virtual-{i}", i) for i in range(12)]
-    known = calibrated(refiner, made[:6], made[:6])
+    known = calibrate_refiner(refiner, made[:6], made[:6])
     assert Card.model_validate_json(known.card.model_dump_json()) == known.card
     table = coverage(known, made[6:])
     assert table.shape == (2, 6)
@@ -135,7 +137,7 @@ def test_a_refiner_without_an_interval_says_so(refiner: Refiner, refused: Refuse
     refined = refiner.refine(pair("virtual-1", 1).simulated)
     with refused("tiny", "no prediction interval"):
         refiner.interval(refined)
-    assert refiner.unlike(pair("virtual-1", 1).simulated) == []
+    assert refiner.unfamiliar_inputs(pair("virtual-1", 1).simulated) == []
 
 
 GOOD = {"level": [0.1, 0.2], "lower": [-0.1, -0.1], "upper": [0.1, 0.1]}
@@ -150,7 +152,7 @@ GOOD = {"level": [0.1, 0.2], "lower": [-0.1, -0.1], "upper": [0.1, 0.1]}
         {"interval": {c: GOOD | {"upper": [0.1, float("nan")]} for c in CHANNELS}},
         {"interval": {c: GOOD | {"lower": [0.1, -0.1]} for c in CHANNELS}},
         {"familiar": {"cadence": [1.0, 2.0]}},
-        {"familiar": {name: [2.0, 1.0] for name in names(CHANNELS)}},
+        {"familiar": {name: [2.0, 1.0] for name in feature_names(CHANNELS)}},
     ],
 )
 def test_a_card_with_a_wrong_interval_or_range_is_refused(

@@ -209,7 +209,7 @@ def test_the_command_writes_a_refiner_that_knows_the_person(
     mine = nem2e_tf.load(tmp_path / "mine")
     assert mine.card.fitted_on[-1].synthetic
     trial = read_trials(people / "trials.csv")[0]
-    (pair,) = personal.record([trial], general, jobs=1)
+    (pair,) = personal.prepare_pairs([trial], general, jobs=1)
     assert error(mine, pair).mean() < error(general, pair).mean()
 
 
@@ -243,7 +243,7 @@ def test_trials_that_cannot_be_learnt_from_are_refused(
 ) -> None:  # fmt: skip
     change(listed(people)).to_csv(tmp_path / "mine.csv", index=False)
     with refused(*words):
-        personal.record(read_trials(tmp_path / "mine.csv", people), general, jobs=1)
+        personal.prepare_pairs(read_trials(tmp_path / "mine.csv", people), general, jobs=1)
 
 
 def test_trials_may_measure_fewer_muscles_than_the_refiner_knows(
@@ -253,12 +253,12 @@ def test_trials_may_measure_fewer_muscles_than_the_refiner_knows(
     assert trial.emg is not None
     envelopes = read_storage(trial.emg)
     write_storage(envelopes[["soleus_r", "rect_fem_r"]], tmp_path / "some.sto", "two channels")
-    (pair,) = personal.record([replace(trial, emg=tmp_path / "some.sto")], general, jobs=1)
+    (pair,) = personal.prepare_pairs([replace(trial, emg=tmp_path / "some.sto")], general, jobs=1)
     assert list(pair.measured.columns) == ["soleus", "rectus_femoris"]
     assert list(pair.simulated.columns) == CHANNELS
     with pytest.raises(InputError, match="no muscle"):
         write_storage(envelopes[["soleus_r"]].set_axis(["x"], axis=1), tmp_path / "x.sto", "none")
-        personal.record([replace(trial, emg=tmp_path / "x.sto")], general, jobs=1)
+        personal.prepare_pairs([replace(trial, emg=tmp_path / "x.sto")], general, jobs=1)
 
 
 def test_cycles_go_from_one_largest_knee_flexion_to_another_and_end_before_what_is_scored() -> None:

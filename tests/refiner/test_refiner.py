@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import nem2e_tf
-from nem2e_tf.edge import shipped
+from nem2e_tf.edge import shipped_refiners
 from nem2e_tf.refiner import CARD, Refiner
 from nem2e_tf.refiner.runtimes import WEIGHTS
 
@@ -26,7 +26,7 @@ def walking() -> Refiner:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A copy of a shipped refiner, to be spoilt."""
-    return Path(shutil.copytree(shipped()["walking"], tmp_path / "mine"))
+    return Path(shutil.copytree(shipped_refiners()["walking"], tmp_path / "mine"))
 
 
 def recording(frames: int, names: list[str], rate: float = 100.0) -> pd.DataFrame:
@@ -48,8 +48,8 @@ RAJAGOPAL = [
 
 
 def test_walking_and_running_are_shipped_small() -> None:
-    assert {"walking", "running"} <= set(shipped())
-    for path in shipped().values():
+    assert {"walking", "running"} <= set(shipped_refiners())
+    for path in shipped_refiners().values():
         assert sum(f.stat().st_size for f in path.iterdir() if f.name in (CARD, WEIGHTS)) < 2e6
 
 

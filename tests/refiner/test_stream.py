@@ -19,7 +19,7 @@ from nem2e_tf import StreamingRefiner, edge
 from nem2e_tf.edge import windows
 from nem2e_tf.files import write_storage
 from nem2e_tf.refiner import Refiner, load
-from nem2e_tf.refiner.stream import LATEST, LONGEST_GAP, stream_lines
+from nem2e_tf.refiner.stream import MAX_GAP, MAX_LATENESS, stream_lines
 from tests.repository import NEM2E
 
 EXACT = 1e-5
@@ -47,7 +47,7 @@ def offline(refiner: Refiner, frames: np.ndarray) -> np.ndarray:
     """What the refiner makes of the whole recording, also of one too short to resample."""
     signals = refiner.signals
     window = round(signals.window * signals.rate)
-    refined = windows.refined(refiner.network, frames / signals.input_maximum, window)
+    refined = windows.refine_recording(refiner.network, frames / signals.input_maximum, window)
     return refined * signals.output_maximum
 
 
@@ -65,7 +65,7 @@ def numbers(lines: Sequence[str]) -> np.ndarray:
 def refined(lines: Sequence[str], told: list[str] | None = None) -> np.ndarray:
     """What `stream_lines` makes of lines, without the names."""
     tell = (told if told is not None else []).append
-    return numbers(list(stream_lines(load("stream", "tflite"), lines, tell=tell))[1:])
+    return numbers(list(stream_lines(load("stream", "tflite"), lines, warn=tell))[1:])
 
 
 @pytest.fixture(scope="module", params=RUNTIMES)
@@ -239,7 +239,7 @@ def test_samples_again_or_late_are_left_out_and_told() -> None:
 
 def test_a_short_gap_is_bridged_by_a_straight_line(lite: Refiner) -> None:
     times = np.arange(120) / 100
-    kept = (times < 0.5) | (times > 0.5 + LONGEST_GAP - 0.02)
+    kept = (times < 0.5) | (times > 0.5 + MAX_GAP - 0.02)
     told: list[str] = []
     found = refined(table(times[kept], activity(times[kept])), told)
     straight = np.column_stack([np.interp(times, times[kept], c) for c in activity(times[kept]).T])
@@ -263,7 +263,7 @@ def test_a_clock_that_is_set_back_begins_the_stream_anew(lite: Refiner) -> None:
     times = np.concatenate([first, second])
     told: list[str] = []
     found = refined(table(times, activity(times)), told)
-    assert first[-1] - second[0] > LATEST
+    assert first[-1] - second[0] > MAX_LATENESS
     np.testing.assert_allclose(found[:, 0], times, atol=1e-4)
     whole = [offline(lite, activity(part)) for part in (first, second)]
     np.testing.assert_allclose(found[:, 1:], np.concatenate(whole), rtol=0, atol=2e-5)

@@ -22,8 +22,8 @@ import tensorflow as tf
 import nem2e_tf
 from export.windows import synthetic_activity
 from nem2e_tf import edge
-from nem2e_tf.edge import MANIFEST, Manifest, sha256, shipped
-from nem2e_tf.files.documents import DEEPEST, read_yaml
+from nem2e_tf.edge import MANIFEST, Manifest, sha256, shipped_refiners
+from nem2e_tf.files.documents import MAX_DEPTH, read_yaml
 from nem2e_tf.network.stdr_net import stdr_net
 from nem2e_tf.refiner import CARD
 from nem2e_tf.refiner.trust import CLASSES, check_keras, check_saved_model
@@ -31,7 +31,7 @@ from nem2e_tf.signals import MuscleMap
 from nem2e_tf.simulation import inverse_kinematics, load_leg
 from nem2e_tf.simulation.dynamics import read_loads
 from nem2e_tf.simulation.model import read_model
-from training.evaluation import rivals
+from training.evaluation import comparison_networks
 
 Refused = Callable[..., AbstractContextManager[None]]
 
@@ -39,7 +39,7 @@ Refused = Callable[..., AbstractContextManager[None]]
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A copy of a shipped refiner, for a stranger to change."""
-    return Path(shutil.copytree(shipped()["walking"], tmp_path / "theirs"))
+    return Path(shutil.copytree(shipped_refiners()["walking"], tmp_path / "theirs"))
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def test_a_network_that_asks_for_anything_but_known_layers_is_refused(
 def test_every_network_of_the_repository_may_be_loaded(tmp_path: Path) -> None:
     made = [
         stdr_net(9, 5), stdr_net(9, 9, reach=2, ahead=1),
-        rivals.encoder_only(9, 9), rivals.temporal_convolution(9, 9), rivals.transformer(9, 9),
+        *(build(9, 9) for build in comparison_networks.COMPARISON_NETWORKS.values()),
     ]  # fmt: skip
     for number, network in enumerate(made):
         network.compile("adam", "mse")
@@ -287,7 +287,7 @@ def test_what_is_no_saved_model_is_refused(folder: Path, refused: Refused) -> No
 
 @pytest.mark.parametrize("name", ["walking", "running", "gait", "stream"])
 def test_shipped_saved_models_may_be_loaded(name: str) -> None:
-    check_saved_model(Manifest.read(shipped()[name]))
+    check_saved_model(Manifest.read(shipped_refiners()[name]))
 
 
 # ONNX and TensorFlow Lite
@@ -393,7 +393,7 @@ def test_elements_within_each_other_do_not_end_the_process(
     # OpenSim alone crashes: it reads an element within an element by calling itself.
     path = tmp_path / "deep.osim"
     path.write_text(MODEL.format("<a>" * 200_000 + "</a>" * 200_000))
-    with refused(path, f"more than {DEEPEST} elements within each other"):
+    with refused(path, f"more than {MAX_DEPTH} elements within each other"):
         read_model(path)
 
 

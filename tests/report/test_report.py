@@ -20,10 +20,10 @@ from typer.testing import CliRunner
 
 from nem2e_tf.cli import app
 from nem2e_tf.errors import InputError
-from nem2e_tf.report import Result, page, result, write_report
-from nem2e_tf.report.contents import contents
-from nem2e_tf.report.curves import FINENESS, HEIGHT, line, units
-from nem2e_tf.report.facts import Gap, Unheld
+from nem2e_tf.report import FACTS, Result, read_result, render_page, write_report
+from nem2e_tf.report.contents import page_contents
+from nem2e_tf.report.curves import HEIGHT, TOLERANCE, line_path, units_per_second
+from nem2e_tf.report.facts import Gap, Unsupported
 from tests.repository import ROOT
 
 DRIVER = ROOT / "tests" / "web" / "report.mjs"
@@ -32,7 +32,7 @@ HOSTILE = '"><img src=x onerror=alert(1)></svg><script>alert(2)</script>'
 
 @pytest.fixture(scope="module")
 def made(walk45_result: Path) -> Result:
-    return result.read(walk45_result)
+    return read_result(walk45_result)
 
 
 class Text(HTMLParser):
@@ -65,7 +65,7 @@ def with_facts(made: Result, **changes: Any) -> Result:
 
 
 def test_the_page_says_all_that_has_to_be_known(made: Result) -> None:
-    text = str(Text(page(made)))
+    text = str(Text(render_page(made)))
     facts = made.facts
     for words in (
         "walk45/ik.sto", "40.00–45.00 s", "3DGaitModel2392, 75.2 kg", facts.refiner.summary,
@@ -82,11 +82,11 @@ def test_the_page_says_all_that_has_to_be_known(made: Result) -> None:
 
 
 def test_warnings_come_first(made: Result) -> None:
-    calm = str(Text(page(made)))
+    calm = str(Text(render_page(made)))
     assert "No warnings" in calm
-    unheld = Unheld(share=0.25, start=41.0, end=41.5, seconds=0.5)
-    odd = with_facts(made, unlike=["peak of soleus at 0.99"], unheld=unheld)
-    warned = str(Text(page(odd)))
+    unsupported = Unsupported(share=0.25, start=41.0, end=41.5, seconds=0.5)
+    odd = with_facts(made, unfamiliar=["peak of soleus at 0.99"], unsupported=unsupported)
+    warned = str(Text(render_page(odd)))
     assert "No warnings" not in warned and "Yes: the muscles" not in warned
     places = [
         warned.index(words)
@@ -98,7 +98,7 @@ def test_warnings_come_first(made: Result) -> None:
 
 def test_gaps_are_told_with_what_was_done(made: Result) -> None:
     gap = Gap(of="marker RASI", seconds=0.25, remedy="the others were followed")
-    text = str(Text(page(with_facts(made, gaps=[gap]))))
+    text = str(Text(render_page(with_facts(made, gaps=[gap]))))
     assert "marker RASI: 0.25 s in all, the others were followed" in text
 
 
@@ -122,7 +122,7 @@ def test_no_name_becomes_markup(made: Result) -> None:
         made.simulated.rename(columns=names), made.motion,
         None if made.measured is None else made.measured.rename(columns=names),
     )  # fmt: skip
-    plain, told = Text(page(made)), Text(page(hostile))
+    plain, told = Text(render_page(made)), Text(render_page(hostile))
     assert told.tags.count("script") == 1 and "img" not in told.tags
     assert set(told.tags) == set(plain.tags)
     assert "<img src=x" in str(told)
@@ -130,7 +130,7 @@ def test_no_name_becomes_markup(made: Result) -> None:
 
 def test_a_page_is_made_of_any_facts_that_are_read(walk45_result: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(walk45_result, tmp_path / "walk45"))
-    facts = json.loads((folder / result.FACTS).read_text())
+    facts = json.loads((folder / FACTS).read_text())
     places = list(_places(facts))
     chance = random.Random(7)
     pages = 0
@@ -140,13 +140,13 @@ def test_a_page_is_made_of_any_facts_that_are_read(walk45_result: Path, tmp_path
         reduce(lambda value, key: value[key], way, spoilt)[last] = chance.choice(
             [0, -1, 1e300, "NaN", "Infinity", "", None, [], {}, "<b>", True]
         )
-        (folder / result.FACTS).write_text(json.dumps(spoilt))
+        (folder / FACTS).write_text(json.dumps(spoilt))
         try:
-            made = result.read(folder)
+            made = read_result(folder)
         except InputError as error:
             assert len(str(error).splitlines()) == 1
             continue
-        pages += page(made).startswith("<!DOCTYPE html>")
+        pages += render_page(made).startswith("<!DOCTYPE html>")
     assert pages > 3
 
 
@@ -161,17 +161,17 @@ def _places(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 def test_two_cycles_are_the_least_for_means_and_bursts(made: Result) -> None:
     short = made.motion.iloc[:180]
-    text = str(Text(page(replace(made, motion=short))))
+    text = str(Text(render_page(replace(made, motion=short))))
     assert "gait cycle was found" in text and "two are the least" in text
     assert "Timing of bursts" not in text
     still = made.motion.assign(knee_angle_r=0.1)
-    assert "No whole gait cycle was found" in str(Text(page(replace(made, motion=still))))
+    assert "No whole gait cycle was found" in str(Text(render_page(replace(made, motion=still))))
     without = made.motion.drop(columns="knee_angle_r")
-    assert "No whole gait cycle was found" in str(Text(page(replace(made, motion=without))))
+    assert "No whole gait cycle was found" in str(Text(render_page(replace(made, motion=without))))
 
 
 def test_a_mean_cycle_is_the_cycle_where_all_are_alike(made: Result) -> None:
-    told = contents(made)
+    told = page_contents(made)
     cycles = told["cycles"]
     time = made.refined.index.to_numpy()
     # A triangle wave that turns where the knee does.
@@ -186,18 +186,20 @@ def test_a_mean_cycle_is_the_cycle_where_all_are_alike(made: Result) -> None:
 def test_emg_in_a_unit_of_its_own_is_drawn_on_the_scale_of_the_refined_one(made: Result) -> None:
     assert made.measured is not None
     volts = replace(made, measured=made.measured * 1e-4)
-    for ours, theirs in zip(contents(made)["muscles"], contents(volts)["muscles"], strict=True):
+    for ours, theirs in zip(
+        page_contents(made)["muscles"], page_contents(volts)["muscles"], strict=True
+    ):
         assert ours.measured_scale == 1.0
         assert theirs.measured_scale == pytest.approx(1e4, rel=0.5)
-    text = str(Text(page(volts)))
+    text = str(Text(render_page(volts)))
     assert "measured × " in text and "in a unit of its own" in text
 
 
 def test_a_path_is_as_near_to_its_curve_as_it_promises() -> None:
     time = np.arange(0, 60, 0.01)
     curve = 0.1 + 0.3 * np.clip(np.sin(2 * np.pi * time), 0, None) ** 3
-    unit = units(60.0)
-    numbers = [int(n) for n in re.findall(r"-?\d+", line(time * unit, curve, 0.5))]
+    unit = units_per_second(60.0)
+    numbers = [int(n) for n in re.findall(r"-?\d+", line_path(time * unit, curve, 0.5))]
     corners = np.cumsum(np.array(numbers).reshape(-1, 2), axis=0)
     assert len(corners) < len(time) / 3
     drawn = np.interp(time * unit, corners[:, 0], corners[:, 1])
@@ -205,7 +207,7 @@ def test_a_path_is_as_near_to_its_curve_as_it_promises() -> None:
     slope = np.abs(np.gradient(wanted, time * unit))
     # A corner lies on whole units, half of one off at most either way.
     off = np.abs(drawn - wanted) / np.sqrt(1 + slope**2)
-    assert off.max() < FINENESS * HEIGHT + 1.0
+    assert off.max() < TOLERANCE * HEIGHT + 1.0
 
 
 def test_a_page_of_ten_minutes_stays_small(made: Result) -> None:
@@ -216,7 +218,7 @@ def test_a_page_of_ten_minutes_stays_small(made: Result) -> None:
     assert made.measured is not None
     facts = made.facts.model_copy(update={"start": 0.0, "end": 599.99})
     frames = (made.refined, made.bounds, made.simulated, made.motion, made.measured)
-    text = page(Result(facts, *map(long, frames)))
+    text = render_page(Result(facts, *map(long, frames)))
     assert len(text) < 2_500_000
 
 
@@ -225,10 +227,11 @@ def test_report_is_written_by_one_command_and_needs_neither_tensorflow_nor_opens
 ) -> None:
     done = CliRunner().invoke(app, ["report", str(walk45_result), "-o", str(tmp_path / "r.html")])
     assert done.exit_code == 0, done.output
-    assert (tmp_path / "r.html").read_text() == page(result.read(walk45_result))
+    assert (tmp_path / "r.html").read_text() == render_page(read_result(walk45_result))
     code = (
-        "import sys; from pathlib import Path; from nem2e_tf.report import read;"
-        "from nem2e_tf.report import page; page(read(Path(sys.argv[1])));"
+        "import sys; from pathlib import Path;"
+        "from nem2e_tf.report import read_result, render_page;"
+        "render_page(read_result(Path(sys.argv[1])));"
         "print([m for m in ('tensorflow', 'keras', 'opensim') if m in sys.modules])"
     )
     ran = subprocess.run(

@@ -15,8 +15,8 @@ import pytest
 
 from nem2e_tf.files import read_storage, write_storage
 from nem2e_tf.refiner import load
-from nem2e_tf.report import Result, page, result
-from nem2e_tf.signals.agreement import agreement
+from nem2e_tf.report import FACTS, Result, read_facts, read_result, render_page
+from nem2e_tf.signals import score_agreement
 from nem2e_tf.simulation import simulate_files
 from nem2e_tf.study import Request, estimation
 
@@ -39,13 +39,13 @@ def copy(walk45_result: Path, tmp_path: Path) -> Path:
 
 
 def changed(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
-    facts = json.loads((folder / result.FACTS).read_text())
+    facts = json.loads((folder / FACTS).read_text())
     change(facts)
-    (folder / result.FACTS).write_text(json.dumps(facts))
+    (folder / FACTS).write_text(json.dumps(facts))
 
 
 def test_a_result_is_what_the_steps_give_one_by_one(folder: Path, asked: Request) -> None:
-    made = result.read(folder)
+    made = read_result(folder)
     files = asked.files
     simulated = simulate_files(
         asked.model, files["motion"], files["moments"], start=asked.start, end=asked.end
@@ -56,7 +56,7 @@ def test_a_result_is_what_the_steps_give_one_by_one(folder: Path, asked: Request
     pd.testing.assert_frame_equal(made.refined, refined, rtol=0, atol=1e-6)
     pd.testing.assert_frame_equal(made.bounds, refiner.interval(refined), rtol=0, atol=1e-6)
     measured = read_storage(files["emg"])
-    scored = agreement(measured, refined, simulated)
+    scored = score_agreement(measured, refined, simulated)
     scores = made.facts.scores
     assert scores is not None and made.measured is not None
     for muscle, row in scored.estimate.iterrows():
@@ -69,7 +69,7 @@ def test_a_result_is_what_the_steps_give_one_by_one(folder: Path, asked: Request
 
 
 def test_facts_name_every_file_by_its_content_and_what_was_said_of_it(folder: Path) -> None:
-    facts = result.read_facts(folder)
+    facts = read_facts(folder)
     assert set(facts.inputs.files) == {"model", "motion", "moments", "emg"}
     assert facts.model.name == "3DGaitModel2392" and "Delp" in facts.model.publications
     assert facts.model.mass == pytest.approx(75.16, abs=0.01)
@@ -102,7 +102,7 @@ def test_missing_samples_and_a_model_without_publications_are_told_as_such(
     assert gap_told.seconds == pytest.approx(0.05, abs=1e-6)
     assert made.measured is None and made.facts.scores is None
     assert made.facts.model.publications == ""
-    assert "in its own words" not in page(made)
+    assert "in its own words" not in render_page(made)
 
 
 def test_a_result_of_the_same_files_is_found_whatever_they_are_called(
@@ -110,8 +110,8 @@ def test_a_result_of_the_same_files_is_found_whatever_they_are_called(
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
     model = Path(shutil.copy(asked.model, tmp_path / "other_name.osim"))
-    found = estimation.make(folder, replace(asked, model=model))
-    assert found.facts.model_dump_json() == result.read_facts(folder).model_dump_json()
+    found = estimation.estimate_to_folder(folder, replace(asked, model=model))
+    assert found.facts.model_dump_json() == read_facts(folder).model_dump_json()
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
 
 
@@ -119,17 +119,17 @@ def test_a_result_of_other_inputs_is_not_written_over(
     folder: Path, asked: Request, refused: Refused, tmp_path: Path
 ) -> None:
     with refused(folder, "another 'start'", "name another folder"):
-        estimation.make(folder, replace(asked, start=41))
+        estimation.estimate_to_folder(folder, replace(asked, start=41))
     with refused(folder, "another 'emg'"):
-        estimation.make(folder, replace(asked, emg=None))
+        estimation.estimate_to_folder(folder, replace(asked, emg=None))
     model = tmp_path / "changed.osim"
     model.write_text(asked.model.read_text().replace("75", "76", 1) + "\n")
     with refused(folder, "another 'model'"):
-        estimation.make(folder, replace(asked, model=model))
+        estimation.estimate_to_folder(folder, replace(asked, model=model))
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("mine")
     with refused("full", "is there already"):
-        estimation.make(tmp_path / "full", asked)
+        estimation.estimate_to_folder(tmp_path / "full", asked)
 
 
 def test_nothing_is_left_where_a_result_cannot_be_made(
@@ -141,9 +141,9 @@ def test_nothing_is_left_where_a_result_cannot_be_made(
     frame = read_storage(asked.files["emg"])[["soleus_r"]].set_axis(["tongue"], axis=1)
     write_storage(frame, emg, "tongue")
     with refused(emg, "none of the muscles", "'tongue'", "--muscles"):
-        estimation.make(tmp_path / "result", replace(asked, emg=emg, muscles=map_))
+        estimation.estimate_to_folder(tmp_path / "result", replace(asked, emg=emg, muscles=map_))
     with refused("outside the recording"):
-        estimation.make(tmp_path / "result", replace(asked, start=100, end=102))
+        estimation.estimate_to_folder(tmp_path / "result", replace(asked, start=100, end=102))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["emg.sto", "map.yaml"]
 
 
@@ -171,39 +171,39 @@ def test_facts_that_are_wrong_are_refused_in_one_line(
 ) -> None:
     changed(copy, change)
     with refused(*words):
-        result.read(copy)
+        read_result(copy)
 
 
 def test_a_folder_that_lacks_something_or_leads_out_of_itself_is_refused(
     copy: Path, refused: Refused, tmp_path: Path
 ) -> None:
     with refused("nothing", "no such folder"):
-        result.read(tmp_path / "nothing")
+        read_result(tmp_path / "nothing")
     with refused(tmp_path, "no result.json"):
-        result.read(tmp_path)
+        read_result(tmp_path)
     kept = (copy / "emg.sto").read_bytes()
     (copy / "emg.sto").unlink()
     with refused(copy, "no emg.sto"):
-        result.read(copy)
+        read_result(copy)
     (tmp_path / "elsewhere.sto").write_bytes(kept)
     (copy / "emg.sto").symlink_to(tmp_path / "elsewhere.sto")
     with refused("emg.sto", "leads out"):
-        result.read(copy)
+        read_result(copy)
     (copy / "result.json").write_text("{" * 1000)
     with refused("result.json"):
-        result.read(copy)
+        read_result(copy)
 
 
 def test_numbers_that_are_none_are_kept(folder: Path, tmp_path: Path) -> None:
-    made = result.read(folder)
+    made = read_result(folder)
     timing = made.facts.timing
     assert timing is not None
     delay = timing.delay | {"soleus_r": float("nan")}
     facts = made.facts.model_copy(update={"timing": timing.model_copy(update={"delay": delay})})
     written = Result(facts, made.refined, made.bounds, made.simulated, made.motion, made.measured)
-    result.write(written, tmp_path / "again")
-    text = (tmp_path / "again" / result.FACTS).read_text()
+    written.write(tmp_path / "again")
+    text = (tmp_path / "again" / FACTS).read_text()
     json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
-    again = result.read(tmp_path / "again").facts.timing
+    again = read_result(tmp_path / "again").facts.timing
     assert again is not None and np.isnan(again.delay["soleus_r"])
-    pd.testing.assert_frame_equal(result.read(tmp_path / "again").refined, made.refined)
+    pd.testing.assert_frame_equal(read_result(tmp_path / "again").refined, made.refined)

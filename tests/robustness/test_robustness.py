@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nem2e_tf.files import check_folder, new_folder, replacing, write_storage
-from nem2e_tf.files.locks import LOCK, UNFINISHED, alone_in
+from nem2e_tf.files import check_folder, create_folder, replace_file, write_storage
+from nem2e_tf.files.locks import LOCK_PREFIX, UNFINISHED_PREFIX, exclusive_lock
 from nem2e_tf.pipeline.shards import Pair, write_shard
-from nem2e_tf.processes import RENEWED, in_own_processes
+from nem2e_tf.processes import ITEMS_PER_PROCESS, map_in_own_processes
 from nem2e_tf.refiner import load, save
 from tests.repository import NEM2E, ROOT
 from tests.robustness.kill import Command, kill
@@ -116,7 +116,7 @@ def test_a_folder_that_is_read_only_is_refused_before_work_begins(
         check_folder(read_only)
     with refused(read_only, "Read-only file system"):
         check_folder(read_only / "within")
-    with refused(read_only, "cannot be written to"), new_folder(read_only / "refiner"):
+    with refused(read_only, "cannot be written to"), create_folder(read_only / "refiner"):
         raise AssertionError
     with pytest.raises(OSError, match="Read-only file system") as caught:
         storage(read_only / "x.sto")
@@ -151,7 +151,7 @@ def test_writers_of_one_file_take_turns_and_leave_it_whole(tmp_path: Path) -> No
 
     def write(text: str) -> None:
         for _ in range(40):
-            with replacing(path) as temporary, temporary.open("w") as file:
+            with replace_file(path) as temporary, temporary.open("w") as file:
                 for start in range(0, len(text), 1000):
                     file.write(text[start : start + 1000])
                     file.flush()
@@ -169,10 +169,9 @@ def test_writers_of_one_file_take_turns_and_leave_it_whole(tmp_path: Path) -> No
 HOLD = """
 import sys, time
 from pathlib import Path
-from nem2e_tf.files import replacing
-from nem2e_tf.files.locks import alone_in
+from nem2e_tf.files import exclusive_lock, replace_file
 folder = Path(sys.argv[1])
-with alone_in(folder), replacing(folder / "large.txt") as temporary:
+with exclusive_lock(folder), replace_file(folder / "large.txt") as temporary:
     temporary.write_text("half")
     print("held", flush=True)
     time.sleep(float(sys.argv[2]))
@@ -194,7 +193,7 @@ def test_a_second_run_says_whom_it_waits_for_and_waits(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     first = holder(tmp_path, 1.0)
-    with caplog.at_level("INFO", "nem2e_tf"), alone_in(tmp_path):
+    with caplog.at_level("INFO", "nem2e_tf"), exclusive_lock(tmp_path):
         assert (tmp_path / "large.txt").read_text() == "whole"
     assert f"process {first.pid} on " in caplog.text and str(tmp_path) in caplog.text
     assert first.wait() == 0
@@ -208,17 +207,21 @@ def test_a_killed_run_blocks_nobody_and_what_it_left_is_cleared(
     first.kill()
     first.wait()
     left = {file.name for file in tmp_path.iterdir()}
-    assert left == {f"{LOCK}folder", f"{LOCK}large.txt", f"{UNFINISHED}large.txt"}
-    with caplog.at_level("INFO", "nem2e_tf"), alone_in(tmp_path):
-        assert {file.name for file in tmp_path.iterdir()} == {f"{LOCK}folder"}
+    assert left == {
+        f"{LOCK_PREFIX}folder",
+        f"{LOCK_PREFIX}large.txt",
+        f"{UNFINISHED_PREFIX}large.txt",
+    }
+    with caplog.at_level("INFO", "nem2e_tf"), exclusive_lock(tmp_path):
+        assert {file.name for file in tmp_path.iterdir()} == {f"{LOCK_PREFIX}folder"}
     assert not caplog.text
     assert not list(tmp_path.iterdir())
 
 
 def test_what_somebody_is_writing_is_not_cleared(tmp_path: Path) -> None:
-    with replacing(tmp_path / "mine.txt") as temporary:
+    with replace_file(tmp_path / "mine.txt") as temporary:
         temporary.write_text("mine")
-        with alone_in(tmp_path):
+        with exclusive_lock(tmp_path):
             pass
         assert temporary.read_text() == "mine"
     assert (tmp_path / "mine.txt").read_text() == "mine"
@@ -232,7 +235,7 @@ def deadly(number: int) -> int:
 
 def test_a_process_that_dies_takes_nothing_but_its_own_work_with_it() -> None:
     items = {0: 3, 1: -1, 2: 4, 3: 5}
-    assert dict(in_own_processes(deadly, items, 1)) == {0: 9, 1: None, 2: 16, 3: 25}
+    assert dict(map_in_own_processes(deadly, items, 1)) == {0: 9, 1: None, 2: 16, 3: 25}
 
 
 def process(_: int) -> int:
@@ -240,8 +243,8 @@ def process(_: int) -> int:
 
 
 def test_processes_make_room_for_new_ones() -> None:
-    done = dict(in_own_processes(process, dict.fromkeys(range(RENEWED + 1), 0), 1))
-    assert len(done) == RENEWED + 1 and len(set(done.values())) == 2
+    done = dict(map_in_own_processes(process, dict.fromkeys(range(ITEMS_PER_PROCESS + 1), 0), 1))
+    assert len(done) == ITEMS_PER_PROCESS + 1 and len(set(done.values())) == 2
 
 
 def killed(command: Command, kills: int) -> None:

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from nem2e_tf.files import read_storage, write_storage
-from nem2e_tf.signals import outputs, session
-from nem2e_tf.signals.emg import envelopes, normalised, read_raw
-from nem2e_tf.signals.emg_faults import faults
+from nem2e_tf.signals import output_paths, process_session
+from nem2e_tf.signals.emg import envelopes, normalise_envelopes, read_raw
+from nem2e_tf.signals.emg_faults import find_faults
 
 Refused = Callable[..., AbstractContextManager[None]]
 RATE, SECONDS = 2000.0, 12.0
@@ -112,7 +112,7 @@ def test_offset_and_drift_do_not_reach_the_envelope() -> None:
 
 def test_normalisation_is_by_one_maximum_over_all_trials_not_by_cycle() -> None:
     weak, strong = (envelopes(synthetic(seed, scale=s)) for seed, s in ((1, 1e-4), (2, 3e-4)))
-    a, b = normalised([weak, strong])
+    a, b = normalise_envelopes([weak, strong])
     assert max(a["muscle_1"].max(), b["muscle_1"].max()) == 1.0
     assert b["muscle_1"].max() == 1.0
     # Every cycle of the weak trial stays weak.
@@ -124,14 +124,14 @@ def test_a_voluntary_contraction_sets_the_scale(
     caplog: pytest.LogCaptureFixture, refused: Refused
 ) -> None:
     trial, contraction = envelopes(synthetic(1)), envelopes(synthetic(2, scale=2e-4))
-    (done,) = normalised([trial], [contraction])
+    (done,) = normalise_envelopes([trial], [contraction])
     np.testing.assert_allclose(done, trial / contraction.max())
     with caplog.at_level(logging.INFO):
-        (over,) = normalised([contraction], [trial])
+        (over,) = normalise_envelopes([contraction], [trial])
     assert over.max().max() > 1.5
     assert "above the reference's maximum: muscle_1" in caplog.records[-1].getMessage()
     with refused("no channel 'muscle_3'"):
-        normalised([trial], [contraction.drop(columns="muscle_3")])
+        normalise_envelopes([trial], [contraction.drop(columns="muscle_3")])
 
 
 def test_faults_are_found_where_they_are_and_only_there() -> None:
@@ -143,7 +143,7 @@ def test_faults_are_found_where_they_are_and_only_there() -> None:
     raw["muscle_4"] += 8e-5 * np.sin(2 * np.pi * 50 * time)
     raw["muscle_5"] += 1e-3 * np.sin(2 * np.pi * 0.2 * time)
     raw["muscle_6"] += 1e-3
-    found = faults(raw)
+    found = find_faults(raw)
     assert [s.split(":")[0] for s in found["muscle_1"]] == ["dead"]
     assert [s.split(":")[0] for s in found["muscle_2"]] == ["dead"]
     assert [s.split(":")[0] for s in found["muscle_3"]] == ["clipped"]
@@ -155,7 +155,7 @@ def test_faults_are_found_where_they_are_and_only_there() -> None:
 
 
 def test_recorded_envelopes_are_not_taken_for_raw_emg(overground: Path) -> None:
-    found = faults(read_raw(overground / "electromyography.sto"))
+    found = find_faults(read_raw(overground / "electromyography.sto"))
     assert len(found) == 10
     assert all("an envelope already" in sentences[0] for sentences in found.values())
 
@@ -163,13 +163,13 @@ def test_recorded_envelopes_are_not_taken_for_raw_emg(overground: Path) -> None:
 def test_hum_of_sixty_hertz_is_called_sixty() -> None:
     raw = synthetic(channels=1)
     raw["muscle_1"] += 8e-5 * np.sin(2 * np.pi * 60 * raw.index.to_numpy())
-    assert "60 Hz" in faults(raw)["muscle_1"][0]
+    assert "60 Hz" in find_faults(raw)["muscle_1"][0]
 
 
 def test_clean_synthetic_emg_has_no_fault_at_any_rate() -> None:
     for rate in (1000.0, 2000.0):
         for seed in range(3):
-            assert not any(faults(synthetic(seed, rate)).values())
+            assert not any(find_faults(synthetic(seed, rate)).values())
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
@@ -237,7 +237,7 @@ def test_a_session_leaves_dead_channels_out_and_says_so(tmp_path: Path, refused:
         raw = synthetic(seed, scale=(seed + 1) * 1e-4)
         raw["muscle_2"] = 0.0
         write_storage(raw, file, "raw")
-    done = session(files)
+    done = process_session(files)
     assert list(done.trials) == files
     assert all(list(f.columns) == ["muscle_1", "muscle_3"] for f in done.trials.values())
     assert done.trials[files[1]].max().tolist() == [1.0, 1.0]
@@ -246,25 +246,28 @@ def test_a_session_leaves_dead_channels_out_and_says_so(tmp_path: Path, refused:
     lacking = tmp_path / "lacking.sto"
     write_storage(synthetic(channels=2), lacking, "raw")
     with refused(lacking, "muscle_3", "--channel"):
-        session([files[0], lacking])
-    assert list(session([files[0], lacking], channels=["muscle_1"]).trials) == [files[0], lacking]
+        process_session([files[0], lacking])
+    assert list(process_session([files[0], lacking], channels=["muscle_1"]).trials) == [
+        files[0],
+        lacking,
+    ]
     with refused("all channels are dead"):
-        session([files[0]], channels=["muscle_2"])
+        process_session([files[0]], channels=["muscle_2"])
 
 
 def test_each_trial_has_its_own_output(tmp_path: Path, refused: Refused) -> None:
     a, b = tmp_path / "a.sto", tmp_path / "b.sto"
     for path in (a, b):
         write_storage(synthetic().iloc[:100], path, "raw")
-    assert outputs([a], tmp_path / "env.sto") == {a: tmp_path / "env.sto"}
+    assert output_paths([a], tmp_path / "env.sto") == {a: tmp_path / "env.sto"}
     folder = tmp_path / "out"
-    assert outputs([a, b], folder) == {a: folder / "a.sto", b: folder / "b.sto"}
+    assert output_paths([a, b], folder) == {a: folder / "a.sto", b: folder / "b.sto"}
     with refused("name a folder"):
-        outputs([a, b], tmp_path / "env.sto")
+        output_paths([a, b], tmp_path / "env.sto")
     with refused("also an input"):
-        outputs([a, b], tmp_path)
+        output_paths([a, b], tmp_path)
     with refused("also an input"):
-        outputs([a], b, [b])
+        output_paths([a], b, [b])
     with refused("same name"):
-        outputs([a, tmp_path / "out" / "a.csv"], folder)
+        output_paths([a, tmp_path / "out" / "a.csv"], folder)
     assert read_storage(a).shape == (100, 3)

@@ -12,12 +12,12 @@ from nem2e_tf.files import read_storage
 from nem2e_tf.signals.filters import (
     LONGEST_GAP,
     RATE,
-    at_rate,
-    common_times,
-    grid,
+    common_time_range,
     low_pass,
     resample,
+    resample_to_rate,
     sampling_rate,
+    time_grid,
 )
 
 Refused = Callable[..., AbstractContextManager[None]]
@@ -128,7 +128,7 @@ def test_a_real_recording_is_made_slower_at_its_own_times(overground: Path) -> N
     fast = read_storage(overground / "electromyography.sto")
     assert sampling_rate(fast) == pytest.approx(2000.0)
 
-    slow = at_rate(fast, RATE, "electromyography.sto")
+    slow = resample_to_rate(fast, RATE, "electromyography.sto")
 
     assert sampling_rate(slow) == pytest.approx(100.0)
     # Every twentieth sample is at a multiple of 10 ms, where a spline goes through its sample.
@@ -138,9 +138,9 @@ def test_a_real_recording_is_made_slower_at_its_own_times(overground: Path) -> N
 def test_changing_the_rate_refuses_gaps_and_scraps(refused: Refused) -> None:
     whole = sine(1.0, 200.0)
     with refused("emg.sto", "no sample between 1 and 2 s"):
-        at_rate(whole.drop(whole.index[201:400]), RATE, "emg.sto")
+        resample_to_rate(whole.drop(whole.index[201:400]), RATE, "emg.sto")
     with refused("emg.sto", "15 rows"):
-        at_rate(whole.iloc[:15], RATE, "emg.sto")
+        resample_to_rate(whole.iloc[:15], RATE, "emg.sto")
 
 
 def test_resampling_is_exact_on_cubics() -> None:
@@ -157,7 +157,9 @@ def test_resampling_is_exact_on_cubics() -> None:
 
 
 def test_resampling_at_the_same_times_changes_nothing() -> None:
-    noise = sampled(lambda t: np.random.default_rng(3).standard_normal(t.shape), grid(0.0, 0.5))
+    noise = sampled(
+        lambda t: np.random.default_rng(3).standard_normal(t.shape), time_grid(0.0, 0.5)
+    )
     pd.testing.assert_frame_equal(resample(noise, noise.index.to_numpy()), noise)
 
 
@@ -175,7 +177,7 @@ def test_resampling_at_the_same_times_changes_nothing() -> None:
 def test_the_grid_has_the_multiples_within_the_range(
     start: float, end: float, rate: float, first: float, last: float, count: int
 ) -> None:
-    times = grid(start, end, rate)
+    times = time_grid(start, end, rate)
 
     assert len(times) == count
     if count:
@@ -186,22 +188,22 @@ def test_the_grid_has_the_multiples_within_the_range(
 def test_the_common_range_is_what_all_cover() -> None:
     frames = {"ik.sto": span(0.0, 10.0), "id.sto": span(0.1, 9.9)}
 
-    assert common_times(frames, None, None) == (0.1, 9.9)
-    assert common_times(frames, 2.0, None) == (2.0, 9.9)
-    assert common_times(frames, None, 5.0) == (0.1, 5.0)
-    assert common_times(frames, 2.0, 5.0) == (2.0, 5.0)
+    assert common_time_range(frames, None, None) == (0.1, 9.9)
+    assert common_time_range(frames, 2.0, None) == (2.0, 9.9)
+    assert common_time_range(frames, None, 5.0) == (0.1, 5.0)
+    assert common_time_range(frames, 2.0, 5.0) == (2.0, 5.0)
 
 
 def test_a_recording_within_another_is_on_its_clock() -> None:
     frames = {"ik.sto": span(0.0, 60.0), "emg.sto": span(20.0, 30.0)}
 
-    assert common_times(frames, None, None) == (20.0, 30.0)
+    assert common_time_range(frames, None, None) == (20.0, 30.0)
 
 
 def test_recordings_trimmed_by_a_few_frames_are_on_one_clock() -> None:
     frames = {"ik.sto": span(0.0, 10.0), "id.sto": span(0.2, 10.2)}
 
-    assert common_times(frames, None, None) == (0.2, 10.0)
+    assert common_time_range(frames, None, None) == (0.2, 10.0)
 
 
 def test_shifted_recordings_are_on_different_clocks_unless_the_range_is_named(
@@ -211,20 +213,20 @@ def test_shifted_recordings_are_on_different_clocks_unless_the_range_is_named(
 
     for start, end in ((None, None), (20.0, None), (None, 30.0)):
         with refused("different clocks", "ik.sto covers 0-60 s", "id.sto covers 10-70 s"):
-            common_times(frames, start, end)
-    assert common_times(frames, 20.0, 30.0) == (20.0, 30.0)
+            common_time_range(frames, start, end)
+    assert common_time_range(frames, 20.0, 30.0) == (20.0, 30.0)
 
 
 def test_a_range_that_is_not_there_is_refused(refused: Refused) -> None:
     frames = {"ik.sto": span(0.0, 10.0), "id.sto": span(0.0, 9.0)}
 
     with refused("no time in common", "id.sto covers 100-109 s"):
-        common_times({**frames, "id.sto": span(100.0, 109.0)}, None, None)
+        common_time_range({**frames, "id.sto": span(100.0, 109.0)}, None, None)
     for start, end in ((-1.0, 5.0), (5.0, 9.5), (20.0, 30.0)):
         with refused(f"{start:g}-{end:g} s", "outside", "id.sto covers 0-9 s"):
-            common_times(frames, start, end)
+            common_time_range(frames, start, end)
     for start, end in ((5.0, 5.0), (6.0, 5.0)):
         with refused(f"{start:g}-{end:g} s", "empty"):
-            common_times(frames, start, end)
+            common_time_range(frames, start, end)
     with refused("empty"):
-        common_times(frames, 9.5, None)
+        common_time_range(frames, 9.5, None)

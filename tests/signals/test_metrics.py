@@ -12,7 +12,7 @@ from nem2e_tf.signals.metrics import (
     lag,
     range_normalised_error,
     root_mean_square_error,
-    table,
+    score_table,
 )
 
 RATE = 100.0
@@ -159,7 +159,7 @@ def test_the_table_has_a_row_a_muscle_and_every_measure() -> None:
     measured = pd.DataFrame(np.hstack([bump(0.0), bump(0.3)]), index=TIME, columns=names)
     estimate = pd.DataFrame(np.hstack([bump(0.1), 0.5 * bump(0.3)]), index=TIME, columns=names)
 
-    scores = table(measured, estimate, RATE)
+    scores = score_table(measured, estimate, RATE)
 
     assert list(scores.index) == names
     assert list(scores.columns) == ["rmse", "nrmse", "r", "r2", "lag_ms"]
@@ -175,4 +175,4 @@ def test_tables_of_different_muscles_or_lengths_are_not_compared() -> None:
 
     for estimate in (measured[["b", "a"]], measured[["a"]], measured.iloc[:1]):
         with pytest.raises(ValueError, match="differ"):
-            table(measured, estimate, RATE)
+            score_table(measured, estimate, RATE)

@@ -57,7 +57,7 @@ def test_the_default_map_finds_its_nine_channels_in_both_families_of_models(
     found = default.columns(available, side)
 
     assert found == {name: {f"{NAMES[name][family]}_{side}": 1.0} for name in CHANNELS}
-    assert default.require(CHANNELS[:3], available, side, model) == {
+    assert default.require_columns(CHANNELS[:3], available, side, model) == {
         channel: found[channel] for channel in CHANNELS[:3]
     }
 
@@ -113,10 +113,10 @@ def test_the_side_with_the_most_channels_is_found(default: MuscleMap, lower_limb
     measured = list(read_storage(lower_limb / "walk45" / "emgFilt.sto").columns)
     mirrored = [f"{name[:-2]}_l" for name in measured]
 
-    assert default.side_of(CHANNELS, measured) == "r"
-    assert default.side_of(CHANNELS, mirrored) == "l"
-    assert default.side_of(CHANNELS, [*mirrored, *measured[:3]]) == "l"
-    assert default.side_of(CHANNELS, [*mirrored, *measured]) == "r"
+    assert default.find_side(CHANNELS, measured) == "r"
+    assert default.find_side(CHANNELS, mirrored) == "l"
+    assert default.find_side(CHANNELS, [*mirrored, *measured[:3]]) == "l"
+    assert default.find_side(CHANNELS, [*mirrored, *measured]) == "r"
 
 
 def test_a_user_map_is_read_from_yaml(tmp_path: Path) -> None:
@@ -169,13 +169,13 @@ def test_a_channel_that_is_not_there_is_refused_with_the_nearest_name(
     default: MuscleMap, refused: Refused
 ) -> None:
     with refused("a.sto", "'tib_ant_r' or 'tibant_r'", "'tibialis_anterior'", "'tib_antr'"):
-        default.require(["tibialis_anterior"], ["soleus_r", "tib_antr"], "r", "a.sto")
+        default.require_columns(["tibialis_anterior"], ["soleus_r", "tib_antr"], "r", "a.sto")
     with refused("'soleus_l'", "nearest is 'soleus_r'"):
-        default.require(["soleus"], ["soleus_r", "med_gas_r"], "l", "a.sto")
+        default.require_columns(["soleus"], ["soleus_r", "med_gas_r"], "l", "a.sto")
     with refused("'gracilis'", "there is 'x', 'y'"):
-        default.require(["gracilis"], ["x", "y"], "r", "a.sto")
+        default.require_columns(["gracilis"], ["x", "y"], "r", "a.sto")
     with refused("'soleus_r'", "there are none"):
-        default.require(["soleus"], [], "r", "a.sto")
+        default.require_columns(["soleus"], [], "r", "a.sto")
 
 
 def test_a_channel_counts_as_measured_if_any_file_has_it(
@@ -189,10 +189,10 @@ def test_a_channel_counts_as_measured_if_any_file_has_it(
     # The right leg has more of the channels, so the left soleus is none.
     right = emg("right.sto", "soleus_l", "tib_ant_r", "vas_lat_r")
     left = emg("left.sto", "soleus_l", "gaslat_l")
-    assert default.measured_in([right]) == ["tibialis_anterior", "vastus_lateralis"]
+    assert default.measured_channels_in([right]) == ["tibialis_anterior", "vastus_lateralis"]
     both = ["soleus", "gastrocnemius_lateralis", "tibialis_anterior", "vastus_lateralis"]
-    assert default.measured_in([right, tmp_path / "gone.sto", left]) == both
-    assert default.measured_in([tmp_path / "gone.sto"]) == []
+    assert default.measured_channels_in([right, tmp_path / "gone.sto", left]) == both
+    assert default.measured_channels_in([tmp_path / "gone.sto"]) == []
 
 
 def test_channels_are_weighted_sums_of_columns() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from nem2e_tf.files import read_motion, read_storage, write_storage
 from nem2e_tf.signals import low_pass
-from nem2e_tf.simulation import COORDINATES, inverse_dynamics, unsupported
+from nem2e_tf.simulation import COORDINATES, inverse_dynamics, unsupported_times
 from nem2e_tf.simulation.model import read_model
 
 Refused = Callable[..., AbstractContextManager[None]]
@@ -108,7 +108,7 @@ def test_the_loads_hold_the_body_up_where_both_feet_are_on_plates(
     opened, _ = read_model(model)
     mass = opened.getTotalMass(opened.initSystem())
     # From 1.79 s on the published moments too leave a quarter of the weight to the pelvis.
-    assert len(unsupported(moments.loc[:1.78], mass)) == 0
+    assert len(unsupported_times(moments.loc[:1.78], mass)) == 0
     # Without the left plate, its single stance from about 1.1 to 1.4 s hangs in the air.
     left = (
         "<applied_to_body>calcn_l</applied_to_body>",
@@ -117,7 +117,7 @@ def test_the_loads_hold_the_body_up_where_both_feet_are_on_plates(
     path = loads(left)
     motion = read_motion(overground / "coordinates.sto", [])
     halved = inverse_dynamics(model, motion, path, start=0.6, end=1.7)
-    hanging = unsupported(halved, mass)
+    hanging = unsupported_times(halved, mass)
     assert ((hanging > 1.15) & (hanging < 1.35)).sum() >= 195
     assert not ((hanging > 0.7) & (hanging < 0.85)).any()
 

@@ -12,12 +12,12 @@ from nem2e_tf.files import read_motion
 from nem2e_tf.simulation import LegModel, geometry, load_leg
 from nem2e_tf.simulation.geometry import (
     ExactPaths,
-    _together,
+    _group_coordinates,
     coordinate_speeds,
-    geometry_in_parts,
+    iterate_geometry,
     muscle_geometry,
 )
-from nem2e_tf.simulation.posture import Posture, couplers
+from nem2e_tf.simulation.posture import Posture, find_couplers
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def solved_arms(leg: LegModel, motion: pd.DataFrame) -> np.ndarray:
     coordinates = [leg.model.getCoordinateSet().get(name) for name in leg.coordinates]
     arms = []
     for pose in values:
-        posture.take(pose)
+        posture.set_pose(pose)
         arms.append([[m.computeMomentArm(posture.state, c) for m in muscles] for c in coordinates])
     return np.array(arms)
 
@@ -79,14 +79,19 @@ def test_both_legs_hold_the_muscles_of_each(overground: Path, both_legs: LegMode
     for side in ("r", "l"):
         one = load_leg(overground / "subject_walk_scaled.osim", side)
         assert set(one.muscles) == {m for m in both_legs.muscles if m.endswith(f"_{side}")}
-        assert all(both_legs.crossed[muscle] == one.crossed[muscle] for muscle in one.muscles)
+        assert all(
+            both_legs.crossed_coordinates[muscle] == one.crossed_coordinates[muscle]
+            for muscle in one.muscles
+        )
     forces = dict(zip(both_legs.coordinates, both_legs.generalised_forces, strict=True))
     assert forces["pelvis_ty"] == "pelvis_ty_force"
     assert forces["pelvis_tilt"] == "pelvis_tilt_moment"
 
 
 def test_a_leg_shares_only_what_inverse_dynamics_gives(both_legs: LegModel) -> None:
-    some = both_legs.sharing(["ankle_angle_r_moment", "hip_flexion_l_moment", "time", "grf"])
+    some = both_legs.restrict_to_forces(
+        ["ankle_angle_r_moment", "hip_flexion_l_moment", "time", "grf"]
+    )
 
     assert some.coordinates == ("ankle_angle_r", "hip_flexion_l")
     assert {"soleus_r", "psoas_l"} < set(some.muscles)
@@ -98,7 +103,7 @@ def test_coordinates_that_one_muscle_crosses_do_not_move_together() -> None:
     for _ in range(50):
         crossings = generator.random((12, 30)) < 0.15
 
-        groups = _together(crossings)
+        groups = _group_coordinates(crossings)
 
         moved = [i for group in groups for i in group]
         assert sorted(moved) == np.flatnonzero(crossings.any(axis=1)).tolist()
@@ -107,7 +112,7 @@ def test_coordinates_that_one_muscle_crosses_do_not_move_together() -> None:
 
 
 def test_a_patella_follows_its_knee_in_value_and_speed(both_legs: LegModel) -> None:
-    (right, _), others = couplers(both_legs.model)
+    (right, _), others = find_couplers(both_legs.model)
     assert (right.dependent, right.independent, others) == (
         "knee_angle_r_beta",
         ("knee_angle_r",),
@@ -132,7 +137,7 @@ def test_geometry_does_not_depend_on_how_many_frames_are_held(
 
     monkeypatch.setattr(geometry, "FRAMES_AT_ONCE", 7)
     paths = ExactPaths(right_leg, tuple(motion.columns))
-    parts = list(geometry_in_parts(paths, motion))
+    parts = list(iterate_geometry(paths, motion))
 
     assert [part.stop - part.start for part, _ in parts] == [7, 7, 7, 7, 2]
     for part, found in parts:
@@ -165,6 +170,6 @@ def test_a_model_held_by_other_constraints_is_assembled_and_solved_for(
         for leg in legs
     ]
 
-    assert couplers(legs[1].model)[1]
+    assert find_couplers(legs[1].model)[1]
     np.testing.assert_allclose(found[1].moment_arms, found[0].moment_arms, atol=1e-6)
     np.testing.assert_allclose(found[1].capacity, found[0].capacity, rtol=1e-4)

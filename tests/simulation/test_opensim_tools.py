@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from nem2e_tf.files import read_motion, read_storage, write_storage
-from nem2e_tf.signals import grid, low_pass, resample
-from nem2e_tf.simulation import LEAST_ACTIVATION, LegModel, load_leg, simulate, simulate_files
-from nem2e_tf.simulation.tool_trial import every_coordinate, lay_out
+from nem2e_tf.signals import low_pass, resample, time_grid
+from nem2e_tf.simulation import MIN_ACTIVATION, LegModel, load_leg, simulate, simulate_files
+from nem2e_tf.simulation.tool_trial import complete_coordinates, write_tool_trial
 
 Refused = Callable[..., AbstractContextManager[None]]
 
@@ -42,7 +42,7 @@ def prepared(trial: dict[str, Any], start: float, end: float) -> tuple[pd.DataFr
     """Motion and the leg's moments at 100 Hz, low-passed as `simulate` does."""
     columns = [f"{name}_moment" for name in trial["leg"].coordinates]
     motion, moments = (
-        resample(low_pass(frame, 6.0, "recording"), grid(start, end))
+        resample(low_pass(frame, 6.0, "recording"), time_grid(start, end))
         for frame in (trial["motion"], trial["moments"][columns])
     )
     return motion, moments
@@ -59,7 +59,7 @@ def test_inverse_dynamics_under_equivalent_loads_gives_the_joint_moments(
     trial = request.getfixturevalue(name)
     leg = trial["leg"]
     motion, moments = prepared(trial, span[0] - 0.2, span[1] + 0.2)
-    files = lay_out(leg, motion, moments, None, tmp_path)
+    files = write_tool_trial(leg, motion, moments, None, tmp_path)
 
     tool = opensim.InverseDynamicsTool()
     tool.setModelFileName(str(files.model))
@@ -90,7 +90,7 @@ def test_every_coordinate_of_a_constrained_knee_satisfies_its_constraint(
     motion, _ = prepared(stride, 0.6, 0.9)
     # The recording has its patellae in degrees, under a header that says radians.
     motion = motion[[column for column in motion if not column.endswith("_beta")]]
-    whole = every_coordinate(stride["leg"], motion)
+    whole = complete_coordinates(stride["leg"], motion)
     assert list(whole.columns) == stride["leg"].coordinate_names
     # The patella of this model turns as far as the knee does.
     np.testing.assert_allclose(whole["knee_angle_r_beta"], whole["knee_angle_r"], atol=1e-6)
@@ -140,7 +140,7 @@ def test_moco_agrees_loosely_with_static_optimisation(treadmill: dict[str, Any])
     theirs = simulate(**treadmill, start=10.0, end=10.2, solver="moco")
     assert list(theirs.columns) == list(ours.columns)
     values = activations(treadmill, theirs)
-    assert values.min() >= LEAST_ACTIVATION and values.max() <= 1.0
+    assert values.min() >= MIN_ACTIVATION and values.max() <= 1.0
     assert np.corrcoef(values.ravel(), activations(treadmill, ours).ravel())[0, 1] > 0.9
     reserves = [f"{name}_reserve" for name in treadmill["leg"].coordinates]
     assert theirs[reserves].abs().max().max() < 0.5

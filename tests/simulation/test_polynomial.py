@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nem2e_tf.cohort import build_leg, walking
+from nem2e_tf.cohort import build_leg, synthetic_walking
 from nem2e_tf.files import read_motion, read_storage
 from nem2e_tf.signals import low_pass
 from nem2e_tf.simulation import (
@@ -23,7 +23,7 @@ from nem2e_tf.simulation import (
     simulate,
     simulate_files,
 )
-from nem2e_tf.simulation.fitting import fitted_paths
+from nem2e_tf.simulation.fitting import fit_polynomial_paths
 from nem2e_tf.simulation.geometry import ExactPaths, MuscleGeometry, coordinate_speeds
 from nem2e_tf.simulation.polynomial import Polynomial, PolynomialPaths, exponents
 from nem2e_tf.simulation.static import static_optimisation
@@ -51,7 +51,7 @@ def built_leg(tmp_path_factory: pytest.TempPathFactory, opensim: Any) -> LegMode
 @pytest.fixture(scope="module")
 def gait() -> pd.DataFrame:
     """A synthetic walk, some strides."""
-    return walking()[0].iloc[:200]
+    return synthetic_walking()[0].iloc[:200]
 
 
 def along(paths: Any, motion: pd.DataFrame) -> MuscleGeometry:
@@ -129,7 +129,7 @@ def test_a_fit_is_close_and_says_how_close(
     built_leg: LegModel, gait: pd.DataFrame, cache: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
-        polynomial = along(fitted_paths(built_leg, gait), gait)
+        polynomial = along(fit_polynomial_paths(built_leg, gait), gait)
     exact = along(ExactPaths(built_leg, tuple(gait.columns)), gait)
 
     assert rms(polynomial.lengths - exact.lengths) < 1e-3
@@ -152,25 +152,27 @@ def test_a_model_is_fitted_once_and_anew_when_it_or_its_range_changes(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    first = along(fitted_paths(built_leg, gait), gait)
+    first = along(fit_polynomial_paths(built_leg, gait), gait)
 
     def refit(*_: Any) -> Path:
         raise AssertionError("fitted again")
 
-    monkeypatch.setattr(fitting, "_run_fitter", refit)
+    monkeypatch.setattr(fitting, "run_fitter", refit)
     shutil.copy(built_leg.path, tmp_path / "copy.osim")
-    again = along(fitted_paths(load_leg(tmp_path / "copy.osim", "r"), gait.iloc[::-1][::-1]), gait)
+    again = along(
+        fit_polynomial_paths(load_leg(tmp_path / "copy.osim", "r"), gait.iloc[::-1][::-1]), gait
+    )
     np.testing.assert_array_equal(again.lengths, first.lengths)
     np.testing.assert_array_equal(again.capacity, first.capacity)
 
     wider = gait.copy()
     wider["hip_flexion_r"] *= 3.0
     with pytest.raises(AssertionError, match="fitted again"):
-        fitted_paths(built_leg, wider)
+        fit_polynomial_paths(built_leg, wider)
     text = built_leg.path.read_text()
     (tmp_path / "other.osim").write_text(text.replace("<mass>", "<mass> ", 1))
     with pytest.raises(AssertionError, match="fitted again"):
-        fitted_paths(load_leg(tmp_path / "other.osim", "r"), gait)
+        fit_polynomial_paths(load_leg(tmp_path / "other.osim", "r"), gait)
     assert not list(cache.glob("paths/tmp*"))
 
 
@@ -183,7 +185,7 @@ def test_muscles_of_an_unknown_model_keep_their_own_paths(
     monkeypatch.setenv("NEM2E_CACHE", str(tmp_path))
     monkeypatch.setattr(capacity, "_FORCES", {})
 
-    found = along(fitted_paths(built_leg, gait), gait)
+    found = along(fit_polynomial_paths(built_leg, gait), gait)
 
     exact = along(ExactPaths(built_leg, tuple(gait.columns)), gait)
     np.testing.assert_allclose(found.lengths, exact.lengths, atol=1e-12)
@@ -202,9 +204,9 @@ def test_what_polynomials_cannot_follow_is_refused(
     model.printToXML(str(tmp_path / "held.osim"))
 
     with refused("held.osim", "use exact paths"):
-        fitted_paths(load_leg(tmp_path / "held.osim", "r"), gait)
+        fit_polynomial_paths(load_leg(tmp_path / "held.osim", "r"), gait)
     with refused("'spline'", "polynomial"):
-        simulate(built_leg, *walking(), paths="spline")
+        simulate(built_leg, *synthetic_walking(), paths="spline")
 
 
 @pytest.mark.parametrize("trial", ["walk45", pytest.param("run81", marks=pytest.mark.slow)])
@@ -214,7 +216,7 @@ def test_activations_by_polynomial_paths_are_those_by_exact_ones(
     folder = lower_limb / trial
     motion = low_pass(read_motion(folder / "ik.sto", right_leg.rotations), 6.0, "motion")
     whole = coordinate_speeds(motion)
-    paths = fitted_paths(right_leg, motion)
+    paths = fit_polynomial_paths(right_leg, motion)
     exact_paths = ExactPaths(right_leg, tuple(motion.columns))
     rows = slice(500, 1000, 5)
     given = (motion.index.to_numpy()[rows], motion.to_numpy()[rows], whole[rows])
@@ -239,7 +241,7 @@ def test_polynomial_paths_follow_wraps(overground: Path, cache: Path) -> None:
 
     polynomial, exact = (
         along(paths, motion.iloc[::10])
-        for paths in (fitted_paths(leg, motion), ExactPaths(leg, tuple(motion.columns)))
+        for paths in (fit_polynomial_paths(leg, motion), ExactPaths(leg, tuple(motion.columns)))
     )
     simulated = [
         simulate_files(leg, *files, paths=paths)[list(leg.muscles)]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nem2e_tf.simulation import scale_model
-from nem2e_tf.simulation.marker_pairs import marker_pairs, shown_markers
+from nem2e_tf.simulation.marker_pairs import find_marker_pairs, read_static_markers
 from tests.repository import NEM2E
 
 Refused = Callable[..., AbstractContextManager[None]]
@@ -163,14 +163,14 @@ def test_landmarks_measure_before_clusters_and_a_body_without_a_pair_inherits(
     opensim: Any, subject: Path, overground: Path, tmp_path: Path
 ) -> None:
     model = opensim.Model(str(subject))
-    shown = set(shown_markers(overground / "markers_walk.trc", None, None))
-    pairs = marker_pairs(model, sorted(shown))
+    shown = set(read_static_markers(overground / "markers_walk.trc", None, None))
+    pairs = find_marker_pairs(model, sorted(shown))
     assert pairs["tibia_r"] == [("R.Ankle", "R.Knee")]
     assert pairs["femur_r"] == [("R.ASIS", "R.Knee")]
     assert ("L.ASIS", "R.ASIS") in pairs["pelvis"]
     assert "patella_r" not in pairs and "talus_r" not in pairs and "toes_r" not in pairs
     # Without a knee marker the clusters have to do.
-    clusters = marker_pairs(model, sorted(shown - {"R.Knee"}))
+    clusters = find_marker_pairs(model, sorted(shown - {"R.Knee"}))
     names = {name for pair in clusters["femur_r"] for name in pair}
     assert names and all(name[2:4] in ("TH", "SH") for name in names)
 

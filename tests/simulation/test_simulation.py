@@ -27,8 +27,8 @@ from nem2e_tf.simulation import (
     simulate_files,
 )
 from nem2e_tf.simulation.static import (
-    LEAST_ACTIVATION,
-    MOST_ACTIVATION,
+    MAX_ACTIVATION,
+    MIN_ACTIVATION,
     RESERVE,
     static_optimisation,
 )
@@ -88,7 +88,7 @@ def test_static_optimisation_is_the_bounded_least_squares_solution(seed: int) ->
     expected = lsq_linear(
         np.vstack([np.eye(43), effect]),
         np.r_[np.zeros(43), moments[0] / RESERVE],
-        bounds=(LEAST_ACTIVATION, MOST_ACTIVATION),
+        bounds=(MIN_ACTIVATION, MAX_ACTIVATION),
         method="bvls",
         tol=1e-14,
     ).x
@@ -107,13 +107,13 @@ def test_static_optimisation_satisfies_the_optimality_conditions_in_every_frame(
     np.testing.assert_allclose(
         np.einsum("fcm,fm->fc", effect, activation) + reserves, moments, atol=1e-9
     )
-    assert (activation >= LEAST_ACTIVATION).all() and (activation <= MOST_ACTIVATION).all()
+    assert (activation >= MIN_ACTIVATION).all() and (activation <= MAX_ACTIVATION).all()
     # Half the gradient of sum a^2 + sum (r / RESERVE)^2: it is zero between the bounds and points
     # outwards at them. Its two terms cancel from up to 1e5, which leaves a part in 1e9 of them.
     pull = np.einsum("fcm,fc->fm", effect, reserves) / RESERVE**2
     gradient = activation - pull
     slack = 1e-9 * np.einsum("fcm,fc->fm", np.abs(effect), np.abs(moments)) + 1e-9
-    least, most = activation <= LEAST_ACTIVATION + 1e-9, activation >= MOST_ACTIVATION - 1e-9
+    least, most = activation <= MIN_ACTIVATION + 1e-9, activation >= MAX_ACTIVATION - 1e-9
     assert least.any() and most.any() and (~least & ~most).any()
     assert (np.abs(gradient) <= slack)[~least & ~most].all()
     assert (gradient >= -slack)[least].all()
@@ -129,7 +129,7 @@ def test_one_muscle_shares_a_moment_with_its_reserve_as_calculus_says(moment: fl
 
     # Zero of d/da [a^2 + (t - s a)^2] with s = arm * force.
     strength = arm * force
-    best = np.clip(strength * moment / (1.0 + strength**2), LEAST_ACTIVATION, MOST_ACTIVATION)
+    best = np.clip(strength * moment / (1.0 + strength**2), MIN_ACTIVATION, MAX_ACTIVATION)
     np.testing.assert_allclose(activation, best, atol=1e-9)
     np.testing.assert_allclose(reserves, moment - strength * best, atol=1e-7)
 

@@ -11,7 +11,7 @@ from benchmarks.opensim_tool import static_optimisation_tool, stride
 
 from nem2e_tf.simulation import simulate_files
 from nem2e_tf.simulation.geometry import ExactPaths, MuscleGeometry, coordinate_speeds
-from nem2e_tf.simulation.static import LEAST_ACTIVATION, MOST_ACTIVATION, static_optimisation
+from nem2e_tf.simulation.static import MAX_ACTIVATION, MIN_ACTIVATION, static_optimisation
 
 
 def problem(seed: int, frames: int, coordinates: int, muscles: int) -> tuple[Any, np.ndarray]:
@@ -39,8 +39,8 @@ def test_all_frames_together_give_what_a_programming_library_gives_one_by_one(se
             np.eye(40) + scaled.T @ scaled,
             -scaled.T @ (moments[frame] / strengths),
             np.zeros((0, 40)),
-            np.full(40, MOST_ACTIVATION),
-            np.full(40, LEAST_ACTIVATION),
+            np.full(40, MAX_ACTIVATION),
+            np.full(40, MIN_ACTIVATION),
             np.zeros(40, dtype=c_int),
         )
         assert flag == 1

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from nem2e_tf.cli import app
 from nem2e_tf.errors import InputError
 from nem2e_tf.files import COLUMNS, Trial, read_storage, read_trials
-from nem2e_tf.report import result
+from nem2e_tf.report import read_facts
 from nem2e_tf.study import batch, summary
 from nem2e_tf.study.summary import Row
 from tests.repository import NEM2E
@@ -79,8 +79,8 @@ def test_the_table_says_of_every_muscle_what_its_result_says(
     results = done[0] / "results"
     table = pd.read_csv(results / summary.CSV).set_index(["trial", "muscle"])
     for trial in ("no. 1", "running-3"):
-        facts = result.read_facts(results / "06" / trial)
-        envelopes = read_storage(results / "06" / trial / result.EMG)
+        facts = read_facts(results / "06" / trial)
+        envelopes = read_storage(results / "06" / trial / "emg.sto")
         for muscle in facts.muscles:
             line = table.loc[(trial, muscle)]
             assert line["peak"] == pytest.approx(envelopes[muscle].max(), rel=1e-4)
@@ -108,11 +108,11 @@ def test_going_on_makes_what_changed_and_finds_the_rest(
     assert not (results / "06" / ".unfinished-left").exists()
     changed = RUN | {"trial": "running-3", "start": 40.5}
     other = write(tmp_path / "trials.csv", changed, WALK | {"trial": "no. 1"})
-    damaged = results / "06" / "no. 1" / result.EMG
+    damaged = results / "06" / "no. 1" / "emg.sto"
     damaged.write_bytes(damaged.read_bytes()[:1000])
     rows = batch.estimate_all(read_trials(other, lower_limb), results, same, jobs=1)
     assert [row.state for row in rows] == ["made", "made"]
-    assert result.read_facts(results / "06" / "running-3").start == pytest.approx(40.5)
+    assert read_facts(results / "06" / "running-3").start == pytest.approx(40.5)
     assert (results / summary.PAGE).read_bytes() == before
 
 
@@ -145,7 +145,7 @@ def trial(subject: str, label: str) -> Trial:
 def test_names_of_subjects_lead_nowhere_else_and_none_takes_anothers_folder() -> None:
     names = ["a", "a/b", "a_b", "a%2Fb", "..", ".", ".hidden", "../../etc", "a\\b", "é", "a b"]
     names += ["con", "%con", "nul.a", "null", "a.", "a ", "COM1"]
-    places = [batch.place(trial(name, "walking")) for name in names]
+    places = [batch.trial_folder(trial(name, "walking")) for name in names]
     assert len(set(places)) == len(names)
     for place in places:
         assert len(place.parts) == 2 and not place.is_absolute()
@@ -165,7 +165,7 @@ def test_subjects_count_alike_and_phases_go_around_the_cycle() -> None:
         row("a", "1", {"peak": 0.2, "phase": 96.0}), row("a", "2", {"peak": 0.4, "phase": 0.0}),
         row("b", "1", {"peak": 0.5, "phase": 2.0}), Row("b", "walking", "2", fault="broken"),
     ]  # fmt: skip
-    soleus = summary.over_subjects(rows)["walking"].loc["soleus"]
+    soleus = summary.mean_over_subjects(rows)["walking"].loc["soleus"]
     assert soleus["subjects"] == 2
     assert soleus["peak"] == pytest.approx(0.4)  # of 0.3 and 0.5
     assert soleus["peak_sd"] == pytest.approx(0.2 / np.sqrt(2))
@@ -189,7 +189,7 @@ class Page(HTMLParser):
 def test_the_page_shows_names_as_they_are_and_loads_nothing(tmp_path: Path) -> None:
     evil = "<script>alert(1)</script>"
     rows = [row("a b", "50 %", {}, warnings=(evil,)), Row(evil, evil, evil, fault=evil)]
-    summary.write(rows, tmp_path, evil, evil)
+    summary.write_summary(rows, tmp_path, evil, evil)
     text = (tmp_path / summary.PAGE).read_text(encoding="utf-8")
     page = Page(text)
     assert "script" not in page.tags and "&lt;script&gt;" in text
@@ -198,6 +198,6 @@ def test_the_page_shows_names_as_they_are_and_loads_nothing(tmp_path: Path) -> N
 
 
 def test_a_study_without_any_result_has_a_summary_too(tmp_path: Path) -> None:
-    summary.write([Row("a", "walking", "1", fault="broken")], tmp_path, "study", "gait")
+    summary.write_summary([Row("a", "walking", "1", fault="broken")], tmp_path, "study", "gait")
     assert "broken" in (tmp_path / summary.PAGE).read_text(encoding="utf-8")
     assert list(pd.read_csv(tmp_path / summary.CSV)["fault"]) == ["broken"]

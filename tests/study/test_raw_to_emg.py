@@ -16,7 +16,7 @@ from benchmarks.raw_to_emg import (
 
 from nem2e_tf.files import read_storage
 from nem2e_tf.signals import MuscleMap
-from nem2e_tf.simulation import FAIR_RMS
+from nem2e_tf.simulation import MAX_MARKER_RMS
 
 GLUTEI = {"gluteus_maximus", "gluteus_medius"}
 
@@ -37,7 +37,7 @@ def test_markers_and_forces_become_the_recordings_own_moments(
 ) -> None:
     errors = stance.simulation.marker_errors
     assert errors is not None and len(errors) == 24
-    assert np.sqrt((errors["rms"] ** 2).mean()) < FAIR_RMS
+    assert np.sqrt((errors["rms"] ** 2).mean()) < MAX_MARKER_RMS
     differences = moment_differences(overground, stance.simulation)
     # The recording's motion went through residual reduction, which moves pelvis and trunk most.
     assert (differences["angle"] < 10.0).all()

@@ -14,23 +14,35 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nem2e_tf.edge import shipped
-from nem2e_tf.pipeline.shards import SERIES, Manifest, Pair, Shards, describe, write_shard
+from nem2e_tf.edge import shipped_refiners
+from nem2e_tf.pipeline.shards import SERIES, Manifest, Pair, Shards, read_shard_info, write_shard
 from nem2e_tf.refiner import CARD, Card
 from nem2e_tf.signals import MuscleMap
 from nem2e_tf.simulation import COORDINATES
-from training.evaluate import main, read_ablations, run
+from training.evaluate import main, read_ablations, run_protocol
 from training.evaluation import protocols
-from training.evaluation.methods import METHODS, NETWORKS, is_kept, network, simple
-from training.evaluation.overground import overground
-from training.evaluation.protocols import Material, folds, grouped, halves, speeds_of
-from training.evaluation.results import Result, ablation_result, as_json, figures_of, read_results
+from training.evaluation.comparison_networks import COMPARISON_NETWORKS
+from training.evaluation.methods import METHODS, NETWORKS, fit_baseline, fit_network, is_cached
+from training.evaluation.overground import simulate_overground_stride
+from training.evaluation.protocols import (
+    EvaluationData,
+    group_subjects,
+    make_folds,
+    speeds_by_subject,
+    split_by_speed,
+)
+from training.evaluation.results import (
+    Result,
+    ablation_result,
+    figure_names,
+    read_results,
+    results_as_json,
+)
 from training.evaluation.results_figures import draw
 from training.evaluation.results_page import page
-from training.evaluation.rivals import RIVALS
-from training.evaluation.scoring import FIVE, Estimated, Method, scores, summary
-from training.evaluation.statistics import holm, signed_rank, significant_intervals
-from training.evaluation.warping import TimeWarping, aligned, starts_of
+from training.evaluation.scoring import DEFAULT_MUSCLES, Method, ScoredRecording, scores, summary
+from training.evaluation.statistics import holm_correction, signed_rank_test, significant_intervals
+from training.evaluation.warping import TimeWarping, cycle_starts, warp_to_template
 from training.experiment import REPOSITORY, Experiment, read_experiment
 from training.losses import CORRELATION, DERIVATIVE, LOSSES
 
@@ -68,7 +80,7 @@ def shards_of(pairs: list[Pair], folder: Path) -> Shards:
     found = []
     for i, pair in enumerate(pairs):
         write_shard(pair, folder / f"{i}.tfrecord")
-        found.append(describe(folder / f"{i}.tfrecord"))
+        found.append(read_shard_info(folder / f"{i}.tfrecord"))
     names = {series: list(getattr(pairs[0], series).columns) for series in SERIES}
     shards = [shard for shard in found if shard is not None]
     Manifest(rate=100.0, **names, shards=shards).write(folder)
@@ -91,15 +103,17 @@ def experiment() -> Experiment:
 
 
 @pytest.fixture(scope="module")
-def material(experiment: Experiment, tmp_path_factory: pytest.TempPathFactory) -> Material:
+def evaluation_data(
+    experiment: Experiment, tmp_path_factory: pytest.TempPathFactory
+) -> EvaluationData:
     """One person as if recorded, and six of a cohort."""
     folder = tmp_path_factory.mktemp("shards")
     tasks = experiment.tasks
     real = [gait("somebody", task, 0, 20.0) for task in tasks]
-    people = list(speeds_of(experiment))
+    people = list(speeds_by_subject(experiment))
     cohort = [gait(person, task, i) for i, person in enumerate(people) for task in tasks]
     others = [gait(f"virtual-0002-{i}", task, 50 + i) for i in range(2) for task in tasks]
-    return Material(
+    return EvaluationData(
         experiment, *(shards_of(pairs, folder / name) for name, pairs in (
             ("real", real), ("cohort", cohort), ("others", others)
         ))
@@ -108,15 +122,15 @@ def material(experiment: Experiment, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.mark.parametrize("protocol", protocols.PROTOCOLS)
 def test_nothing_that_is_tested_has_been_taught(
-    protocol: str, material: Material, monkeypatch: pytest.MonkeyPatch
+    protocol: str, evaluation_data: EvaluationData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stranger = gait("overground", "walking", 99, 1.3)
-    monkeypatch.setattr(protocols, "overground", lambda data: stranger)
-    for fold in folds(protocol, material, 3):
-        taught = [pair for part in fold.teaching for pair in part.pairs()]
-        assert taught and fold.test
+    overground_pair = gait("overground", "walking", 99, 1.3)
+    monkeypatch.setattr(protocols, "overground", lambda data: overground_pair)
+    for fold in make_folds(protocol, evaluation_data, 3):
+        training_pairs = [pair for part in fold.training_parts for pair in part.pairs()]
+        assert training_pairs and fold.test
         for pair in fold.test:
-            for other in taught:
+            for other in training_pairs:
                 same = (pair.subject, pair.task) == (other.subject, other.task)
                 assert not same or other.simulated.index[-1] < pair.simulated.index[0]
                 if protocol in ("speed", "subject", "virtual"):
@@ -126,44 +140,50 @@ def test_nothing_that_is_tested_has_been_taught(
 
 
 def test_every_virtual_person_is_tested_once_in_each_task(
-    material: Material, monkeypatch: pytest.MonkeyPatch
+    evaluation_data: EvaluationData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(protocols, "overground", lambda data: gait("overground", "walking", 9))
     for groups in (2, 3, 20):
-        tested = [(p.subject, p.task) for f in folds("subject", material, groups) for p in f.test]
+        tested = [
+            (p.subject, p.task)
+            for f in make_folds("subject", evaluation_data, groups)
+            for p in f.test
+        ]
         assert len(tested) == len(set(tested)) == 2 * 6 + 1
 
 
 def test_of_people_taught_by_virtual_ones_alone_none_has_taught(
-    material: Material, monkeypatch: pytest.MonkeyPatch
+    evaluation_data: EvaluationData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(protocols, "overground", lambda data: gait("overground", "walking", 9))
-    every = folds("virtual", material, 2)
+    every = make_folds("virtual", evaluation_data, 2)
     assert [len({pair.subject for pair in fold.test}) for fold in every] == [6, 1, 1, 6, 1]
     for fold in every:
-        taught = {pair.subject for part in fold.teaching for pair in part.pairs()}
-        assert taught == {"virtual-0002-0", "virtual-0002-1"}
+        training_pairs = {pair.subject for part in fold.training_parts for pair in part.pairs()}
+        assert training_pairs == {"virtual-0002-0", "virtual-0002-1"}
 
 
-def test_people_are_halved_at_the_median_speed(material: Material, experiment: Experiment) -> None:
-    speeds = {person: of["walking"] for person, of in speeds_of(experiment).items()}
-    walking = material.cohort.where(lambda shard: shard.task == "walking")
+def test_people_are_halved_at_the_median_speed(
+    evaluation_data: EvaluationData, experiment: Experiment
+) -> None:
+    speeds = {person: of["walking"] for person, of in speeds_by_subject(experiment).items()}
+    walking = evaluation_data.cohort.where(lambda shard: shard.task == "walking")
     slow, fast = (
-        [speeds[shard.subject] for shard in half.chosen] for half in halves(walking, speeds)
+        [speeds[shard.subject] for shard in half.chosen] for half in split_by_speed(walking, speeds)
     )
     assert max(slow) < min(fast) and len(slow) == len(fast) == 3
 
 
 def test_one_group_cannot_be_left_out(refused: Refused) -> None:
     with refused("3 people", "1 groups"):
-        grouped(["a", "b", "c"], 1)
+        group_subjects(["a", "b", "c"], 1)
 
 
-@pytest.mark.parametrize("name", RIVALS)
+@pytest.mark.parametrize("name", COMPARISON_NETWORKS)
 def test_a_rival_keeps_length_and_bounds_and_can_be_saved(name: str, tmp_path: Path) -> None:
     import keras
 
-    model = RIVALS[name](9, 5)
+    model = COMPARISON_NETWORKS[name](9, 5)
     x = np.random.default_rng(0).random((2, 37, 9), dtype=np.float32)
     y = model.predict(x, verbose=0)
     assert y.shape == (2, 37, 5) and y.min() >= 0.0 and y.max() <= 1.0
@@ -177,14 +197,14 @@ def test_rivals_other_than_the_encoder_are_of_the_size_of_stdr_net() -> None:
 
     size = stdr_net(9, 9).count_params()
     for name in ("temporal_convolution", "transformer"):
-        assert RIVALS[name](9, 9).count_params() == pytest.approx(size, rel=0.1)
+        assert COMPARISON_NETWORKS[name](9, 9).count_params() == pytest.approx(size, rel=0.1)
 
 
-def test_gain_and_lag_find_the_delay_that_was_put_in(material: Material) -> None:
-    (fold, _) = folds("block", material, 2)
+def test_gain_and_lag_find_the_delay_that_was_put_in(evaluation_data: EvaluationData) -> None:
+    (fold, _) = make_folds("block", evaluation_data, 2)
     (pair,) = fold.test
     tables = {
-        method: simple(method, fold.teaching).estimate(pair)
+        method: fit_baseline(method, fold.training_parts).estimate(pair)
         for method in ("raw", "gain", "gain_lag", "warping", "ridge")
     }
     errors = {
@@ -200,12 +220,12 @@ def test_gain_and_lag_find_the_delay_that_was_put_in(material: Material) -> None
 def test_a_cycle_is_warped_onto_a_shifted_copy_of_itself() -> None:
     phase = np.linspace(0.0, 1.0, 101)
     early, late = (np.exp(-(((phase - place) / 0.08) ** 2)) for place in (0.4, 0.5))
-    np.testing.assert_allclose(aligned(3.0 * late, early), 3.0 * early, atol=0.1)
+    np.testing.assert_allclose(warp_to_template(3.0 * late, early), 3.0 * early, atol=0.1)
 
 
 def test_a_recording_without_a_whole_cycle_is_not_warped() -> None:
     whole, short = gait("a", "walking", 1), gait("a", "walking", 1, 1.0)
-    assert len(starts_of(short)) == 0
+    assert len(cycle_starts(short)) == 0
     warping = TimeWarping().fit([whole])
     np.testing.assert_allclose(warping.predict(short), short.simulated.to_numpy() * warping.factors)
 
@@ -213,8 +233,8 @@ def test_a_recording_without_a_whole_cycle_is_not_warped() -> None:
 def test_cycles_part_alike_whichever_way_the_knee_bends() -> None:
     pair = gait("a", "walking", 1)
     other = replace(pair, angles=-pair.angles)
-    np.testing.assert_allclose(starts_of(pair), starts_of(other))
-    assert len(starts_of(pair)) > 5
+    np.testing.assert_allclose(cycle_starts(pair), cycle_starts(other))
+    assert len(cycle_starts(pair)) > 5
 
 
 def test_own_maximum_takes_the_amplitude_out() -> None:
@@ -224,26 +244,28 @@ def test_own_maximum_takes_the_amplitude_out() -> None:
         "seven": Method(lambda p: 7.0 * p.simulated),
         "learnt": Method(lambda p: 7.0 * p.simulated, dict.fromkeys(CHANNELS, 14.0)),
     }
-    tested = Estimated.of(pair, same, measured_unit=False)
+    tested = ScoredRecording.from_pair(pair, same, has_measured_unit=False)
     np.testing.assert_allclose(tested.estimates["raw"], tested.estimates["seven"])
     np.testing.assert_allclose(tested.estimates["learnt"], 0.5 * pair.simulated[CHANNELS])
     assert (tested.measured.max() == 1.0).all()
-    kept = Estimated.of(pair, same, measured_unit=True)
+    kept = ScoredRecording.from_pair(pair, same, has_measured_unit=True)
     np.testing.assert_array_equal(kept.measured, pair.measured)
 
 
 @pytest.fixture(scope="module")
-def evaluated(material: Material, tmp_path_factory: pytest.TempPathFactory) -> list[Result]:
+def evaluated(
+    evaluation_data: EvaluationData, tmp_path_factory: pytest.TempPathFactory
+) -> list[Result]:
     """Simple methods on people and on time."""
     kept = tmp_path_factory.mktemp("kept")
-    people = [f for f in folds("speed", material, 2) if "running" in f.section]
+    people = [f for f in make_folds("speed", evaluation_data, 2) if "running" in f.section]
     # Both halves as one section: six people, enough for statistics.
     people = [replace(fold, section="running") for fold in people]
     methods = ["raw", "gain", "gain_lag", "ridge"]
     return [
-        Result.of(section)
-        for name, every in (("block", folds("block", material, 2)), ("speed", people))
-        for section in run(name, every, methods, material.experiment, kept)
+        Result.from_section(section)
+        for name, every in (("block", make_folds("block", evaluation_data, 2)), ("speed", people))
+        for section in run_protocol(name, every, methods, evaluation_data.experiment, kept)
     ]
 
 
@@ -258,7 +280,9 @@ def test_scores_are_over_trials_and_over_cycles(evaluated: list[Result]) -> None
     assert result.nine.loc["ridge", "to_ridge"] == 1.0
     assert result.nine.loc["gain_lag", "better"] == 9
     assert result.five.loc["gain_lag", "of"] == 5
-    expected = result.table["rmse"].loc["ridge"].groupby("muscle").mean()[list(FIVE)].mean()
+    expected = (
+        result.table["rmse"].loc["ridge"].groupby("muscle").mean()[list(DEFAULT_MUSCLES)].mean()
+    )
     assert result.five.loc["ridge", "rmse"] == pytest.approx(expected)
 
 
@@ -274,10 +298,10 @@ def test_spread_is_over_people(evaluated: list[Result]) -> None:
 def test_the_page_tells_real_from_synthetic(
     evaluated: list[Result], experiment: Experiment, tmp_path: Path
 ) -> None:
-    found = told(evaluated, tmp_path / "results")
-    names = figures_of(found)
+    found = results_dictionary(evaluated, tmp_path / "results")
+    names = figure_names(found)
     assert len(names) >= 2 and all((tmp_path / n).stat().st_size < 150_000 for n in names)
-    cards = {name: Card.read(folder / CARD) for name, folder in shipped().items()}
+    cards = {name: Card.read(folder / CARD) for name, folder in shipped_refiners().items()}
     text = page(found, experiment, cards)
     assert all(f"| `{name}` |" in text for name in ("walking", "running", "gait"))
     assert "```bash\npython -m training.evaluate\n```" in text
@@ -294,7 +318,7 @@ def test_the_page_tells_real_from_synthetic(
     assert page(read_results(path), experiment, cards) == text
 
 
-def told(results: list[Result], output: Path) -> dict[str, Any]:
+def results_dictionary(results: list[Result], output: Path) -> dict[str, Any]:
     """Results as `results.json` holds them, their figures beside it."""
     protocols = {}
     for name in ("block", "speed"):
@@ -303,7 +327,7 @@ def told(results: list[Result], output: Path) -> dict[str, Any]:
         sections = [r.as_json() | {"figures": f} for r, f in zip(own, of_sections, strict=True)]
         ran = {"command": "python -m training.evaluate", "date": "2026-11-28"}
         protocols[name] = ran | {"figures": figures, "sections": sections}
-    return as_json(protocols, {})
+    return results_as_json(protocols, {})
 
 
 def test_results_of_something_else_are_refused(tmp_path: Path, refused: Refused) -> None:
@@ -319,8 +343,8 @@ def test_results_of_something_else_are_refused(tmp_path: Path, refused: Refused)
 
 
 def test_holm_corrects_and_keeps_order() -> None:
-    np.testing.assert_allclose(holm(np.array([0.01, 0.04, 0.03])), [0.03, 0.06, 0.06])
-    np.testing.assert_allclose(holm(np.array([0.5, np.nan, 0.9])), [1.0, np.nan, 1.0])
+    np.testing.assert_allclose(holm_correction(np.array([0.01, 0.04, 0.03])), [0.03, 0.06, 0.06])
+    np.testing.assert_allclose(holm_correction(np.array([0.5, np.nan, 0.9])), [1.0, np.nan, 1.0])
 
 
 def test_signed_ranks_need_people_and_are_corrected() -> None:
@@ -329,9 +353,9 @@ def test_signed_ranks_need_people_and_are_corrected() -> None:
     raw = np.arange(1.0, 9.0)
     table = pd.DataFrame({"rmse": np.concatenate([raw, 0.5 * raw])}, index)
     # All eight differences of one sign: 2 / 2^8.
-    assert signed_rank(table).loc["ridge", "soleus"] == pytest.approx(2.0 / 2**8)
+    assert signed_rank_test(table).loc["ridge", "soleus"] == pytest.approx(2.0 / 2**8)
     few = table[table.index.get_level_values("subject") < "s5"]
-    assert signed_rank(few).empty
+    assert signed_rank_test(few).empty
 
 
 def test_intervals_are_where_errors_differ() -> None:
@@ -351,34 +375,34 @@ def test_intervals_are_where_errors_differ() -> None:
 
 
 def test_a_network_is_kept_under_all_that_it_depends_on(
-    material: Material, experiment: Experiment, tmp_path: Path
+    evaluation_data: EvaluationData, experiment: Experiment, tmp_path: Path
 ) -> None:
-    (fold, other) = folds("block", material, 2)
+    (fold, other) = make_folds("block", evaluation_data, 2)
     for name in NETWORKS:
-        assert not is_kept(name, experiment, fold.teaching, tmp_path)
-        fitted = network(name, experiment, fold.teaching, tmp_path)
-        assert fitted.parameters and is_kept(name, experiment, fold.teaching, tmp_path)
+        assert not is_cached(name, experiment, fold.training_parts, tmp_path)
+        fitted = fit_network(name, experiment, fold.training_parts, tmp_path)
+        assert fitted.parameters and is_cached(name, experiment, fold.training_parts, tmp_path)
         estimate = fitted.estimate(fold.test[0])
-        again = network(name, experiment, fold.teaching, tmp_path).estimate(fold.test[0])
+        again = fit_network(name, experiment, fold.training_parts, tmp_path).estimate(fold.test[0])
         pd.testing.assert_frame_equal(estimate, again)
-        assert not is_kept(name, experiment, other.teaching, tmp_path)
+        assert not is_cached(name, experiment, other.training_parts, tmp_path)
         longer = experiment.model_copy(update={"epochs": 2})
-        assert not is_kept(name, longer, fold.teaching, tmp_path)
+        assert not is_cached(name, longer, fold.training_parts, tmp_path)
     wider = experiment.model_copy(update={"network": {"encoder_units": 5}})
-    assert not is_kept("stdr_net", wider, fold.teaching, tmp_path)
-    assert is_kept("transformer", wider, fold.teaching, tmp_path)
+    assert not is_cached("stdr_net", wider, fold.training_parts, tmp_path)
+    assert is_cached("transformer", wider, fold.training_parts, tmp_path)
 
 
 def test_an_ablation_changes_what_it_names_and_nothing_else(
-    experiment: Experiment, material: Material, tmp_path: Path, refused: Refused
+    experiment: Experiment, evaluation_data: EvaluationData, tmp_path: Path, refused: Refused
 ) -> None:
     path = tmp_path / "ablations.yaml"
     path.write_text("as it is: {}\nnarrow: {network: {decoder_units: 3}, loss: mae}\n")
     same, narrow = read_ablations(path, experiment).values()
     assert same == experiment
     assert narrow.network == experiment.network | {"decoder_units": 3} and narrow.loss == "mae"
-    (fold, _) = folds("block", material, 2)
-    sections = run("narrow", [fold], ["raw", "stdr_net"], narrow, tmp_path / "kept")
+    (fold, _) = make_folds("block", evaluation_data, 2)
+    sections = run_protocol("narrow", [fold], ["raw", "stdr_net"], narrow, tmp_path / "kept")
     found = ablation_result(sections)[fold.section]
     assert found["parameters"] < 3000 and found["of"] == 9
     path.write_text("wrong: {stepps: 3}\n")
@@ -387,20 +411,20 @@ def test_an_ablation_changes_what_it_names_and_nothing_else(
 
 
 def test_the_shipped_ablations_can_be_read_and_name_inputs_that_there_are() -> None:
-    training = REPOSITORY / "training"
+    training = REPOSITORY / "training" / "evaluation"
     experiment = read_experiment(training / "evaluation.yaml")
     ablations = read_ablations(training / "ablations.yaml", experiment)
     inputs = {name for of in ablations.values() for name in of.inputs or ()}
     assert inputs == {*MuscleMap.load().channels, *COORDINATES}
-    assert set(FIVE) in [set(of.inputs or ()) for of in ablations.values()]
+    assert set(DEFAULT_MUSCLES) in [set(of.inputs or ()) for of in ablations.values()]
 
 
 def test_a_network_takes_the_inputs_that_it_is_given_and_no_others(
-    experiment: Experiment, material: Material, tmp_path: Path
+    experiment: Experiment, evaluation_data: EvaluationData, tmp_path: Path
 ) -> None:
-    (fold, _) = folds("block", material, 2)
+    (fold, _) = make_folds("block", evaluation_data, 2)
     of_knee = experiment.model_copy(update={"inputs": ["soleus", "knee_angle"]})
-    method = network("stdr_net", of_knee, fold.teaching, tmp_path)
+    method = fit_network("stdr_net", of_knee, fold.training_parts, tmp_path)
     pair = fold.test[0]
     estimate = method.estimate(pair)
     others = pair.simulated.assign(vastus_lateralis=0.5)
@@ -446,7 +470,7 @@ def test_evaluate_without_recordings_says_which_file_is_missing(tmp_path: Path) 
 
 
 def test_the_overground_stride_is_made_from_its_raw_files(data: Path) -> None:
-    pair = overground(data)
+    pair = simulate_overground_stride(data)
     assert list(pair.simulated.columns) == CHANNELS and len(pair.measured.columns) == 8
     assert len(pair.simulated) == len(pair.measured) == len(pair.angles) == 130
     assert pair.simulated.to_numpy().min() >= 0.0 and pair.simulated.to_numpy().max() <= 1.0
@@ -465,7 +489,9 @@ def scores_of_raw(pair: Pair) -> pd.DataFrame:
 def protocols_section(pair: Pair):  # type: ignore[no-untyped-def]
     from training.evaluation.scoring import Section
 
-    tested = Estimated.of(pair, {"raw": Method(lambda p: p.simulated)}, measured_unit=False)
+    tested = ScoredRecording.from_pair(
+        pair, {"raw": Method(lambda p: p.simulated)}, has_measured_unit=False
+    )
     return Section("subject", "one", protocols.REAL, False, [tested], {"raw": None})
 
 
@@ -473,11 +499,12 @@ def protocols_section(pair: Pair):  # type: ignore[no-untyped-def]
 def test_the_command_prints_what_it_writes_and_keeps_protocols_not_asked_for(
     data: Path, tmp_path: Path
 ) -> None:
-    training = REPOSITORY / "training"
+    training = REPOSITORY / "training" / "evaluation"
     text = (training / "evaluation.yaml").read_text()
     config = tmp_path / "tiny.yaml"
-    config.write_text(text.replace("subjects: 20, seed: 1", "subjects: 2, seed: 1, strides: 4"))
-    (tmp_path / "trials.csv").write_text((training / "trials.csv").read_text())
+    text = text.replace("subjects: 20, seed: 1", "subjects: 2, seed: 1, strides: 4")
+    config.write_text(text.replace("../configs/trials.csv", "trials.csv"))
+    (tmp_path / "trials.csv").write_text((training.parent / "configs" / "trials.csv").read_text())
 
     def evaluated(protocol: str) -> dict[str, Any]:
         result = subprocess.run(

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nem2e_tf.pipeline.shards import Manifest, Pair, Shards, describe, write_shard
+from nem2e_tf.pipeline.shards import Manifest, Pair, Shards, read_shard_info, write_shard
 from nem2e_tf.refiner import Refiner
 from nem2e_tf.signals import MuscleMap
 from tests.repository import ROOT
@@ -45,7 +45,7 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Shards:
     pairs = [bursts("one", 0.1), bursts("other", 0.05)]
     for number, pair in enumerate(pairs):
         write_shard(pair, folder / f"{number}.tfrecord")
-    described = [describe(folder / f"{number}.tfrecord") for number in range(len(pairs))]
+    described = [read_shard_info(folder / f"{number}.tfrecord") for number in range(len(pairs))]
     names = {s: list(getattr(pairs[0], s).columns) for s in ("simulated", "measured", "angles")}
     Manifest(rate=100.0, **names, shards=[d for d in described if d]).write(folder)
     return Shards.open(folder)
@@ -59,8 +59,8 @@ def experiment(**changes: object) -> Experiment:
 def mixed(shards: Shards) -> list[Part]:
     """Two parts that teach together."""
     return [
-        Part(shards.where(lambda s: s.subject == "one"), (0.0, 0.6), weight=0.3),
-        Part(shards.where(lambda s: s.subject == "other"), weight=0.7),
+        Part(shards.select(lambda s: s.subject == "one"), (0.0, 0.6), weight=0.3),
+        Part(shards.select(lambda s: s.subject == "other"), weight=0.7),
     ]
 
 

@@ -11,14 +11,13 @@ import pandas as pd
 import pytest
 
 from nem2e_tf.files import read_storage
-from nem2e_tf.pipeline.shards import Manifest, Pair, Shards, describe, write_shard
+from nem2e_tf.pipeline.shards import Manifest, Pair, Shards, read_shard_info, write_shard
 from nem2e_tf.refiner import load
-from nem2e_tf.signals import MuscleMap
-from nem2e_tf.signals.agreement import agreement
+from nem2e_tf.signals import MuscleMap, score_agreement
 from nem2e_tf.simulation import simulate_files
 from tests.repository import ROOT
 from training.experiment import CONFIGS, Experiment, Part, read_experiment
-from training.fit import fit, save
+from training.fit import fit, replace_refiner
 
 Refused = Callable[..., AbstractContextManager[None]]
 
@@ -56,14 +55,14 @@ def shards_of(recording: Pair, folder: Path) -> Shards:
     """The recording as if it had been prepared."""
     folder.mkdir(parents=True)
     write_shard(recording, folder / "0.tfrecord")
-    shard = describe(folder / "0.tfrecord")
+    shard = read_shard_info(folder / "0.tfrecord")
     assert shard is not None
     names = {s: list(getattr(recording, s).columns) for s in ("simulated", "measured", "angles")}
     Manifest(rate=100.0, **names, shards=[shard]).write(folder)
     return Shards.open(folder)
 
 
-def taught(recording: Pair, experiment: Experiment, folder: Path) -> list[Part]:
+def training_parts_of(recording: Pair, experiment: Experiment, folder: Path) -> list[Part]:
     """Its earlier block."""
     return [Part(shards_of(recording, folder), experiment.blocks.fit)]
 
@@ -71,12 +70,12 @@ def taught(recording: Pair, experiment: Experiment, folder: Path) -> list[Part]:
 def test_a_fit_makes_a_refiner_that_beats_the_simulation_on_unseen_time(
     experiment: Experiment, recording: Pair, tmp_path: Path
 ) -> None:
-    teaching = taught(recording, experiment, tmp_path / "shards")
-    refiner = fit(experiment, teaching, tmp_path / "work")
+    training_parts = training_parts_of(recording, experiment, tmp_path / "shards")
+    refiner = fit(experiment, training_parts, tmp_path / "work")
     unseen = recording.block(*experiment.blocks.test)
-    result = agreement(unseen.measured, refiner.refine(unseen.simulated), unseen.simulated)
+    result = score_agreement(unseen.measured, refiner.refine(unseen.simulated), unseen.simulated)
     assert result.improved == list(recording.measured.columns)
-    save(refiner, tmp_path / "tiny")
+    replace_refiner(refiner, tmp_path / "tiny")
     again = load(tmp_path / "tiny")
     simulated = recording.simulated
     np.testing.assert_array_equal(
@@ -92,8 +91,8 @@ def test_scales_come_from_the_fitted_block_alone(
     recording.simulated.iloc[1200:] *= 1.5
     recording.measured.iloc[1200:] *= 1.5
     short = experiment.model_copy(update={"epochs": 1})
-    teaching = taught(recording, experiment, tmp_path / "shards")
-    card = fit(short, teaching, tmp_path / "work").card
+    training_parts = training_parts_of(recording, experiment, tmp_path / "shards")
+    card = fit(short, training_parts, tmp_path / "work").card
     for channel in card.inputs:
         seen = recording.simulated[channel].iloc[:1200].max()
         assert card.input_maximum[channel] == pytest.approx(seen)
@@ -105,9 +104,11 @@ def test_the_test_block_does_not_change_the_fit(
     experiment: Experiment, recording: Pair, tmp_path: Path
 ) -> None:
     short = experiment.model_copy(update={"epochs": 2})
-    one = fit(short, taught(recording, short, tmp_path / "a" / "shards"), tmp_path / "a")
+    one = fit(short, training_parts_of(recording, short, tmp_path / "a" / "shards"), tmp_path / "a")
     recording.measured.iloc[1200:] = 0.7
-    other = fit(short, taught(recording, short, tmp_path / "b" / "shards"), tmp_path / "b")
+    other = fit(
+        short, training_parts_of(recording, short, tmp_path / "b" / "shards"), tmp_path / "b"
+    )
     for a, b in zip(one.model.get_weights(), other.model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -115,12 +116,12 @@ def test_the_test_block_does_not_change_the_fit(
 def test_augmentation_changes_what_is_fitted_on_and_repeats_under_its_seed(
     experiment: Experiment, recording: Pair, tmp_path: Path
 ) -> None:
-    teaching = taught(recording, experiment, tmp_path / "shards")
+    training_parts = training_parts_of(recording, experiment, tmp_path / "shards")
     changed = Experiment.model_validate(
         experiment.model_dump() | {"epochs": 1, "augmentation": {"gain": 0.3, "time_warp": 0.1}}
     )
-    plain = fit(experiment.model_copy(update={"epochs": 1}), teaching, tmp_path / "plain")
-    one, again = (fit(changed, teaching, tmp_path / name) for name in ("one", "again"))
+    plain = fit(experiment.model_copy(update={"epochs": 1}), training_parts, tmp_path / "plain")
+    one, again = (fit(changed, training_parts, tmp_path / name) for name in ("one", "again"))
     before, after, repeated = (r.model.get_weights()[0] for r in (plain, one, again))
     assert np.abs(after - before).max() > 1e-4
     np.testing.assert_array_equal(after, repeated)
@@ -131,7 +132,7 @@ def test_an_interrupted_fit_goes_on_where_it_stopped(
 ) -> None:
     import keras
 
-    teaching = taught(recording, experiment, tmp_path / "shards")
+    training_parts = training_parts_of(recording, experiment, tmp_path / "shards")
     logger = keras.callbacks.CSVLogger.on_epoch_end
 
     def stop_in_the_fifth(self, epoch, logs=None):  # type: ignore[no-untyped-def]
@@ -142,9 +143,9 @@ def test_an_interrupted_fit_goes_on_where_it_stopped(
     with monkeypatch.context() as patch:
         patch.setattr(keras.callbacks.CSVLogger, "on_epoch_end", stop_in_the_fifth)
         with pytest.raises(KeyboardInterrupt):
-            fit(experiment, teaching, tmp_path)
+            fit(experiment, training_parts, tmp_path)
     before = pd.read_csv(tmp_path / "log.csv")
-    fit(experiment, teaching, tmp_path)
+    fit(experiment, training_parts, tmp_path)
     after = pd.read_csv(tmp_path / "log.csv")
     assert list(before["epoch"]) == [0, 1, 2, 3, 4]
     assert after["epoch"].max() == 11
@@ -158,7 +159,7 @@ def test_the_shipped_experiments_are_what_the_cards_say() -> None:
         experiment = read_experiment(config)
         card = load(ROOT / "saved_models" / experiment.name).card
         assert card.window == experiment.window
-        assert {s.task for s in card.fitted_on} == set(experiment.taught)
+        assert {s.task for s in card.fitted_on} == set(experiment.training_tasks)
         assert experiment.blocks.fit[1] <= 0.6 and experiment.blocks.test == (0.62, 1.0)
 
 
@@ -177,25 +178,27 @@ def test_a_setting_that_is_wrong_is_named(tmp_path: Path, refused: Refused) -> N
             read_experiment(config)
 
 
-def unseen(lower_limb: Path, trial: str, refiner: str, start: float, end: float) -> None:
+def assert_improves_unseen(
+    lower_limb: Path, trial: str, refiner: str, start: float, end: float
+) -> None:
     """The shipped refiner is nearer to the measured EMG than the simulation, on unseen time."""
     folder = lower_limb / trial
     simulated = simulate_files(
         lower_limb / "gait2392.osim", folder / "ik.sto", folder / "id.sto", start=start, end=end
     )
     refined = load(refiner).refine(simulated)
-    result = agreement(read_storage(folder / "emgFilt.sto"), refined, simulated)
+    result = score_agreement(read_storage(folder / "emgFilt.sto"), refined, simulated)
     assert len(result.estimate) == 9
     assert result.improved == list(result.estimate.index)
     assert result.estimate["r"].mean() >= (0.85 if refiner == "walking" else 0.90)
 
 
 def test_the_walking_refiner_improves_every_muscle_of_unseen_walking(lower_limb: Path) -> None:
-    unseen(lower_limb, "walk45", "walking", 40.0, 45.0)
+    assert_improves_unseen(lower_limb, "walk45", "walking", 40.0, 45.0)
 
 
 def test_the_running_refiner_improves_every_muscle_of_unseen_running(lower_limb: Path) -> None:
-    unseen(lower_limb, "run81", "running", 40.0, 45.0)
+    assert_improves_unseen(lower_limb, "run81", "running", 40.0, 45.0)
 
 
 @pytest.mark.slow
@@ -203,16 +206,16 @@ def test_the_running_refiner_improves_every_muscle_of_unseen_running(lower_limb:
 def test_the_shipped_refiners_improve_every_muscle_of_18_unseen_seconds(
     lower_limb: Path, trial: str, refiner: str
 ) -> None:
-    unseen(lower_limb, trial, refiner, 40.0, 58.0)
+    assert_improves_unseen(lower_limb, trial, refiner, 40.0, 58.0)
 
 
 @pytest.mark.slow
 def test_the_command_fits_a_refiner_from_real_trials(data: Path, tmp_path: Path) -> None:
     config = tmp_path / "walking.yaml"
     text = (CONFIGS / "walking.yaml").read_text()
-    trials = (ROOT / "training" / "trials.csv").read_text().replace("59.03", "20")
+    trials = (CONFIGS / "trials.csv").read_text().replace("59.03", "20")
     (tmp_path / "trials.csv").write_text(trials)
-    for change in (("../trials.csv", "trials.csv"), ("epochs: 25", "epochs: 1"),
+    for change in (("epochs: 25", "epochs: 1"),
                    ("steps: 100", "steps: 5"), ("cohort:", "#"),
                    ("name: walking", "name: test-of-the-commands")):  # fmt: skip
         assert change[0] in text

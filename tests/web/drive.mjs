@@ -33,7 +33,7 @@ const browser = await chromium.launchPersistentContext(profile, {
 
 /** Pixels of a chart that are near one of the colours of its curves. */
 function curves() {
-  const colours = { measured: [31, 78, 121], simulated: [154, 154, 154], refined: [192, 57, 43] };
+  const colours = { measured: [0, 0, 0], simulated: [140, 140, 140], refined: [192, 57, 43] };
   return [...document.querySelectorAll("canvas")].map((canvas) => {
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
     const count = { measured: 0, simulated: 0, refined: 0 };

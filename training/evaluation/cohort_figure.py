@@ -7,14 +7,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nem2e_tf.files import replacing
+from nem2e_tf.files import replace_file
+from nem2e_tf.report import palette
 
-from .likeness import CURVES, PHASES, Likeness
-
-_REAL, _COHORT = "#c0392b", "#1f4e79"
+from .cohort_comparison import CURVES, PHASES, ComparisonMeasures
 
 
-def draw_figure(real: Likeness, people: Sequence[Likeness], path: Path, title: str) -> None:
+def draw_figure(
+    real: ComparisonMeasures, people: Sequence[ComparisonMeasures], path: Path, title: str
+) -> None:
     """Draw angles, moments, envelopes and simulated activity over the cycle.
 
     Bands go from the least to the largest of the virtual people; envelopes and activities are
@@ -28,7 +29,7 @@ def draw_figure(real: Likeness, people: Sequence[Likeness], path: Path, title: s
     """
     muscles = list(real.envelopes.columns)
     figure = Figure(figsize=(12.0, 9.5), layout="constrained")
-    figure.suptitle(f"{title}: real (red), virtual people (blue: median and range)", fontsize=11)
+    figure.suptitle(f"{title}: real (black), virtual people (gray: median and range)", fontsize=11)
     grid = figure.subplots(6, 5)
     for axes, name in zip(grid[:2].flat, CURVES, strict=True):
         _panel(axes, real.curves[name].to_numpy(), [p.curves[name].to_numpy() for p in people])
@@ -48,13 +49,15 @@ def draw_figure(real: Likeness, people: Sequence[Likeness], path: Path, title: s
     for axes in grid.flat:
         axes.tick_params(labelsize=6)
         axes.set_xlim(0.0, 100.0)
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         figure.savefig(temporary, dpi=72, pil_kwargs={"optimize": True})
 
 
 def _panel(axes: Axes, real: np.ndarray, people: list[np.ndarray]) -> None:
     percent = 100.0 * PHASES
     every = np.stack(people)
-    axes.fill_between(percent, every.min(axis=0), every.max(axis=0), color=_COHORT, alpha=0.2, lw=0)
-    axes.plot(percent, np.median(every, axis=0), color=_COHORT, lw=1.2)
-    axes.plot(percent, real, color=_REAL, lw=1.4)
+    axes.fill_between(
+        percent, every.min(axis=0), every.max(axis=0), color=palette.SIMULATED, alpha=0.2, lw=0
+    )
+    axes.plot(percent, np.median(every, axis=0), color=palette.SIMULATED, lw=1.2)
+    axes.plot(percent, real, color=palette.MEASURED, lw=1.4)

@@ -19,16 +19,22 @@ import typer
 from joblib import cpu_count
 
 from nem2e_tf.cli import terminal
-from nem2e_tf.cohort import ELECTRODES, SPEEDS, sample_subject, switched_on, write_leg
-from nem2e_tf.cohort.causes import causes
-from nem2e_tf.cohort.session import session
-from nem2e_tf.files import check_folder, read_motion, read_storage, replacing
+from nem2e_tf.cohort import ELECTRODES, SPEEDS, sample_subject, select_causes, write_leg
+from nem2e_tf.cohort.causes import read_causes
+from nem2e_tf.cohort.session import record_session
+from nem2e_tf.files import check_folder, read_motion, read_storage, replace_file
 from nem2e_tf.signals import RATE, metrics, resample
 from nem2e_tf.simulation import load_leg, simulate
 
 from ..experiment import REPOSITORY, data_folder
+from .cohort_comparison import (
+    CURVES,
+    ComparisonMeasures,
+    between_people_differences,
+    comparison_measures,
+    correlation,
+)
 from .cohort_figure import draw_figure
-from .likeness import CURVES, Likeness, correlation, differences, likeness
 
 DOCS = REPOSITORY / "docs"
 RECORDINGS = {"walking": "walk45", "running": "run81"}
@@ -46,16 +52,16 @@ class Person:
     """What is shown of one virtual person.
 
     Args:
-        alike: by task.
+        measures: by task.
         effects: by `(task, cause)`, the table of `metrics` of estimate against EMG with that cause
             alone (`none` and `all` too), each scaled to its own largest value.
     """
 
-    alike: dict[str, Likeness]
+    measures: dict[str, ComparisonMeasures]
     effects: dict[tuple[str, str], pd.DataFrame]
 
 
-def recorded(folder: Path) -> dict[str, Likeness]:
+def recorded(folder: Path) -> dict[str, ComparisonMeasures]:
     """The real person's recordings in numbers, by task."""
     leg = load_leg(folder / "gait2392.osim", "r")
     found = {}
@@ -65,7 +71,7 @@ def recorded(folder: Path) -> dict[str, Likeness]:
         simulated = simulate(leg, motion, moments, start=_START, end=_END)
         measured = read_storage(folder / trial / "emgFilt.sto")[list(ELECTRODES)]
         measured = resample(measured, simulated.index.to_numpy())
-        found[task] = likeness(motion, moments, _BODY_MASS, simulated, measured)
+        found[task] = comparison_measures(motion, moments, _BODY_MASS, simulated, measured)
     return found
 
 
@@ -75,30 +81,32 @@ def virtual(seed: int, strides: int, number: int) -> Person:
     with tempfile.TemporaryDirectory() as folder:
         leg = write_leg(subject, Path(folder) / "leg.osim")
     tasks = tuple(SPEEDS)
-    alike = {}
-    for task, trial in session(subject, tasks, strides, switched_on(), leg).trials.items():
+    measures = {}
+    for task, trial in record_session(subject, tasks, strides, select_causes(), leg).trials.items():
         did = trial.strides
         simulated = simulate(leg, did.motion, did.moments, start=did.start, end=did.end)
         measured = trial.emg.set_axis(simulated.index)
-        alike[task] = likeness(did.motion, did.moments, subject.mass, simulated, measured)
+        measures[task] = comparison_measures(
+            did.motion, did.moments, subject.mass, simulated, measured
+        )
     effects: dict[tuple[str, str], pd.DataFrame] = {}
     if number <= _CAUSE_SUBJECTS:
         estimates: dict[str, pd.DataFrame] = {}
-        for cause in ("none", *causes(), "all"):
+        for cause in ("none", *read_causes(), "all"):
             only = None if cause == "all" else [] if cause == "none" else [cause]
-            done = session(subject, tasks, _CAUSE_STRIDES, switched_on(only), leg)
+            done = record_session(subject, tasks, _CAUSE_STRIDES, select_causes(only), leg)
             for task, trial in done.trials.items():
                 did = trial.strides
                 if task not in estimates:
                     estimates[task] = simulate(
                         leg, did.motion, did.moments, start=did.start, end=did.end
                     )[list(ELECTRODES)]
-                effects[task, cause] = metrics.table(
+                effects[task, cause] = metrics.score_table(
                     (trial.emg / trial.emg.max()).set_axis(estimates[task].index),
                     estimates[task] / estimates[task].max(),
                     RATE,
                 )
-    return Person(alike, effects)
+    return Person(measures, effects)
 
 
 @app.command()
@@ -124,24 +132,29 @@ def page(
             progress(len(people), subjects)
     for task in SPEEDS:
         draw_figure(
-            real[task], [p.alike[task] for p in people], output / f"cohort-{task}.png", task.title()
+            real[task],
+            [p.measures[task] for p in people],
+            output / f"cohort-{task}.png",
+            task.title(),
         )
-    with replacing(output / "cohort.md") as temporary:
+    with replace_file(output / "cohort.md") as temporary:
         temporary.write_text(_page(real, people, seed, strides), encoding="utf-8", newline="\n")
     terminal.screen.print(f"wrote {output / 'cohort.md'}", soft_wrap=True, highlight=False)
 
 
-def _page(real: dict[str, Likeness], people: Sequence[Person], seed: int, strides: int) -> str:
+def _page(
+    real: dict[str, ComparisonMeasures], people: Sequence[Person], seed: int, strides: int
+) -> str:
     parts = [_INTRODUCTION.format(people=len(people), strides=strides, seed=seed)]
     for task in SPEEDS:
         parts += [f"## {task.title()}\n", f"![{task}](cohort-{task}.png)\n"]
-        parts += [_curves(real[task], [p.alike[task] for p in people])]
-        parts += [_numbers(real[task], [p.alike[task] for p in people])]
+        parts += [_curves(real[task], [p.measures[task] for p in people])]
+        parts += [_numbers(real[task], [p.measures[task] for p in people])]
     published = "\n".join(f"| {' | '.join(row)} |" for row in _PUBLISHED)
     parts += [
         _DIFFERENCES.format(f"| task | between people | source |\n| --- | --- | --- |\n{published}")
     ]
-    parts += [_differences(task, real[task], [p.alike[task] for p in people]) for task in SPEEDS]
+    parts += [_differences(task, real[task], [p.measures[task] for p in people]) for task in SPEEDS]
     parts += [
         "## What each cause does\n",
         _EFFECTS.format(min(_CAUSE_SUBJECTS, len(people)), _CAUSE_STRIDES),
@@ -150,7 +163,7 @@ def _page(real: dict[str, Likeness], people: Sequence[Person], seed: int, stride
     return "\n".join(parts)
 
 
-def _curves(real: Likeness, people: Sequence[Likeness]) -> str:
+def _curves(real: ComparisonMeasures, people: Sequence[ComparisonMeasures]) -> str:
     """A sentence about cycle shapes."""
     every = np.stack([p.curves.to_numpy() for p in people])
     low, high = every.min(axis=0), every.max(axis=0)
@@ -167,7 +180,7 @@ def _curves(real: Likeness, people: Sequence[Likeness]) -> str:
     )
 
 
-def _numbers(real: Likeness, people: Sequence[Likeness]) -> str:
+def _numbers(real: ComparisonMeasures, people: Sequence[ComparisonMeasures]) -> str:
     """A table of what is compared, and a sentence on where the real person is not within."""
     spread = pd.concat([p.numbers for p in people], axis=1)
     low, middle, high = spread.min(axis=1), spread.median(axis=1), spread.max(axis=1)
@@ -207,9 +220,9 @@ def _numbers(real: Likeness, people: Sequence[Likeness]) -> str:
     return "\n".join([*lines, "", total + (" Not within:\n" if outside else ""), told, ""])
 
 
-def _differences(task: str, real: Likeness, people: Sequence[Likeness]) -> str:
+def _differences(task: str, real: ComparisonMeasures, people: Sequence[ComparisonMeasures]) -> str:
     cohort = [p.envelopes for p in people]
-    table = differences(cohort)
+    table = between_people_differences(cohort)
     shape = np.mean([p.to_numpy() / p.to_numpy().mean(axis=0) for p in cohort], axis=0)
     table["real"] = correlation(real.envelopes.to_numpy()[:-1], shape[:-1])
     lines = [
@@ -228,7 +241,7 @@ def _effects(people: Sequence[Person]) -> str:
         "| cause alone | walking r | lag | NRMSE | running r | lag | NRMSE |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    for cause in ("none", *causes(), "all"):
+    for cause in ("none", *read_causes(), "all"):
         cells = []
         for task in SPEEDS:
             scores = pd.concat([p.effects[task, cause] for p in people])
@@ -244,14 +257,14 @@ def _effects(people: Sequence[Person]) -> str:
 
 def _ranges() -> str:
     lines = ["| cause | what | parameters |", "| --- | --- | --- |"]
-    for cause in causes().values():
+    for cause in read_causes().values():
         told = "; ".join(
             f"{name} {p.low:g} to {p.high:g}{f' ({p.unit})' if p.unit else ''}"
-            f"{f', each {p.each}' if p.each != 'person' else ''}"
+            f"{f', each {p.scope}' if p.scope != 'person' else ''}"
             for name, p in cause.parameters.items()
             if p.low < p.high
         )
-        lines.append(f"| {cause.name.replace('_', ' ')} | {cause.what} | {told} |")
+        lines.append(f"| {cause.name.replace('_', ' ')} | {cause.description} | {told} |")
     return "\n".join([*lines, ""])
 
 

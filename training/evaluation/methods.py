@@ -13,18 +13,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from nem2e_tf.edge import windows
+from nem2e_tf.edge import refine_recording
 from nem2e_tf.network import decoder, decoding, stdr_net
 from nem2e_tf.network.baselines import GainAndLag, Ridge, gain
-from nem2e_tf.pipeline import Pair, maxima, own_maxima
-from nem2e_tf.pipeline import windows as pipeline_windows
+from nem2e_tf.pipeline import Pair, channel_maxima, maxima_by_person, windows
 from nem2e_tf.refiner import CARD, Refiner, load
 from nem2e_tf.signals import LONGEST_LAG, RATE
 
 from .. import cards, losses
 from .. import fit as fitting
 from ..experiment import Experiment, Part
-from . import rivals
+from . import comparison_networks
 from .scoring import Method
 from .warping import TimeWarping
 
@@ -33,7 +32,7 @@ CONTEXT = 0.15
 HELD_OUT = 5 / 6
 """Share of every recording, its start, on which the ridge is fitted to choose its penalty."""
 
-SIMPLE = {
+BASELINES = {
     "raw": "raw simulation",
     "gain": "gain",
     "gain_lag": "gain and lag",
@@ -46,28 +45,30 @@ NETWORKS = {
     "transformer": "transformer",
     "stdr_net": "STDR-Net",
 }
-METHODS = SIMPLE | NETWORKS
+METHODS = BASELINES | NETWORKS
 
 
-def simple(method: str, teaching: Sequence[Part]) -> Method:
-    """Fit one of `SIMPLE`, to every person's own maximum as the networks are."""
+def fit_baseline(method: str, training_parts: Sequence[Part]) -> Method:
+    """Fit one of `BASELINES`, to every person's own maximum as the networks are."""
     if method == "raw":
         return Method(lambda pair: pair.simulated)
-    parts = [part.pairs() for part in teaching]
+    parts = [part.pairs() for part in training_parts]
     pairs = [pair for part in parts for pair in part]
-    highest = maxima([pair.simulated for pair in pairs])
-    own = own_maxima(pairs)
-    medians = pd.DataFrame(list(own_maxima(parts[0]).values())).median()
+    input_maxima = channel_maxima([pair.simulated for pair in pairs])
+    person_maxima = maxima_by_person(pairs)
+    medians = pd.DataFrame(list(maxima_by_person(parts[0]).values())).median()
     unit = {str(channel): float(maximum) for channel, maximum in medians.items()}
 
     def scaled(pair: Pair) -> Pair:
-        return replace(pair, simulated=pair.simulated / pd.Series(highest))
+        return replace(pair, simulated=pair.simulated / pd.Series(input_maxima))
 
-    shares = [
-        replace(scaled(pair), measured=pair.measured / pd.Series(own[pair.subject, pair.task]))
+    relative_pairs = [
+        replace(
+            scaled(pair), measured=pair.measured / pd.Series(person_maxima[pair.subject, pair.task])
+        )
         for pair in pairs
     ]
-    correct = _correction(method, shares)
+    correct = _fit_correction(method, relative_pairs)
 
     def estimate(pair: Pair) -> pd.DataFrame:
         values = correct(scaled(pair)) * np.array(list(unit.values()))
@@ -76,7 +77,7 @@ def simple(method: str, teaching: Sequence[Part]) -> Method:
     return Method(estimate, unit)
 
 
-def _correction(method: str, pairs: Sequence[Pair]) -> Callable[[Pair], np.ndarray]:
+def _fit_correction(method: str, pairs: Sequence[Pair]) -> Callable[[Pair], np.ndarray]:
     def arrays(side: str, first: float = 0.0, last: float = 1.0) -> list[np.ndarray]:
         return [getattr(pair.block(first, last), side).to_numpy() for pair in pairs]
 
@@ -85,8 +86,10 @@ def _correction(method: str, pairs: Sequence[Pair]) -> Callable[[Pair], np.ndarr
         factors = gain(x, y)
         return lambda pair: pair.simulated.to_numpy() * factors
     if method == "gain_lag":
-        moved = GainAndLag(round(LONGEST_LAG * RATE)).fit(arrays("simulated"), arrays("measured"))
-        return lambda pair: moved.predict(pair.simulated.to_numpy())
+        gain_and_lag = GainAndLag(round(LONGEST_LAG * RATE)).fit(
+            arrays("simulated"), arrays("measured")
+        )
+        return lambda pair: gain_and_lag.predict(pair.simulated.to_numpy())
     if method == "warping":
         return TimeWarping().fit(pairs).predict
     ridge = Ridge(round(CONTEXT * RATE)).fit(
@@ -96,46 +99,57 @@ def _correction(method: str, pairs: Sequence[Pair]) -> Callable[[Pair], np.ndarr
     return lambda pair: ridge.predict(pair.simulated.to_numpy())
 
 
-def network(method: str, experiment: Experiment, teaching: Sequence[Part], kept: Path) -> Method:
+def fit_network(
+    method: str, experiment: Experiment, training_parts: Sequence[Part], cache: Path
+) -> Method:
     """Fit one of `NETWORKS`, or find it fitted.
 
     Args:
         method: one of `NETWORKS`.
         experiment: how to fit; the same for every network.
-        teaching: on what.
-        kept: folder of fitted networks, each under a name made of all that it depends on.
+        training_parts: on what.
+        cache: folder of fitted networks, each under a name made of all that it depends on.
     """
     import keras
 
-    folder = kept / key(method, experiment, teaching)
+    folder = cache / cache_key(method, experiment, training_parts)
     if not (folder / CARD).exists():
         keras.utils.clear_session()
         work = folder / "work"
         with redirect_stdout(io.StringIO()):
-            fitted = fitting.fit(experiment, teaching, work, network=rivals.RIVALS.get(method))
-        fitting.save(fitted, folder)
+            fitted = fitting.fit(
+                experiment,
+                training_parts,
+                work,
+                network=comparison_networks.COMPARISON_NETWORKS.get(method),
+            )
+        fitting.replace_refiner(fitted, folder)
         shutil.rmtree(work)
     refiner = load(folder.resolve())
     weights = sum(int(np.prod(w.shape)) for w in refiner.model.trainable_weights)
-    return Method(lambda pair: _estimate(refiner, pair), refiner.card.output_maximum, weights)
+    return Method(
+        lambda pair: _estimate_envelopes(refiner, pair), refiner.card.output_maximum, weights
+    )
 
 
-def _estimate(refiner: Refiner, pair: Pair) -> pd.DataFrame:
+def _estimate_envelopes(refiner: Refiner, pair: Pair) -> pd.DataFrame:
     """As `Refiner.refine`, which takes no joint angles."""
     card = refiner.card
-    shares = pair.inputs(card.inputs) / pd.Series(card.input_maximum)
-    envelopes = windows.refined(
-        refiner.network, shares.to_numpy(), round(card.window * card.rate)
+    relative_inputs = pair.inputs(card.inputs) / pd.Series(card.input_maximum)
+    envelopes = refine_recording(
+        refiner.network, relative_inputs.to_numpy(), round(card.window * card.rate)
     ) * np.array([card.output_maximum[channel] for channel in card.outputs])
     return pd.DataFrame(envelopes, index=pair.simulated.index, columns=card.outputs)
 
 
-def is_kept(method: str, experiment: Experiment, teaching: Sequence[Part], kept: Path) -> bool:
-    """Whether `network` would find it fitted."""
-    return (kept / key(method, experiment, teaching) / CARD).exists()
+def is_cached(
+    method: str, experiment: Experiment, training_parts: Sequence[Part], cache: Path
+) -> bool:
+    """Whether `fit_network` would find it fitted."""
+    return (cache / cache_key(method, experiment, training_parts) / CARD).exists()
 
 
-def key(method: str, experiment: Experiment, teaching: Sequence[Part]) -> str:
+def cache_key(method: str, experiment: Experiment, training_parts: Sequence[Part]) -> str:
     """A name that changes with everything that a fitted network depends on."""
     settings = experiment.model_dump(
         mode="json",
@@ -153,21 +167,26 @@ def key(method: str, experiment: Experiment, teaching: Sequence[Part]) -> str:
     )
     if method != "stdr_net":
         del settings["network"], settings["free_running_from"]
-    own = [decoder, decoding] if method == "stdr_net" else [rivals]
-    code = [fitting, cards, losses, pipeline_windows, stdr_net, *own]
+    specific = [decoder, decoding] if method == "stdr_net" else [comparison_networks]
+    code = [fitting, cards, losses, windows, stdr_net, *specific]
     parts = [
         [
             part.block,
             part.weight,
-            [_digest(part.shards.folder / s.file) for s in part.shards.chosen],
+            [_file_digest(part.shards.folder / s.file) for s in part.shards.selected],
         ]
-        for part in teaching
+        for part in training_parts
     ]
-    content = [method, settings, parts, [_digest(Path(str(module.__file__))) for module in code]]
+    content = [
+        method,
+        settings,
+        parts,
+        [_file_digest(Path(str(module.__file__))) for module in code],
+    ]
     return f"{method}-{hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]}"
 
 
 @lru_cache(maxsize=1024)
-def _digest(file: Path) -> str:
+def _file_digest(file: Path) -> str:
     # Read once, so that code edited while it runs does not name what it has not fitted.
     return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -2,20 +2,20 @@
 
 from pathlib import Path
 
-from nem2e_tf.datasets import find
+from nem2e_tf.datasets import find_dataset
 from nem2e_tf.files import check_input, read_storage
 from nem2e_tf.pipeline import Pair
-from nem2e_tf.signals import MuscleMap, combine, grid, resample
+from nem2e_tf.signals import MuscleMap, combine, resample, time_grid
 from nem2e_tf.simulation import COORDINATES, Recording, load_leg, simulate_recording
 
 SET = "opensim-3d-walking"
-EMG = MuscleMap.parse(find(SET).channels, SET)
+EMG = MuscleMap.parse(find_dataset(SET).channels, SET)
 """Our channels by those of `electromyography.sto`."""
-(STRIDE,) = find(SET).recorded
+(STRIDE,) = find_dataset(SET).recorded_trials
 """Its subject, and somewhat more than a stride."""
 
 
-def overground(data: Path) -> Pair:
+def simulate_overground_stride(data: Path) -> Pair:
     """Markers and forces to simulated activity, and the EMG beside it.
 
     Inverse kinematics, inverse dynamics and static optimisation run as `nem2e estimate` does.
@@ -36,16 +36,18 @@ def overground(data: Path) -> Pair:
         tasks=folder / "ik_tasks_walk.xml",
         loads=folder / "grf_walk.xml",
     )
-    made = simulate_recording(leg, files, start=STRIDE.start, end=STRIDE.end)
-    times = grid(made.activity.index[0], made.activity.index[-1])
+    simulation = simulate_recording(leg, files, start=STRIDE.start, end=STRIDE.end)
+    times = time_grid(simulation.activity.index[0], simulation.activity.index[-1])
     muscles = MuscleMap.load()
-    columns = muscles.require(muscles.channels, made.activity.columns, "r", str(folder))
-    angles = resample(made.motion[list(leg.coordinates)], times)
+    columns = muscles.require_columns(
+        muscles.channels, simulation.activity.columns, "r", str(folder)
+    )
+    angles = resample(simulation.motion[list(leg.coordinates)], times)
     measured = resample(read_storage(folder / "electromyography.sto"), times)
     return Pair(
         STRIDE.subject,
         STRIDE.task,
-        combine(resample(made.activity, times), columns),
-        combine(measured, EMG.require(EMG.channels, measured.columns, "r", str(folder))),
+        combine(resample(simulation.activity, times), columns),
+        combine(measured, EMG.require_columns(EMG.channels, measured.columns, "r", str(folder))),
         angles.set_axis(list(COORDINATES), axis=1),
     )

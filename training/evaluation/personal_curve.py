@@ -15,12 +15,13 @@ import pandas as pd
 import typer
 
 from nem2e_tf.cli import terminal
-from nem2e_tf.files import replacing
+from nem2e_tf.files import replace_file
 from nem2e_tf.network.baselines import GainAndLag, Ridge
 from nem2e_tf.pipeline import SERIES, Pair
 from nem2e_tf.refiner import CARD, Refiner, load, save
 from nem2e_tf.refiner.personalise import personalise
-from nem2e_tf.signals import RATE, metrics, strides
+from nem2e_tf.report import palette
+from nem2e_tf.signals import RATE, metrics, stride_times
 
 from ..experiment import (
     CONFIGS,
@@ -28,10 +29,10 @@ from ..experiment import (
     RUNS,
     Experiment,
     Part,
+    prepare_virtual_people,
     read_experiment,
-    virtual_people,
 )
-from ..fit import begin, fit
+from ..fit import configure_tensorflow, fit
 
 TASKS = ("walking", "running")
 CYCLES = (0, 1, 2, 5, 10, 20)
@@ -44,6 +45,11 @@ LATER = 0.25
 PEOPLE = {"subjects": 4, "seed": 202, "strides": 40}
 """Virtual people that no refiner has seen, with enough strides before `UNSEEN`."""
 METHODS = {"refiner": "STDR-Net", "gain_and_lag": "gain and lag", "ridge": "ridge"}
+_STYLES = {
+    "refiner": (palette.REFINED, "o-"),
+    "gain_and_lag": (palette.SIMULATED, "o-"),
+    "ridge": (palette.SIMULATED, "s--"),
+}
 
 app = terminal.application("What measured cycles of a person are worth.")
 
@@ -85,7 +91,7 @@ def first_cycles(pair: Pair, count: int) -> Pair | None:
     None if it has not that many before `UNSEEN`.
     """
     angles = pair.angles["knee_angle"]
-    edges = strides(-angles)
+    edges = stride_times(-angles)
     edges = edges[edges <= angles.index[0] + UNSEEN * (angles.index[-1] - angles.index[0])]
     if len(edges) <= count:
         return None
@@ -98,7 +104,7 @@ def _scores(refiner: Refiner, pair: Pair, count: int) -> Iterator[tuple[str, dic
 
     def score(estimate: np.ndarray) -> dict[str, float]:
         frame = pd.DataFrame(estimate, test.measured.index, test.measured.columns)
-        table = metrics.table(test.measured, frame, RATE)
+        table = metrics.score_table(test.measured, frame, RATE)
         return {"rmse": float(table["rmse"].mean()), "r": float(table["r"].mean())}
 
     before = refiner.refine(test.simulated).to_numpy()
@@ -138,14 +144,15 @@ def draw(table: pd.DataFrame, path: Path) -> None:
         of_task = table[table["task"] == task]
         for axes, what in zip(row, ("rmse", "r"), strict=True):
             before = of_task.loc[of_task["cycles"] == 0, what].mean()
-            axes.axhline(before, color="gray", ls=":", label="STDR-Net, not adapted")
-            for i, (method, label) in enumerate(METHODS.items()):
+            axes.axhline(before, color=palette.REFINED, ls=":", label="STDR-Net, not adapted")
+            for method, label in METHODS.items():
+                colour, style = _STYLES[method]
                 some = of_task[(of_task["method"] == method) & (of_task["cycles"] > 0)]
                 by = some.groupby("cycles")[what]
                 mean, spread = by.mean(), by.std().fillna(0.0)
-                axes.plot(mean.index, mean, "o-", color=f"C{i}", label=label)
+                axes.plot(mean.index, mean, style, color=colour, label=label)
                 axes.fill_between(
-                    mean.index, mean - spread, mean + spread, color=f"C{i}", alpha=0.15
+                    mean.index, mean - spread, mean + spread, color=colour, alpha=0.15
                 )
             axes.set_xscale("log")
             axes.set_xticks(sorted(set(table["cycles"]) - {0}), minor=False)
@@ -154,7 +161,7 @@ def draw(table: pd.DataFrame, path: Path) -> None:
             axes.set_title(f"{task}: {'RMSE' if what == 'rmse' else 'r'}")
             axes.set_xlabel("measured cycles")
     row[0].legend(fontsize=8)
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         figure.savefig(temporary, dpi=100)
 
 
@@ -200,7 +207,7 @@ def population(experiment: Experiment) -> Refiner:
     """A refiner of one experiment's virtual people alone, fitted now or found in `RUNS`."""
     folder = RUNS / f"{experiment.name}-virtual"
     if not (folder / CARD).exists():
-        people = experiment.virtual()
+        people = experiment.prepare_virtual()
         assert people is not None
         alone = experiment.model_copy(update={"name": f"{experiment.name}-virtual"})
         save(fit(alone, [Part(people)], RUNS / f"{experiment.name}-virtual-work"), folder)
@@ -218,16 +225,16 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Adapt refiners to virtual people and to the recorded one, and score them."""
-    begin()
+    configure_tensorflow()
     experiments = {path: read_experiment(path) for path in (CONFIGS / f"{t}.yaml" for t in TASKS)}
     refiners = {task: population(e) for task, e in zip(TASKS, experiments.values(), strict=True)}
     recorded = [
         pair
         for path, experiment in experiments.items()
-        for pair in experiment.recorded(data, path).pairs()
+        for pair in experiment.prepare_recorded(data, path).pairs()
         if pair.task in experiment.tasks
     ]
-    virtual = [p for p in virtual_people(**PEOPLE).pairs() if p.task in refiners]
+    virtual = [p for p in prepare_virtual_people(**PEOPLE).pairs() if p.task in refiners]
     tables = {
         "Recorded person": curve(refiners, recorded),
         "Virtual people (synthetic)": curve(refiners, virtual),
@@ -238,7 +245,7 @@ def main(
     found: dict[str, Any] = {what: table.to_dict("records") for what, table in tables.items()}
     text = page(tables, pictures)
     for suffix, content in ((".json", json.dumps(found, indent=1) + "\n"), (".md", text)):
-        with replacing(output.with_suffix(suffix)) as temporary:
+        with replace_file(output.with_suffix(suffix)) as temporary:
             temporary.write_text(content, encoding="utf-8", newline="\n")
     if as_json:
         terminal.print_json(found)

@@ -11,7 +11,7 @@ from nem2e_tf.errors import InputError
 from nem2e_tf.pipeline import Pair, Shards
 
 from ..experiment import Experiment, Part, data_folder
-from .overground import overground
+from .overground import simulate_overground_stride
 
 PROTOCOLS = ("block", "speed", "task", "subject", "virtual")
 REAL, VIRTUAL = "real recordings", "virtual people (synthetic)"
@@ -25,22 +25,22 @@ class Fold:
         section: what results it belongs to. Folds of one section test different people.
         name: of the fold within its section.
         data: `REAL` or `VIRTUAL`, of what is tested.
-        teaching: what every method is fitted on.
+        training_parts: what every method is fitted on.
         test: what is scored.
-        measured_unit: whether errors are in the measured unit; else in shares of the person's
-            maximum, by channel and trial; see `training.scoring.Estimated.of`.
+        has_measured_unit: whether errors are in the measured unit; else in shares of the person's
+            maximum, by channel and trial; see `ScoredRecording.from_pair`.
     """
 
     section: str
     name: str
     data: str
-    teaching: list[Part]
+    training_parts: list[Part]
     test: list[Pair]
-    measured_unit: bool = False
+    has_measured_unit: bool = False
 
 
 @dataclass(frozen=True)
-class Material:
+class EvaluationData:
     """Everything that there is to teach and test with.
 
     Args:
@@ -65,77 +65,84 @@ class Material:
         return self.virtual
 
 
-def folds(protocol: str, material: Material, groups: int) -> list[Fold]:
+def make_folds(protocol: str, evaluation_data: EvaluationData, groups: int) -> list[Fold]:
     """The folds of a protocol.
 
     Args:
         protocol: one of `PROTOCOLS`.
-        material: Material.
+        evaluation_data: EvaluationData.
         groups: into how many groups the people of the cohort are parted in `subject`.
     """
     if protocol == "block":
-        return list(_block(material))
+        return list(_block_folds(evaluation_data))
     if protocol == "task":
-        return list(_task(material))
+        return list(_task_folds(evaluation_data))
     if protocol == "speed":
-        return list(_speed(material))
-    stranger = overground(material.data or data_folder())
+        return list(_speed_folds(evaluation_data))
+    overground_pair = simulate_overground_stride(evaluation_data.data or data_folder())
     if protocol == "subject":
-        return [*_subject(material, groups), _overground(material, stranger)]
-    return list(_virtual(material, stranger))
+        return [
+            *_subject_folds(evaluation_data, groups),
+            _overground_fold(evaluation_data, overground_pair),
+        ]
+    return list(_virtual_folds(evaluation_data, overground_pair))
 
 
-def ablation_folds(material: Material) -> list[Fold]:
+def make_ablation_folds(evaluation_data: EvaluationData) -> list[Fold]:
     """What an ablation is measured on: `block`, and in walking half of the cohort by the other."""
-    walking = material.experiment.model_copy(update={"tasks": ["walking"]})
-    half, _ = _subject(replace(material, experiment=walking), 2)
-    return [*_block(material), half]
+    walking = evaluation_data.experiment.model_copy(update={"tasks": ["walking"]})
+    half, _ = _subject_folds(replace(evaluation_data, experiment=walking), 2)
+    return [*_block_folds(evaluation_data), half]
 
 
-def _block(material: Material) -> Iterator[Fold]:
+def _block_folds(evaluation_data: EvaluationData) -> Iterator[Fold]:
     """Earlier time of a real trial teaches, later time of the same trial is tested."""
-    experiment = material.experiment
+    experiment = evaluation_data.experiment
     first, last = (f"{100 * share:g}" for share in experiment.blocks.test)
     for task in experiment.tasks:
-        recorded = _of(material.recorded, task)
+        recorded = _select_task(evaluation_data.recorded, task)
         test = Part(recorded, experiment.blocks.test).pairs()
         section = f"{task}, the {first}-{last} % of the time"
-        yield Fold(section, task, REAL, _taught(material, recorded, task), test, True)
+        yield Fold(
+            section, task, REAL, _block_training_parts(evaluation_data, recorded, task), test, True
+        )
 
 
-def _taught(material: Material, recorded: Shards, task: str) -> list[Part]:
+def _block_training_parts(
+    evaluation_data: EvaluationData, recorded: Shards, task: str
+) -> list[Part]:
     """The earlier block, and with it the cohort where the experiment gives that a share."""
-    cohort = material.experiment.cohort
-    virtual = material.virtual if cohort is not None and cohort.share > 0.0 else None
+    cohort = evaluation_data.experiment.cohort
+    virtual = evaluation_data.virtual if cohort is not None and cohort.share > 0.0 else None
     if virtual is not None:
-        virtual = _of(virtual, task)
-    return material.experiment.teaching(recorded, virtual)
+        virtual = _select_task(virtual, task)
+    return evaluation_data.experiment.training_parts(recorded, virtual)
 
 
-def _task(material: Material) -> Iterator[Fold]:
+def _task_folds(evaluation_data: EvaluationData) -> Iterator[Fold]:
     """One task of the real person teaches, the other is tested."""
-    for task in material.experiment.tasks:
-        teaching = Part(_of(material.recorded, task))
-        for pair in (p for p in material.recorded.pairs() if p.task != task):
+    for task in evaluation_data.experiment.tasks:
+        training_part = Part(_select_task(evaluation_data.recorded, task))
+        for pair in (p for p in evaluation_data.recorded.pairs() if p.task != task):
             section = f"taught {task}, tested {pair.task}"
-            yield Fold(section, section, REAL, [teaching], [pair])
+            yield Fold(section, section, REAL, [training_part], [pair])
 
 
-def _speed(material: Material) -> Iterator[Fold]:
+def _speed_folds(evaluation_data: EvaluationData) -> Iterator[Fold]:
     """The slower half of the cohort teaches, the faster is tested, and the other way round."""
-    speeds = speeds_of(material.experiment)
-    for task in material.experiment.tasks:
-        people = _of(material.cohort, task)
-        slow, fast = halves(people, {s: of[task] for s, of in speeds.items()})
-        for teaching, tested, which in (
+    speeds = speeds_by_subject(evaluation_data.experiment)
+    for task in evaluation_data.experiment.tasks:
+        people = _select_task(evaluation_data.cohort, task)
+        slow, fast = split_by_speed(people, {s: of[task] for s, of in speeds.items()})
+        for training_people, tested, which in (
             (slow, fast, "slower people teach, faster are tested"),
             (fast, slow, "faster people teach, slower are tested"),
         ):
             section = f"{task}, {which}"
-            yield Fold(section, section, VIRTUAL, [Part(teaching)], list(tested.pairs()))
+            yield Fold(section, section, VIRTUAL, [Part(training_people)], list(tested.pairs()))
 
 
-def speeds_of(experiment: Experiment) -> dict[str, Mapping[str, float]]:
+def speeds_by_subject(experiment: Experiment) -> dict[str, Mapping[str, float]]:
     """By virtual person and task, metres per second."""
     if experiment.cohort is None:
         return {}
@@ -144,73 +151,79 @@ def speeds_of(experiment: Experiment) -> dict[str, Mapping[str, float]]:
     return {person.name: person.speeds for person in people}
 
 
-def halves(people: Shards, speeds: Mapping[str, float]) -> tuple[Shards, Shards]:
+def split_by_speed(people: Shards, speeds: Mapping[str, float]) -> tuple[Shards, Shards]:
     """Those slower than the median of all, and the rest.
 
     Args:
         people: Shards of one task.
         speeds: by subject.
     """
-    median = float(np.median([speeds[shard.subject] for shard in people.chosen]))
+    median = float(np.median([speeds[shard.subject] for shard in people.selected]))
     return (
-        people.where(lambda shard: speeds[shard.subject] < median),
-        people.where(lambda shard: speeds[shard.subject] >= median),
+        people.select(lambda shard: speeds[shard.subject] < median),
+        people.select(lambda shard: speeds[shard.subject] >= median),
     )
 
 
-def _subject(material: Material, groups: int) -> Iterator[Fold]:
+def _subject_folds(evaluation_data: EvaluationData, groups: int) -> Iterator[Fold]:
     """A group of virtual people is tested, all others teach, until each has been tested."""
-    for task in material.experiment.tasks:
-        people = _of(material.cohort, task)
-        for i, group in enumerate(grouped([s.subject for s in people.chosen], groups), start=1):
-            teaching, tested = without(people, group)
+    for task in evaluation_data.experiment.tasks:
+        people = _select_task(evaluation_data.cohort, task)
+        for i, group in enumerate(
+            group_subjects([s.subject for s in people.selected], groups), start=1
+        ):
+            training_people, tested = leave_out(people, group)
             name = f"{task}, {group[0] if len(group) == 1 else f'group {i}'}"
-            yield Fold(task, name, VIRTUAL, [Part(teaching)], list(tested.pairs()))
+            yield Fold(task, name, VIRTUAL, [Part(training_people)], list(tested.pairs()))
 
 
-def _of(shards: Shards, task: str) -> Shards:
+def _select_task(shards: Shards, task: str) -> Shards:
     return shards.where(lambda shard: shard.task == task)
 
 
-def without(people: Shards, group: Sequence[str]) -> tuple[Shards, Shards]:
+def leave_out(people: Shards, group: Sequence[str]) -> tuple[Shards, Shards]:
     """Everybody but a group, and the group."""
     return (
-        people.where(lambda shard: shard.subject not in group),
-        people.where(lambda shard: shard.subject in group),
+        people.select(lambda shard: shard.subject not in group),
+        people.select(lambda shard: shard.subject in group),
     )
 
 
-def grouped(subjects: Sequence[str], groups: int) -> list[list[str]]:
+def group_subjects(subjects: Sequence[str], groups: int) -> list[list[str]]:
     """Subjects in so many groups, or each alone where there are fewer.
 
     Raises:
         InputError: fewer than two groups, or subjects.
     """
-    every = sorted(set(subjects))
-    if min(groups, len(every)) < 2:
-        raise InputError(f"{len(every)} people in {groups} groups: at least two of each are needed")
-    return [every[i::groups] for i in range(min(groups, len(every)))]
+    all_subjects = sorted(set(subjects))
+    if min(groups, len(all_subjects)) < 2:
+        raise InputError(
+            f"{len(all_subjects)} people in {groups} groups: at least two of each are needed"
+        )
+    return [all_subjects[i::groups] for i in range(min(groups, len(all_subjects)))]
 
 
-def _virtual(material: Material, stranger: Pair) -> Iterator[Fold]:
+def _virtual_folds(evaluation_data: EvaluationData, overground_pair: Pair) -> Iterator[Fold]:
     """Virtual people alone teach; the cohort, of whom none taught, and real people are tested."""
-    if material.others is None:
-        raise InputError(f"{material.experiment.name}: has no others; virtual needs them")
-    for task in material.experiment.tasks:
-        teaching = _of(material.others, task)
-        people = len({shard.subject for shard in teaching.chosen})
+    if evaluation_data.others is None:
+        raise InputError(f"{evaluation_data.experiment.name}: has no others; virtual needs them")
+    for task in evaluation_data.experiment.tasks:
+        training_people = _select_task(evaluation_data.others, task)
+        people = len({shard.subject for shard in training_people.selected})
         for name, data, pairs in (
-            ("the cohort", VIRTUAL, _of(material.cohort, task).pairs()),
-            ("on a treadmill", REAL, _of(material.recorded, task).pairs()),
-            ("one overground stride", REAL, [stranger]),
+            ("the cohort", VIRTUAL, _select_task(evaluation_data.cohort, task).pairs()),
+            ("on a treadmill", REAL, _select_task(evaluation_data.recorded, task).pairs()),
+            ("one overground stride", REAL, [overground_pair]),
         ):
             if tested := [pair for pair in pairs if pair.task == task]:
                 section = f"{task}, {people} virtual people teach, tested: {name}"
-                yield Fold(section, section, data, [Part(teaching)], tested)
+                yield Fold(section, section, data, [Part(training_people)], tested)
 
 
-def _overground(material: Material, stranger: Pair) -> Fold:
+def _overground_fold(evaluation_data: EvaluationData, overground_pair: Pair) -> Fold:
     """All walking that there is teaches; another real person in another laboratory is tested."""
-    parts = (material.recorded, material.cohort)
-    teaching = [Part(_of(shards, stranger.task)) for shards in parts]
-    return Fold("walking, one overground stride", "overground", REAL, teaching, [stranger])
+    parts = (evaluation_data.recorded, evaluation_data.cohort)
+    training_parts = [Part(_select_task(shards, overground_pair.task)) for shards in parts]
+    return Fold(
+        "walking, one overground stride", "overground", REAL, training_parts, [overground_pair]
+    )

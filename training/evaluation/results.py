@@ -11,8 +11,16 @@ import pandas as pd
 from nem2e_tf.cli import terminal
 from nem2e_tf.errors import InputError
 
-from .scoring import FIVE, SCORES, Section, absolute_errors, by_muscle, scores, summary
-from .statistics import Interval, signed_rank, significant_intervals
+from .scoring import (
+    DEFAULT_MUSCLES,
+    SCORES,
+    Section,
+    absolute_errors,
+    muscle_means,
+    scores,
+    summary,
+)
+from .statistics import Interval, signed_rank_test, significant_intervals
 
 REFINED = "stdr_net"
 MEASURED = "measured unit"
@@ -41,7 +49,7 @@ class Result:
     larger: dict[str, list[Interval]]
 
     @classmethod
-    def of(cls, section: Section) -> "Result":
+    def from_section(cls, section: Section) -> "Result":
         """Count."""
         table, muscles = scores(section), section.muscles
         smaller, larger = {}, {}
@@ -55,19 +63,19 @@ class Result:
             section,
             table,
             summary(table, muscles),
-            summary(table, [muscle for muscle in FIVE if muscle in muscles]),
-            signed_rank(table),
+            summary(table, [muscle for muscle in DEFAULT_MUSCLES if muscle in muscles]),
+            signed_rank_test(table),
             smaller,
             larger,
         )
 
     def as_json(self) -> dict[str, Any]:
         """Plain tables, rounded to what is meant."""
-        section, muscles = self.section, by_muscle(self.table).round(4)
+        section, muscles = self.section, muscle_means(self.table).round(4)
         return {
             "title": section.title,
             "data": section.data,
-            "errors": MEASURED if section.measured_unit else "share of the person's maximum",
+            "errors": MEASURED if section.has_measured_unit else "share of the person's maximum",
             "people": len(section.subjects),
             "seconds": round(section.seconds, 1),
             "cycles": section.cycles,
@@ -100,7 +108,7 @@ def ablation_result(sections: Sequence[Section]) -> dict[str, Any]:
     return found
 
 
-def as_json(
+def results_as_json(
     protocols: Mapping[str, Mapping[str, Any]], ablations: Mapping[str, Any]
 ) -> dict[str, Any]:
     """All that the page holds, and more.
@@ -122,15 +130,15 @@ def as_json(
     return plain
 
 
-def figures_of(found: Mapping[str, Any]) -> set[str]:
-    """Names of all figures of what `as_json` made."""
+def figure_names(found: Mapping[str, Any]) -> set[str]:
+    """Names of all figures of what `results_as_json` made."""
     protocols = found["protocols"].values()
     of = [part["figures"] for p in protocols for part in (p, *p["sections"])]
     return {Path(name).name for names in of for name in names}
 
 
 def read_results(path: Path) -> dict[str, Any]:
-    """What `as_json` made, from a file; nothing where there is none.
+    """What `results_as_json` made, from a file; nothing where there is none.
 
     Raises:
         InputError: the file is another one.
@@ -139,7 +147,7 @@ def read_results(path: Path) -> dict[str, Any]:
         return {"protocols": {}, "ablations": {}}
     try:
         found: dict[str, Any] = json.loads(path.read_bytes())
-        figures_of(found)
+        figure_names(found)
         assert isinstance(found["ablations"], dict)
     except (ValueError, TypeError, KeyError, AttributeError, AssertionError):
         raise InputError(

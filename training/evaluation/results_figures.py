@@ -7,15 +7,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from nem2e_tf.files import replacing
-from nem2e_tf.signals import PHASES, cycles
+from nem2e_tf.files import replace_file
+from nem2e_tf.report import palette
+from nem2e_tf.signals import PHASES, gait_cycles
 
 from .methods import METHODS
 from .protocols import REAL
 from .results import REFINED, Result
 from .scoring import Section, absolute_errors
 
-_MEASURED, _RAW, _REFINED = "#222222", "#b08900", "#1f4e79"
 _PERCENT = 100.0 * PHASES
 
 
@@ -35,7 +35,7 @@ def draw(
 
     def keep(figure: Figure, name: str) -> str:
         path = output.with_name(f"{output.name}-{name}.png")
-        with replacing(path) as temporary:
+        with replace_file(path) as temporary:
             figure.savefig(temporary, dpi=80, pil_kwargs={"optimize": True})
         return path.name
 
@@ -43,7 +43,7 @@ def draw(
     for i, result in enumerate(results, start=1):
         section, own = result.section, []
         if REFINED in section.methods and section.cycles:
-            if section.measured_unit and section.data == REAL:
+            if section.has_measured_unit and section.data == REAL:
                 own.append(keep(_mean_cycles(section), f"{protocol}-{i}-cycle"))
             if any(result.smaller.values()) or any(result.larger.values()):
                 own.append(keep(_intervals(result), f"{protocol}-{i}-spm"))
@@ -60,10 +60,10 @@ def _ratios(results: Sequence[Result]) -> Figure:
         rmse = result.table["rmse"].groupby(level=["method", "muscle"]).mean().unstack("method")
         for place, method in enumerate(section.methods):
             ratios = (rmse[method] / rmse["raw"]).to_numpy()
-            colour = _REFINED if method == REFINED else "#9aa7b5"
+            colour = palette.REFINED if method == REFINED else palette.SIMULATED
             axes.bar(place, result.nine.loc[method, "to_raw"], color=colour, width=0.6)
-            axes.plot(np.full(len(ratios), place), ratios, ".", color=_MEASURED, ms=4)
-        axes.axhline(1.0, color=_RAW, lw=1)
+            axes.plot(np.full(len(ratios), place), ratios, ".", color=palette.MEASURED, ms=4)
+        axes.axhline(1.0, color=palette.SIMULATED, lw=1)
         axes.set_title(f"{section.title}, {section.data}", fontsize=9)
         axes.set_ylabel("RMSE / raw", fontsize=8)
         names = [METHODS[method].replace(" ", "\n", 1) for method in section.methods]
@@ -90,12 +90,12 @@ def _mean_cycles(section: Section) -> Figure:
     """Mean gait cycle of measured, raw and refined envelopes; a band is ± one deviation."""
     figure, panels = _panels(section)
     for name, colour, of in (
-        ("measured", _MEASURED, None), ("raw simulation", _RAW, "raw"),
-        ("STDR-Net", _REFINED, REFINED),
+        ("measured", palette.MEASURED, None), ("raw simulation", palette.SIMULATED, "raw"),
+        ("STDR-Net", palette.REFINED, REFINED),
     ):  # fmt: skip
         every = np.concatenate(
             [
-                cycles(tested.measured if of is None else tested.estimates[of], tested.starts)
+                gait_cycles(tested.measured if of is None else tested.estimates[of], tested.starts)
                 for tested in section.tested
                 if len(tested.starts) > 1
             ]
@@ -113,12 +113,18 @@ def _intervals(result: Result) -> Figure:
     """Mean absolute error over the cycle, and where raw and refined differ significantly."""
     section = result.section
     figure, panels = _panels(section)
-    for name, colour, of in (("raw simulation", _RAW, "raw"), ("STDR-Net", _REFINED, REFINED)):
+    for name, colour, of in (
+        ("raw simulation", palette.SIMULATED, "raw"),
+        ("STDR-Net", palette.REFINED, REFINED),
+    ):
         error = absolute_errors(section, of).mean(axis=0)
         for i, axes in enumerate(panels[: len(section.muscles)]):
             axes.plot(_PERCENT, error[:, i], color=colour, lw=1.3, label=name)
     for axes, muscle in zip(panels, section.muscles, strict=False):
-        for spans, colour in ((result.smaller, _REFINED), (result.larger, _RAW)):
+        for spans, colour in (
+            (result.smaller, palette.REFINED),
+            (result.larger, palette.SIMULATED),
+        ):
             for first, last in spans[muscle]:
                 axes.axvspan(first, last, color=colour, alpha=0.15, lw=0)
         axes.set_ylim(bottom=0.0)

@@ -12,8 +12,8 @@ from nem2e_tf.refiner import Card
 from ..experiment import Experiment
 from .methods import METHODS
 from .results import MEASURED, REFINED
-from .shipped import shipped_refiners
-from .statistics import ALPHA, FEWEST, Interval
+from .shipped_scores import shipped_refiners
+from .statistics import ALPHA, MINIMUM_PEOPLE, Interval
 
 PROTOCOLS = {
     "block": "Later time of the same recording",
@@ -31,7 +31,7 @@ class Section:
     """A section of `results.json`.
 
     Args:
-        found: as `training.results.Result.as_json` made it.
+        found: as `training.evaluation.results.Result.as_json` made it.
         nine: a row a method, over all that was measured.
         five: over those of the default five that were.
         muscles: a row a method and muscle.
@@ -80,7 +80,7 @@ def page(found: Mapping[str, Any], experiment: Experiment, cards: Mapping[str, C
     """The page, as Markdown.
 
     Args:
-        found: of `training.results.as_json`.
+        found: of `training.evaluation.results.as_json`.
         experiment: how networks were fitted.
         cards: of the shipped refiners, by name.
     """
@@ -94,8 +94,8 @@ def page(found: Mapping[str, Any], experiment: Experiment, cards: Mapping[str, C
     commands += [ablations["command"]] if ablations else []
     parts = [_INTRODUCTION.format(command="\n".join(dict.fromkeys(commands)),
                                   steps=experiment.epochs * experiment.steps,
-                                  batch=experiment.batch, window=experiment.window, few=FEWEST,
-                                  alpha=ALPHA)]  # fmt: skip
+                                  batch=experiment.batch, window=experiment.window,
+                                  few=MINIMUM_PEOPLE, alpha=ALPHA)]  # fmt: skip
     parts += shipped_refiners(cards)
     for protocol, sections in protocols.items():
         parts += [f"## {PROTOCOLS[protocol]} (`{protocol}`)", _DATE.format(ran[protocol]["date"])]
@@ -303,5 +303,6 @@ over people, {alpha:g} divided by the number of muscles)."""
 
 _DATE = "Run on {}."
 
-_ABLATION = """STDR-Net with one thing changed (`training/ablations.yaml`), refitted. Of the virtual
-people one half teaches and the other is tested. Each cell: RMSE, its share of raw's, r."""
+_ABLATION = """STDR-Net with one setting changed (`training/evaluation/ablations.yaml`), refitted.
+One half of the virtual people teaches and the other is tested. Each cell: RMSE, its share of raw's,
+r."""

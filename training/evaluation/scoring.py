@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 
 from nem2e_tf.pipeline import Pair
-from nem2e_tf.signals import RATE, cycles, metrics
+from nem2e_tf.signals import RATE, gait_cycles, metrics
 
-from .warping import starts_of
+from .warping import cycle_starts
 
 SCORES = ("rmse", "nrmse", "r", "r2", "lag_ms")
-FIVE = (
+DEFAULT_MUSCLES = (
     "tibialis_anterior",
     "gastrocnemius_medialis",
     "rectus_femoris",
@@ -42,7 +42,7 @@ class Method:
     unit: Mapping[str, float] | None = None
     parameters: int | None = None
 
-    def shares(self, pair: Pair) -> pd.DataFrame:
+    def relative_estimate(self, pair: Pair) -> pd.DataFrame:
         """The estimate in shares of a maximum: the method's unit, or else the estimate's own."""
         estimate = self.estimate(pair)
         return estimate / (
@@ -51,7 +51,7 @@ class Method:
 
 
 @dataclass(frozen=True)
-class Estimated:
+class ScoredRecording:
     """A recording that was tested.
 
     Args:
@@ -67,28 +67,31 @@ class Estimated:
     starts: np.ndarray
 
     @classmethod
-    def of(
+    def from_pair(
         cls,
         pair: Pair,
         methods: Mapping[str, Method],
-        measured_unit: bool,
-    ) -> "Estimated":
+        has_measured_unit: bool,
+    ) -> "ScoredRecording":
         """Estimate a pair by every method.
 
         Args:
             pair: Pair.
             methods: by name.
-            measured_unit: whether values stay as they are; else each channel of the measurement is
-                divided by its own maximum, and estimates are `Method.shares`.
+            has_measured_unit: whether values stay as they are; else each channel of the
+                measurement is divided by its own maximum, and estimates are
+                `Method.relative_estimate`.
         """
         measured = pair.measured
         estimates = {
-            name: (method.estimate if measured_unit else method.shares)(pair)[measured.columns]
+            name: (method.estimate if has_measured_unit else method.relative_estimate)(pair)[
+                measured.columns
+            ]
             for name, method in methods.items()
         }
-        if not measured_unit:
+        if not has_measured_unit:
             measured = measured / measured.max().clip(lower=1e-9)
-        return cls(pair.subject, measured, estimates, starts_of(pair))
+        return cls(pair.subject, measured, estimates, cycle_starts(pair))
 
 
 @dataclass
@@ -99,7 +102,7 @@ class Section:
         protocol: of `training.protocols.PROTOCOLS`.
         title: what was taught and tested.
         data: real recordings or virtual people.
-        measured_unit: see `Estimated.of`.
+        has_measured_unit: see `ScoredRecording.from_pair`.
         tested: the recordings.
         parameters: by method, of its network.
     """
@@ -107,8 +110,8 @@ class Section:
     protocol: str
     title: str
     data: str
-    measured_unit: bool
-    tested: list[Estimated] = field(default_factory=list)
+    has_measured_unit: bool
+    tested: list[ScoredRecording] = field(default_factory=list)
     parameters: dict[str, int | None] = field(default_factory=dict)
 
     @property
@@ -142,13 +145,13 @@ def scores(section: Section) -> pd.DataFrame:
 
     Returns:
         A row each `(method, subject, muscle)`. Columns `SCORES` over the whole recording, as
-        `metrics.table` gives them; `cycle_<score>`, taken in each gait cycle and averaged
+        `metrics.score_table` gives them; `cycle_<score>`, taken in each gait cycle and averaged
         over a person's; and `cycle_<score>_sd`, their standard deviation over the cycles.
     """
     tables = []
     for method in section.methods:
         for tested in section.tested:
-            whole, each = _tables(tested, method)
+            whole, each = _score_tables(tested, method)
             columns = [whole]
             if each:
                 every = np.stack([table.to_numpy() for table in each])
@@ -163,14 +166,14 @@ def scores(section: Section) -> pd.DataFrame:
     return joined.groupby(level=["method", "subject", "muscle"], sort=False).mean()
 
 
-def _tables(tested: Estimated, method: str) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
+def _score_tables(tested: ScoredRecording, method: str) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
     """Of the whole recording, and of each of its cycles."""
     estimate, time = tested.estimates[method], tested.measured.index.to_numpy()
     each = []
     for first, last in zip(tested.starts[:-1], tested.starts[1:], strict=True):
         inside = (time >= first) & (time < last)
-        each.append(metrics.table(tested.measured[inside], estimate[inside], RATE))
-    return metrics.table(tested.measured, estimate, RATE), each
+        each.append(metrics.score_table(tested.measured[inside], estimate[inside], RATE))
+    return metrics.score_table(tested.measured, estimate, RATE), each
 
 
 def absolute_errors(section: Section, method: str) -> np.ndarray:
@@ -183,7 +186,7 @@ def absolute_errors(section: Section, method: str) -> np.ndarray:
     for tested in section.tested:
         if len(tested.starts) > 1:
             error = (tested.estimates[method] - tested.measured).abs()
-            by.setdefault(tested.subject, []).append(cycles(error, tested.starts))
+            by.setdefault(tested.subject, []).append(gait_cycles(error, tested.starts))
     found = [np.concatenate(by[subject]).mean(axis=0) for subject in sorted(by)]
     return np.stack(found) if found else np.empty((0, 101, len(section.muscles)))
 
@@ -216,7 +219,7 @@ def summary(table: pd.DataFrame, muscles: Sequence[str]) -> pd.DataFrame:
     return result
 
 
-def by_muscle(table: pd.DataFrame) -> pd.DataFrame:
+def muscle_means(table: pd.DataFrame) -> pd.DataFrame:
     """A row a method and muscle: each score's mean over people, and `<score>_sd`, their spread."""
     by = table.groupby(level=["method", "muscle"], sort=False)
     return pd.concat([by.mean(), by.std()[list(SCORES)].add_suffix("_sd")], axis=1)

@@ -6,14 +6,14 @@ import numpy as np
 import pandas as pd
 from scipy.stats import wilcoxon
 
-FEWEST = 6
+MINIMUM_PEOPLE = 6
 """People; with fewer, no difference can be significant at 0.05 by the signed-rank test."""
 ALPHA = 0.05
 
 Interval = tuple[float, float]
 
 
-def holm(p: np.ndarray) -> np.ndarray:
+def holm_correction(p: np.ndarray) -> np.ndarray:
     """P-values corrected for their number (Holm 1979, Scand. J. Statist. 6:65); NaN stays NaN.
 
     Example:
@@ -28,7 +28,9 @@ def holm(p: np.ndarray) -> np.ndarray:
     return corrected
 
 
-def signed_rank(table: pd.DataFrame, score: str = "rmse", against: str = "raw") -> pd.DataFrame:
+def signed_rank_test(
+    table: pd.DataFrame, score: str = "rmse", against: str = "raw"
+) -> pd.DataFrame:
     """Wilcoxon's signed-rank test over people, of each method against another, per muscle.
 
     Args:
@@ -38,10 +40,10 @@ def signed_rank(table: pd.DataFrame, score: str = "rmse", against: str = "raw") 
 
     Returns:
         `(methods, muscles)`, two-sided p, corrected by Holm over the muscles of a method; empty
-        with fewer than `FEWEST` people.
+        with fewer than `MINIMUM_PEOPLE` people.
     """
     wide = table[score].unstack("subject")
-    if wide.shape[1] < FEWEST:
+    if wide.shape[1] < MINIMUM_PEOPLE:
         return pd.DataFrame()
     methods = list(dict.fromkeys(wide.index.get_level_values("method")))
     rows = {}
@@ -52,7 +54,7 @@ def signed_rank(table: pd.DataFrame, score: str = "rmse", against: str = "raw") 
                 float(wilcoxon(d).pvalue) if np.abs(d).max() > 1e-12 else 1.0
                 for d in differences.to_numpy()
             ]
-            rows[method] = pd.Series(holm(np.array(p)), index=differences.index)
+            rows[method] = pd.Series(holm_correction(np.array(p)), index=differences.index)
     return pd.DataFrame(rows).T
 
 
@@ -71,18 +73,18 @@ def significant_intervals(
 
     Returns:
         Intervals in per cent of the cycle, smaller and then larger. Both empty with fewer than
-        `FEWEST` people.
+        `MINIMUM_PEOPLE` people.
     """
-    if len(errors) < FEWEST:
+    if len(errors) < MINIMUM_PEOPLE:
         return [], []
     import spm1d
 
     result = spm1d.stats.ttest_paired(errors, baseline)
     threshold = float(result.inference(ALPHA / tests, two_tailed=True).zstar)
-    return _runs(result.z < -threshold), _runs(result.z > threshold)
+    return _true_intervals(result.z < -threshold), _true_intervals(result.z > threshold)
 
 
-def _runs(inside: Sequence[bool] | np.ndarray) -> list[Interval]:
+def _true_intervals(inside: Sequence[bool] | np.ndarray) -> list[Interval]:
     """First and last place of every stretch that holds."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], np.asarray(inside, int), [0]])))
     return [(float(a), float(b - 1)) for a, b in zip(edges[::2], edges[1::2], strict=True)]

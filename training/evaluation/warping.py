@@ -6,9 +6,9 @@ import numpy as np
 
 from nem2e_tf.network.baselines import gain
 from nem2e_tf.pipeline import Pair
-from nem2e_tf.signals import PHASES, cycles, flexion, strides
+from nem2e_tf.signals import PHASES, gait_cycles, knee_flexion, stride_times
 
-REACH = 15
+WARPING_WINDOW = 15
 """Per cent of the cycle by which an event may be moved (Sakoe and Chiba 1978)."""
 
 
@@ -22,7 +22,7 @@ class TimeWarping:
 
     def fit(self, pairs: Sequence[Pair]) -> "TimeWarping":
         """Learn the mean measured cycle and the factors."""
-        found = [cycles(pair.measured, starts_of(pair)) for pair in pairs]
+        found = [gait_cycles(pair.measured, cycle_starts(pair)) for pair in pairs]
         self.template = np.concatenate(found).mean(axis=0)
         self.factors = np.ones(self.template.shape[1])
         warped = np.concatenate([self.predict(pair) for pair in pairs])
@@ -32,18 +32,20 @@ class TimeWarping:
     def predict(self, pair: Pair) -> np.ndarray:
         """The simulated side of a pair, warped: `(frames, channels)`."""
         values, time = pair.simulated.to_numpy().copy(), pair.simulated.index.to_numpy()
-        starts = starts_of(pair)
+        starts = cycle_starts(pair)
         if len(starts) > 1:
-            every = cycles(pair.simulated, starts)
-            for k, cycle in enumerate(every):
+            all_cycles = gait_cycles(pair.simulated, starts)
+            for k, cycle in enumerate(all_cycles):
                 inside = (time >= starts[k]) & (time < starts[k + 1])
                 phase = (time[inside] - starts[k]) / (starts[k + 1] - starts[k])
                 for i, template in enumerate(self.template.T):
-                    values[inside, i] = np.interp(phase, PHASES, aligned(cycle[:, i], template))
+                    values[inside, i] = np.interp(
+                        phase, PHASES, warp_to_template(cycle[:, i], template)
+                    )
         return values * self.factors
 
 
-def aligned(cycle: np.ndarray, template: np.ndarray) -> np.ndarray:
+def warp_to_template(cycle: np.ndarray, template: np.ndarray) -> np.ndarray:
     """A cycle with its time warped to that of a template, `(101,)` each.
 
     Where several of its places come to one of the template's, their mean stands there.
@@ -51,12 +53,12 @@ def aligned(cycle: np.ndarray, template: np.ndarray) -> np.ndarray:
     from dtaidistance import dtw
 
     one, other = (x / max(float(x.max()), 1e-9) for x in (cycle, template))
-    path = np.array(dtw.warping_path_fast(one, other, window=REACH))
+    path = np.array(dtw.warping_path_fast(one, other, window=WARPING_WINDOW))
     total = np.bincount(path[:, 1], weights=cycle[path[:, 0]], minlength=len(template))
     return total / np.bincount(path[:, 1], minlength=len(template))
 
 
-def starts_of(pair: Pair) -> np.ndarray:
+def cycle_starts(pair: Pair) -> np.ndarray:
     """Times at which the cycles of a recording part; empty where it has no whole one."""
-    found = strides(flexion(pair.angles["knee_angle"]))
+    found = stride_times(knee_flexion(pair.angles["knee_angle"]))
     return found if len(found) > 1 else found[:0]

@@ -1,8 +1,8 @@
 /** One muscle's curves over the last seconds. */
 import uPlot from "uplot";
 
-/** The colours of `nem2e_tf.report.plots`. */
-export const COLOURS = { simulated: "#9a9a9a", measured: "#1f4e79", refined: "#c0392b" };
+/** The colours of `nem2e_tf.report.palette`. */
+export const COLOURS = { simulated: "#8c8c8c", measured: "#000000", refined: "#c0392b" };
 
 /** Seconds that a chart shows. */
 export const SPAN = 5;

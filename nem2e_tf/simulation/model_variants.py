@@ -10,7 +10,7 @@ import numpy as np
 
 from nem2e_tf.simulation.geometry import MuscleGeometry
 
-_STRENGTH, _STRENGTHS = 0.2, 0.3
+_LEG_STRENGTH, _MUSCLE_STRENGTH = 0.2, 0.3
 """Standard deviations of the logarithm of force, of the whole leg and of each muscle: areas
 of one muscle differ by 14-41 % between people (Narici MV, Landoni L, Minetti AE 1992, Eur J Appl
 Physiol 65:438-444), and generic models by a factor of 1.5 to 2.7 (Rajagopal et al. 2016)."""
@@ -21,7 +21,7 @@ _MOMENT, _OFFSET = 0.1, 3.0
 """Standard deviations of a joint moment's scale, as a share, and of an error in N m; chosen."""
 
 
-def altered(
+def vary_model(
     muscles: tuple[str, ...],
     coordinates: tuple[str, ...],
     geometry: MuscleGeometry,
@@ -44,8 +44,8 @@ def altered(
     def chance(name: str) -> np.random.Generator:
         return np.random.default_rng([number, crc32(name.encode())])
 
-    common = chance("leg").normal(0.0, _STRENGTH)
-    strength = np.array([np.exp(common + chance(m).normal(0.0, _STRENGTHS)) for m in muscles])
+    common = chance("leg").normal(0.0, _LEG_STRENGTH)
+    strength = np.array([np.exp(common + chance(m).normal(0.0, _MUSCLE_STRENGTH)) for m in muscles])
     arms = np.array([chance(f"{m} arm").normal(1.0, _MOMENT_ARM) for m in muscles])
     scale, offset = np.array(
         [chance(c).normal((1.0, 0.0), (_MOMENT, _OFFSET)) for c in coordinates]

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from nem2e_tf.cohort.causes import switched_on
+from nem2e_tf.cohort.causes import select_causes
 from nem2e_tf.cohort.cycles import SPEEDS
-from nem2e_tf.cohort.session import VirtualSession, session, write_leg
+from nem2e_tf.cohort.session import VirtualSession, record_session, write_leg
 from nem2e_tf.cohort.subject import sample_subject
-from nem2e_tf.errors import InputError, nearest
-from nem2e_tf.files import COLUMNS, check_folder, replacing, write_storage
-from nem2e_tf.processes import in_processes
+from nem2e_tf.errors import InputError, suggest_name
+from nem2e_tf.files import COLUMNS, check_folder, replace_file, write_storage
+from nem2e_tf.processes import map_in_processes
 from nem2e_tf.simulation import Progress
 
 LIST = "trials.csv"
@@ -29,14 +29,14 @@ class Recipe:
         seed: not negative. Another seed, other people.
         tasks: `walking`, `running` or both.
         strides: of each task.
-        acting: names of the causes that act, from `switched_on`.
+        active_causes: names of the causes that act, from `select_causes`.
         raw: whether raw EMG is written too, some 5 MB a trial.
     """
 
     seed: int = 1
     tasks: tuple[str, ...] = tuple(SPEEDS)
     strides: int = 30
-    acting: frozenset[str] = switched_on()
+    active_causes: frozenset[str] = select_causes()
     raw: bool = False
 
     def __post_init__(self) -> None:
@@ -48,7 +48,7 @@ class Recipe:
             raise InputError(f"no task; there is {' and '.join(SPEEDS)}")
         for task in self.tasks:
             if task not in SPEEDS:
-                raise InputError(f"there is no task '{task}'; {nearest(task, SPEEDS)}")
+                raise InputError(f"there is no task '{task}'; {suggest_name(task, SPEEDS)}")
 
 
 def make_cohort(
@@ -96,7 +96,7 @@ def make_cohort(
     rows: dict[int, list[list[str]]] = {}
     numbers = range(1, subjects + 1)
     make = partial(_make_subject, folder=folder, recipe=recipe)
-    for number, made in in_processes(make, {n: n for n in numbers}, jobs):
+    for number, made in map_in_processes(make, {n: n for n in numbers}, jobs):
         rows[number] = made
         if progress is not None:
             progress(len(rows), subjects)
@@ -108,11 +108,11 @@ def make_cohort(
             "subjects": subjects,
             "tasks": list(recipe.tasks),
             "strides": recipe.strides,
-            "causes": sorted(recipe.acting),
+            "causes": sorted(recipe.active_causes),
         },
     )
     with (
-        replacing(folder / LIST) as temporary,
+        replace_file(folder / LIST) as temporary,
         open(temporary, "w", encoding="utf-8", newline="") as file,
     ):
         table = csv.writer(file, lineterminator="\n")
@@ -124,14 +124,14 @@ def make_cohort(
 def _make_subject(number: int, folder: Path, recipe: Recipe) -> list[list[str]]:
     """Write one person's files; the rows of the list of trials."""
     subject = sample_subject(recipe.seed, number)
-    home = check_folder(folder / subject.name)
-    leg = write_leg(subject, home / "leg.osim")
-    done = session(subject, recipe.tasks, recipe.strides, recipe.acting, leg)
-    write_hidden(done, home / "physiology.json")
+    person_folder = check_folder(folder / subject.name)
+    leg = write_leg(subject, person_folder / "leg.osim")
+    session = record_session(subject, recipe.tasks, recipe.strides, recipe.active_causes, leg)
+    write_hidden_parameters(session, person_folder / "physiology.json")
     rows = []
     for task in recipe.tasks:
-        place = check_folder(home / task)
-        start, end = write_trial(done, task, place, recipe.raw)
+        task_folder = check_folder(person_folder / task)
+        start, end = write_trial(session, task, task_folder, recipe.raw)
         names = [f"{subject.name}/{task}/{name}" for name in ("motion.mot", "moments.sto")]
         model, emg = f"{subject.name}/leg.osim", f"{subject.name}/{task}/emg.sto"
         rows.append(
@@ -140,23 +140,27 @@ def _make_subject(number: int, folder: Path, recipe: Recipe) -> list[list[str]]:
     return rows
 
 
-def write_trial(done: VirtualSession, task: str, place: Path, raw: bool) -> tuple[float, float]:
+def write_trial(
+    session: VirtualSession, task: str, task_folder: Path, raw: bool
+) -> tuple[float, float]:
     """Write the files of one task into a folder; the seconds at which its strides start and end."""
-    trial, name = done.trials[task], done.subject.name
+    trial, name = session.trials[task], session.subject.name
     what = f"of {name}, {task} (synthetic)"
     # Rounded far below what any of it means, and short to read.
-    write_storage(trial.strides.motion.round(8), place / "motion.mot", f"Joint motion {what}")
-    write_storage(trial.strides.moments.round(6), place / "moments.sto", f"Joint moments {what}")
-    write_storage(trial.emg.round(6), place / "emg.sto", f"EMG envelopes {what}")
-    write_storage(trial.excitation.round(6), place / "truth.sto", f"True excitation {what}")
+    write_storage(trial.strides.motion.round(8), task_folder / "motion.mot", f"Joint motion {what}")
+    write_storage(
+        trial.strides.moments.round(6), task_folder / "moments.sto", f"Joint moments {what}"
+    )
+    write_storage(trial.emg.round(6), task_folder / "emg.sto", f"EMG envelopes {what}")
+    write_storage(trial.excitation.round(6), task_folder / "truth.sto", f"True excitation {what}")
     if raw and trial.raw is not None:
-        write_storage(trial.raw.round(6), place / "raw_emg.sto", f"Raw EMG in mV {what}")
+        write_storage(trial.raw.round(6), task_folder / "raw_emg.sto", f"Raw EMG in mV {what}")
     return trial.strides.start, trial.strides.end
 
 
-def write_hidden(done: VirtualSession, path: Path) -> None:
+def write_hidden_parameters(session: VirtualSession, path: Path) -> None:
     """Write all that is hidden in a person, and body, speeds and foot strikes with it."""
-    subject = done.subject
+    subject = session.subject
     _write_json(
         path,
         {
@@ -165,16 +169,16 @@ def write_hidden(done: VirtualSession, path: Path) -> None:
             "mass": subject.mass,
             "height": subject.height,
             "proportions": dict(subject.proportions),
-            "speeds": {task: subject.speeds[task] for task in done.trials},
+            "speeds": {task: subject.speeds[task] for task in session.trials},
             "foot_strikes": {
                 task: [round(float(t), 4) for t in trial.strides.strikes]
-                for task, trial in done.trials.items()
+                for task, trial in session.trials.items()
             },
-            "physiology": done.physiology.as_json(),
+            "physiology": session.physiology.as_json(),
         },
     )
 
 
 def _write_json(path: Path, value: object) -> None:
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8", newline="\n")

@@ -67,14 +67,14 @@ def temporal_convolution(
     steps = Fold(frames, name="steps")(simulated)
     hidden = keras.layers.Dense(features)(steps)
     for dilation in dilations:
-        found = hidden
+        residual = hidden
         for _ in range(2):
             convolution = keras.layers.Conv1D(
                 features, kernel, padding="same", dilation_rate=dilation
             )
-            found = keras.layers.LayerNormalization()(convolution(found))
-            found = keras.layers.Activation("relu")(found)
-        hidden = keras.layers.Add()([hidden, keras.layers.Dropout(dropout)(found)])
+            residual = keras.layers.LayerNormalization()(convolution(residual))
+            residual = keras.layers.Activation("relu")(residual)
+        hidden = keras.layers.Add()([hidden, keras.layers.Dropout(dropout)(residual)])
     activity = keras.layers.Dense(outputs * frames, activation="sigmoid", name="head")(hidden)
     unfolded = Unfold(frames)(activity, simulated)
     return keras.Model(simulated, unfolded, name="temporal_convolution")
@@ -108,23 +108,25 @@ def transformer(
     simulated = keras.Input((None, inputs), name="simulated")
     steps = Fold(frames, name="steps")(simulated)
     hidden = keras.layers.Dense(features)(steps)
-    place = keras.layers.Conv1D(features, 15, padding="same", groups=features, activation="gelu")
-    hidden = keras.layers.Add()([hidden, place(hidden)])
+    position_encoding = keras.layers.Conv1D(
+        features, 15, padding="same", groups=features, activation="gelu"
+    )
+    hidden = keras.layers.Add()([hidden, position_encoding(hidden)])
     for _ in range(layers):
         norm = keras.layers.LayerNormalization()(hidden)
         attention = keras.layers.MultiHeadAttention(heads, features // heads, dropout=dropout)
-        told = attention(norm, norm)
-        hidden = keras.layers.Add()([hidden, keras.layers.Dropout(dropout)(told)])
+        update = attention(norm, norm)
+        hidden = keras.layers.Add()([hidden, keras.layers.Dropout(dropout)(update)])
         norm = keras.layers.LayerNormalization()(hidden)
         wide = keras.layers.Dense(2 * features, activation="gelu")(norm)
-        told = keras.layers.Dropout(dropout)(keras.layers.Dense(features)(wide))
-        hidden = keras.layers.Add()([hidden, told])
+        update = keras.layers.Dropout(dropout)(keras.layers.Dense(features)(wide))
+        hidden = keras.layers.Add()([hidden, update])
     hidden = keras.layers.LayerNormalization()(hidden)
     activity = keras.layers.Dense(outputs * frames, activation="sigmoid", name="head")(hidden)
     return keras.Model(simulated, Unfold(frames)(activity, simulated), name="transformer")
 
 
-RIVALS: dict[str, Callable[..., Any]] = {
+COMPARISON_NETWORKS: dict[str, Callable[..., Any]] = {
     "encoder_only": encoder_only,
     "temporal_convolution": temporal_convolution,
     "transformer": transformer,

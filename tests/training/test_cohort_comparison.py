@@ -8,15 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nem2e_tf.cohort import causes
-from training.evaluation.likeness import (
+from nem2e_tf.cohort import read_causes
+from training.evaluation.cohort_comparison import (
     JOINTS,
+    between_people_differences,
     centre_of_activity,
+    comparison_measures,
     correlation,
-    cycles,
-    differences,
-    likeness,
-    strides,
+    gait_cycles,
+    stride_times,
 )
 
 STRIDE = 1.07
@@ -26,13 +26,13 @@ PHASE = 2.0 * np.pi * TIME / STRIDE
 
 def test_strides_part_at_the_largest_knee_flexion_finer_than_the_frames() -> None:
     flexion = pd.Series(0.5 + 0.5 * np.cos(PHASE), index=TIME)
-    found = strides(flexion)
+    found = stride_times(flexion)
     np.testing.assert_allclose(found, STRIDE * np.arange(1, len(found) + 1), atol=1e-3)
 
 
 def test_a_cycle_is_the_same_whatever_stride_it_comes_from() -> None:
     frame = pd.DataFrame({"a": np.sin(PHASE)}, index=TIME)
-    every = cycles(frame, STRIDE * np.arange(1, 10))
+    every = gait_cycles(frame, STRIDE * np.arange(1, 10))
     expected = np.sin(2.0 * np.pi * np.linspace(0.0, 1.0, 101))
     np.testing.assert_allclose(every[:, :, 0], np.tile(expected, (8, 1)), atol=5e-3)
 
@@ -51,7 +51,7 @@ def test_a_late_simulation_is_described_by_its_lag() -> None:
     burst = np.maximum(np.sin(PHASE), 0.0) ** 2
     measured = pd.DataFrame({"soleus_r": burst}, index=index).iloc[100:-100]
     late = pd.DataFrame({"soleus_r": np.roll(burst, 8)}, index=index).iloc[100:-100]
-    found = likeness(motion, moments, 1.0, late, measured).numbers
+    found = comparison_measures(motion, moments, 1.0, late, measured).numbers
     assert found["lag of the simulation (ms)", "soleus_r"] == 80.0
     assert found["stride time (s)", ""] == pytest.approx(STRIDE, abs=1e-3)
     assert found["EMG peak (% of cycle)", "soleus_r"] == pytest.approx(25.0, abs=1.0)
@@ -67,7 +67,9 @@ def mean_cycles(sizes: list[float], shifts: list[float]) -> list[pd.DataFrame]:
 
 
 def test_people_who_differ_in_amplitude_alone_are_alike_in_shape() -> None:
-    found = differences(mean_cycles([0.5, 1.0, 2.0], [0.0, 0.0, 0.0])).loc["soleus_r"]
+    found = between_people_differences(mean_cycles([0.5, 1.0, 2.0], [0.0, 0.0, 0.0])).loc[
+        "soleus_r"
+    ]
     assert found["r"] == pytest.approx(1.0)
     assert found["CV"] == pytest.approx(0.0, abs=1e-9)
     assert found["variance ratio"] == pytest.approx(0.0, abs=1e-9)
@@ -76,7 +78,7 @@ def test_people_who_differ_in_amplitude_alone_are_alike_in_shape() -> None:
 
 def test_people_whose_bursts_are_evenly_about_the_cycle_have_nothing_in_common() -> None:
     turns = 2.0 * np.pi * np.arange(4) / 4
-    found = differences(mean_cycles([1.0] * 4, list(turns))).loc["soleus_r"]
+    found = between_people_differences(mean_cycles([1.0] * 4, list(turns))).loc["soleus_r"]
     # The mean of the others is the opposite burst.
     assert found["r"] == pytest.approx(-1.0)
     # Each phase has the values 1 +- 0.5 and twice 1, or the like: a variance of 0.125 * 4 / 3.
@@ -99,7 +101,7 @@ def test_the_page_of_the_cohort_shows_people_beside_the_recording_and_every_caus
     page = (tmp_path / "cohort.md").read_text(encoding="utf-8")
     assert "Here stand 3 of" in page and "synthetic" in page
     told = page[page.index("## What each cause does") : page.index("## Ranges")]
-    assert all(f"| {cause.replace('_', ' ')} |" in told for cause in causes())
+    assert all(f"| {cause.replace('_', ' ')} |" in told for cause in read_causes())
     assert "3 people" in told
     for task in ("walking", "running"):
         assert (tmp_path / f"cohort-{task}.png").read_bytes().startswith(b"\x89PNG")

@@ -8,7 +8,7 @@ import pytest
 
 from nem2e_tf.files import read_motion, read_storage
 from nem2e_tf.simulation import LegModel, MuscleGeometry, simulate
-from nem2e_tf.simulation.altered import altered
+from nem2e_tf.simulation.model_variants import vary_model
 
 MUSCLES, COORDINATES = ("soleus_r", "tib_ant_r"), ("ankle_angle_r",)
 
@@ -22,11 +22,11 @@ def geometry(frames: int) -> MuscleGeometry:
 
 
 def test_a_number_alters_alike_whatever_the_recording() -> None:
-    one, moments = altered(MUSCLES, COORDINATES, geometry(5), np.ones((5, 1)), 3)
-    other, _ = altered(MUSCLES[::-1], COORDINATES, geometry(2), np.ones((2, 1)), 3)
+    one, moments = vary_model(MUSCLES, COORDINATES, geometry(5), np.ones((5, 1)), 3)
+    other, _ = vary_model(MUSCLES[::-1], COORDINATES, geometry(2), np.ones((2, 1)), 3)
     np.testing.assert_allclose(one.capacity[0], other.capacity[0, ::-1])
     np.testing.assert_allclose(one.moment_arms[0, 0], other.moment_arms[0, 0, ::-1])
-    different, others = altered(MUSCLES, COORDINATES, geometry(5), np.ones((5, 1)), 4)
+    different, others = vary_model(MUSCLES, COORDINATES, geometry(5), np.ones((5, 1)), 4)
     assert not np.allclose(one.capacity, different.capacity)
     assert not np.allclose(moments, others)
 
@@ -34,7 +34,7 @@ def test_a_number_alters_alike_whatever_the_recording() -> None:
 def test_models_differ_as_much_as_is_said() -> None:
     factors = np.array(
         [
-            altered(MUSCLES, COORDINATES, geometry(1), np.ones((1, 1)), n)[0].capacity[0]
+            vary_model(MUSCLES, COORDINATES, geometry(1), np.ones((1, 1)), n)[0].capacity[0]
             for n in range(1, 400)
         ]
     )

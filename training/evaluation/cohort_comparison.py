@@ -6,16 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from nem2e_tf.signals import PHASES, RATE, cycles, low_pass, metrics, strides
+from nem2e_tf.signals import PHASES, RATE, gait_cycles, low_pass, metrics, stride_times
 
 JOINTS = ("hip_flexion_r", "hip_adduction_r", "hip_rotation_r", "knee_angle_r", "ankle_angle_r")
 CURVES = (*JOINTS, *(f"{joint}_moment" for joint in JOINTS))
-_SMOOTH = 6.0
+_LOW_PASS = 6.0
 """Hz, as the simulation low-passes motion and moments."""
 
 
 @dataclass(frozen=True)
-class Likeness:
+class ComparisonMeasures:
     """A recording in the numbers by which it is compared.
 
     A cycle goes from one largest knee flexion, in swing, to the next: a sharp event that needs no
@@ -35,13 +35,13 @@ class Likeness:
     numbers: pd.Series
 
 
-def likeness(
+def comparison_measures(
     motion: pd.DataFrame,
     moments: pd.DataFrame,
     mass: float,
     simulated: pd.DataFrame,
     measured: pd.DataFrame,
-) -> Likeness:
+) -> ComparisonMeasures:
     """Describe a recording.
 
     Args:
@@ -51,22 +51,30 @@ def likeness(
         simulated: `(frames, muscles)`, activations, within the time of `motion`.
         measured: `(frames, muscles)`, envelopes, on the clock of `simulated`.
     """
-    angles = low_pass(motion[list(JOINTS)], _SMOOTH, "motion").apply(np.rad2deg)
-    torques = low_pass(moments[[f"{joint}_moment" for joint in JOINTS]], _SMOOTH, "moments") / mass
+    angles = low_pass(motion[list(JOINTS)], _LOW_PASS, "motion").apply(np.rad2deg)
+    torques = (
+        low_pass(moments[[f"{joint}_moment" for joint in JOINTS]], _LOW_PASS, "moments") / mass
+    )
     joined = pd.concat([angles, torques], axis=1).reindex(
         simulated.index, method="nearest", tolerance=0.5 / RATE
     )
-    starts = strides(-joined["knee_angle_r"])
+    starts = stride_times(-joined["knee_angle_r"])
     muscles = list(measured.columns)
-    envelope, activity = cycles(measured, starts), cycles(simulated[muscles], starts)
-    scores = metrics.table(measured, simulated[muscles], RATE)
+    envelope, activity = gait_cycles(measured, starts), gait_cycles(simulated[muscles], starts)
+    scores = metrics.score_table(measured, simulated[muscles], RATE)
     times = np.diff(starts)
     numbers: dict[tuple[str, str], float] = {
         ("stride time (s)", ""): float(times.mean()),
         ("stride time variation (%)", ""): float(100.0 * times.std(ddof=1) / times.mean()),
-        ("hip flexion variation (deg)", ""): _variation(cycles(joined[["hip_flexion_r"]], starts)),
-        ("knee angle variation (deg)", ""): _variation(cycles(joined[["knee_angle_r"]], starts)),
-        ("ankle angle variation (deg)", ""): _variation(cycles(joined[["ankle_angle_r"]], starts)),
+        ("hip flexion variation (deg)", ""): _stride_variability(
+            gait_cycles(joined[["hip_flexion_r"]], starts)
+        ),
+        ("knee angle variation (deg)", ""): _stride_variability(
+            gait_cycles(joined[["knee_angle_r"]], starts)
+        ),
+        ("ankle angle variation (deg)", ""): _stride_variability(
+            gait_cycles(joined[["ankle_angle_r"]], starts)
+        ),
     }
     for i, muscle in enumerate(muscles):
         mean = envelope[:, :, i].mean(axis=0)
@@ -81,15 +89,15 @@ def likeness(
         numbers["r of the simulation", muscle] = float(scores["r"].iloc[i])
         numbers["RMSE of the simulation", muscle] = float(scores["rmse"].iloc[i])
     index = pd.Index(100.0 * PHASES, name="cycle")
-    return Likeness(
-        pd.DataFrame(cycles(joined, starts).mean(axis=0), index=index, columns=joined.columns),
+    return ComparisonMeasures(
+        pd.DataFrame(gait_cycles(joined, starts).mean(axis=0), index=index, columns=joined.columns),
         pd.DataFrame(envelope.mean(axis=0), index=index, columns=muscles),
         pd.DataFrame(activity.mean(axis=0), index=index, columns=muscles),
         pd.Series(numbers),
     )
 
 
-def differences(people: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def between_people_differences(people: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """How much people's mean cycles differ from one another.
 
     `CV` and `variance ratio` are of cycles divided by their own mean, as in most of the literature:
@@ -135,11 +143,11 @@ def centre_of_activity(cycle: np.ndarray) -> float:
     return float(100.0 * (np.angle((weight * turn).sum()) / (2.0 * np.pi) % 1.0))
 
 
-def _variance_ratio(cycles: np.ndarray) -> np.ndarray:
-    between: np.ndarray = cycles.var(axis=0, ddof=1).mean(axis=0)
-    return between / cycles.reshape(-1, cycles.shape[2]).var(axis=0, ddof=1)
+def _variance_ratio(curves: np.ndarray) -> np.ndarray:
+    between: np.ndarray = curves.var(axis=0, ddof=1).mean(axis=0)
+    return between / curves.reshape(-1, curves.shape[2]).var(axis=0, ddof=1)
 
 
-def _variation(curves: np.ndarray) -> float:
+def _stride_variability(curves: np.ndarray) -> float:
     """Standard deviation between strides at equal phase, mean over the cycle."""
     return float(curves.std(axis=0, ddof=1).mean())
