@@ -3,7 +3,7 @@
     refiner = nem2e_tf.edge.load("saved_models/walking", "tflite-int8")
     envelopes = refiner.refine(activity)
 
-Nothing in here imports anything of the package outside it but `nem2e_tf.errors`.
+This package imports nothing of `nem2e_tf` but `nem2e_tf.errors`.
 """
 
 from nem2e_tf.edge.layout import (

@@ -1,4 +1,4 @@
-"""What has to be known of a network and of its signals to run it."""
+"""Sizes of a network and description of its signals: what is needed to run it."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -9,10 +9,10 @@ import numpy as np
 from nem2e_tf.errors import InputError
 
 LARGEST_SIZE = 4096
-"""Channels, frames, units or steps of a network. A matrix of that size takes 64 MB."""
+"""Limit of channels, frames, units or steps of a network. A square matrix of it takes 64 MB."""
 
 LARGEST_RATE, LONGEST_WINDOW = 10_000.0, 3600.0
-"""Hz and seconds of a refiner's card. Ours have 100 Hz and 2 s."""
+"""Limits in Hz and seconds for a refiner's card. The shipped ones have 100 Hz and 2 s."""
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,12 @@ class Layout:
     Args:
         inputs: simulated channels.
         outputs: muscles.
-        frames: in a step.
-        before: steps before its own that a step of the decoder sees; None: all.
+        frames: frames of a step.
+        before: steps before its own that a step of the decoder attends to; None: all.
         after: steps after its own; None: all.
-        causal: whether nothing else of what is to come is looked at.
-        encoder_units: hidden state of the encoder, in each direction.
-        decoder_units: hidden state of the decoder.
+        causal: the network uses no later steps than these.
+        encoder_units: hidden size of the encoder, in each direction.
+        decoder_units: hidden size of the decoder.
         attention_units: size of a key.
     """
 
@@ -56,24 +56,24 @@ class Layout:
 
     @property
     def attention_window(self) -> tuple[int, int]:
-        """`before` and `after`; `InputError` where attention has no bounds."""
+        """`before` and `after`; `InputError` if attention covers the whole window."""
         if self.before is None or self.after is None:
             raise InputError("attention to a whole window cannot go step by step; give it a reach")
         return self.before, self.after
 
 
 class Network(Protocol):
-    """A network in some runtime. `layout` says what it is."""
+    """A network in any runtime."""
 
     @property
     def layout(self) -> Layout:
-        """Its sizes."""
+        """Sizes of the network."""
 
     def __call__(self, windows: np.ndarray) -> np.ndarray:
         """Refine windows.
 
         Args:
-            windows: `(windows, frames, inputs)` float32, each channel a share of its maximum.
+            windows: `(windows, frames, inputs)` float32, each channel divided by its maximum.
 
         Returns:
             `(windows, frames, outputs)` float32, 0-1.
@@ -82,15 +82,15 @@ class Network(Protocol):
 
 @dataclass(frozen=True)
 class Signals:
-    """What a refiner's card says of its signals.
+    """The signals of a refiner, from its card.
 
     Args:
         inputs: names of the simulated channels, in the network's order.
         outputs: names of the muscles.
         rate: Hz.
-        window: seconds that the network sees at once; a causal one sees all that was.
-        input_maximum: `(inputs,)`, what the network calls 1.
-        output_maximum: `(outputs,)`.
+        window: length of the input window in seconds; a causal network uses the whole past.
+        input_maximum: `(inputs,)`, by which inputs are divided.
+        output_maximum: `(outputs,)`, by which outputs are multiplied.
     """
 
     inputs: tuple[str, ...]

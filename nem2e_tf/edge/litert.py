@@ -10,13 +10,12 @@ from nem2e_tf.errors import InputError
 
 
 class TensorPort:
-    """A tensor at a graph's border: where it is, and how its numbers stand for real ones.
+    """An input or output tensor of a graph, with its quantization.
 
     Args:
-        place: what the runtime calls it by.
-        dtype: of its numbers.
-        scale: 0 where they are real numbers themselves, else a real number is
-            `scale * (number - zero_point)`.
+        place: index of the tensor in the runtime.
+        dtype: of the tensor.
+        scale: 0 for a float tensor; else a real number is `scale * (number - zero_point)`.
         zero_point: see `scale`.
     """
 
@@ -24,7 +23,7 @@ class TensorPort:
         self.index = index
         self._dtype = np.dtype(dtype)
         self._is_integer = scale != 0.0
-        # Tensors are small, so that calls are what costs: arrays here are the quickest operands.
+        # Tensors are small, so the overhead of calls dominates: array operands are the fastest.
         self._scale, self._zero_point = (np.array(x, np.float32) for x in (scale, zero_point))
         if self._is_integer:
             limits = np.iinfo(self._dtype)
@@ -33,7 +32,7 @@ class TensorPort:
             )
 
     def quantize(self, values: np.ndarray) -> np.ndarray:
-        """Real numbers as the graph takes them; what it cannot hold becomes its nearest number."""
+        """Real numbers in the dtype of the tensor, clipped to its range."""
         if not self._is_integer:
             return values.astype(self._dtype, copy=False)
         numbers = values / self._scale
@@ -44,7 +43,7 @@ class TensorPort:
         return numbers.astype(self._dtype)
 
     def dequantize(self, numbers: np.ndarray) -> np.ndarray:
-        """Real numbers, float32."""
+        """Numbers of the tensor as real numbers, float32."""
         if not self._is_integer:
             return numbers
         values = numbers.astype(np.float32)
@@ -56,12 +55,12 @@ class LiteRT:
     """Graphs in LiteRT, called by name; see `nem2e_tf.edge.steps.Graphs`.
 
     Args:
-        files: a .tflite file by graph, each with one signature.
-        threads: processor threads.
-        xnnpack: whether XNNPACK may take what it can, as LiteRT has it by itself.
+        files: .tflite file of each graph, with one signature.
+        threads: number of threads.
+        xnnpack: use the XNNPACK delegate, as LiteRT does by default.
 
     Raises:
-        InputError: LiteRT is not installed, or refuses a file.
+        InputError: LiteRT is not installed, or cannot load a file.
     """
 
     def __init__(self, files: Mapping[str, Path], threads: int = 1, xnnpack: bool = True) -> None:

@@ -1,4 +1,4 @@
-"""A refiner's folder: where it is, and which forms of its network lie in it."""
+"""A refiner's folder, and the manifest of the exported forms of its network."""
 
 import hashlib
 import json
@@ -17,10 +17,10 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Manifest:
-    """What was exported into a refiner's folder.
+    """The exported forms of a refiner.
 
     Args:
-        folder: the refiner's.
+        folder: of the refiner.
         layout: of the network.
         forms: by name, as `tflite/int8`, plain tables: `recipe`, `files` (by path within the
             folder: `bytes`, `sha256` and what its tensors are), `parity` with Keras, `versions`.
@@ -32,7 +32,7 @@ class Manifest:
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
-        """Read exports.json; `InputError` where it is missing or wrong."""
+        """Read exports.json; `InputError` if it is missing or wrong."""
         path = folder / MANIFEST
         if not path.is_file():
             raise InputError(
@@ -58,11 +58,11 @@ class Manifest:
             ) from None
 
     def files(self, form: str) -> dict[str, Path]:
-        """The files of a form, by their names without suffix.
+        """Files of a form, by their names without suffix, checked against the manifest.
 
         Raises:
             InputError: there is no such form; a file lies outside the folder, is missing, or is
-                not the one that was exported.
+                not the exported one.
         """
         command = f"python -m export.all {self.folder}"
         if form not in self.forms:
@@ -72,8 +72,8 @@ class Manifest:
             )
         try:
             listed = {
-                str(name): (int(of["bytes"]), str(of["sha256"]))
-                for name, of in self.forms[form]["files"].items()
+                str(name): (int(entry["bytes"]), str(entry["sha256"]))
+                for name, entry in self.forms[form]["files"].items()
             }
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             raise InputError(f"{self.folder / MANIFEST}: {form}: no list of files") from None
@@ -100,17 +100,17 @@ class Manifest:
         return paths
 
     def as_json(self) -> dict[str, Any]:
-        """As it is written."""
+        """Content of exports.json."""
         return {"format": FORMAT, "network": asdict(self.layout), "forms": dict(self.forms)}
 
 
 def sha256(path: Path) -> str:
-    """Of a file's content, in hexadecimal."""
+    """SHA-256 of a file's content, in hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def shipped_refiners() -> dict[str, Path]:
-    """The refiners that come with the package: name to folder."""
+    """Folders of the refiners that are part of the package, by name."""
     package = Path(__file__).resolve().parents[1]
     # Inside the package once it is built; at the top of the repository in a checkout.
     roots = (package / "saved_models", package.parent / "saved_models")
@@ -119,7 +119,7 @@ def shipped_refiners() -> dict[str, Path]:
 
 
 def refiner_folder(refiner: str | os.PathLike[str]) -> Path:
-    """A refiner's folder by its name or path; `InputError` where there is none."""
+    """A refiner's folder by its name or path; `InputError` if there is none."""
     folder = shipped_refiners().get(str(refiner)) or Path(refiner)
     if not folder.is_dir():
         suggestion = suggest_name(str(refiner), shipped_refiners())

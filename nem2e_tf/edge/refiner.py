@@ -14,11 +14,11 @@ from nem2e_tf.edge.windows import refine_recording
 from nem2e_tf.errors import InputError, suggest_name
 
 RUNTIMES = {"tflite": "tflite/float32", "tflite-int8": "tflite/int8"}
-"""Forms of a network by what they are called where a runtime is chosen."""
+"""Exported forms by the name of their runtime."""
 
 
 class EdgeRefiner:
-    """A trained refiner.
+    """A trained refiner for NumPy arrays.
 
     Args:
         signals: Signals.
@@ -55,7 +55,7 @@ class EdgeRefiner:
         )
 
     def step_network(self) -> StepNetwork:
-        """The network, for a stream."""
+        """The network step by step, for a stream."""
         return self.network
 
 
@@ -65,7 +65,7 @@ def load(refiner: str | os.PathLike[str], runtime: str = "tflite", threads: int 
     Args:
         refiner: str or path. The name of a shipped refiner, or a refiner's folder.
         runtime: str. `tflite` or `tflite-int8`.
-        threads: int. Processor threads.
+        threads: int. Number of threads.
 
     Raises:
         InputError: there is no such refiner, it was not exported, or LiteRT is not installed.
@@ -84,7 +84,7 @@ def load(refiner: str | os.PathLike[str], runtime: str = "tflite", threads: int 
 
 
 def load_step_network(folder: Path, runtime: str, threads: int = 1) -> StepNetwork:
-    """The network of a refiner's folder in LiteRT."""
+    """Load the network of a refiner's folder in LiteRT."""
     manifest = Manifest.read(folder)
     files = manifest.files(RUNTIMES[runtime])
     expected = set(GRAPHS) - ({"backward_step"} if manifest.layout.causal else set())
@@ -97,7 +97,7 @@ def load_step_network(folder: Path, runtime: str, threads: int = 1) -> StepNetwo
 
 
 def read_signals(folder: Path) -> Signals:
-    """What a refiner's card says of its signals; `InputError` where it is missing or wrong."""
+    """Read the signals from a refiner's card; `InputError` if it is missing or wrong."""
     path = folder / "card.json"
     try:
         return Signals.from_card(json.loads(path.read_bytes()))
@@ -111,22 +111,22 @@ def read_signals(folder: Path) -> Signals:
 def check_activity(
     activity: np.ndarray,
     names: "tuple[str, ...] | list[str]",
-    what: str = "activity",
+    source: str = "activity",
     start: int = 0,
 ) -> None:
-    """`InputError` for the first value, `(frames, channels)`, that is not 0-1."""
-    found = find_invalid_activity(activity)
-    if found is not None:
-        row, column = found
+    """Raise `InputError` for the first value of `(frames, channels)` that is not 0-1."""
+    position = find_invalid_activity(activity)
+    if position is not None:
+        row, column = position
         raise InputError(
-            f"{what}: '{names[column]}' is {activity[row, column]:g} in frame {start + row};"
+            f"{source}: '{names[column]}' is {activity[row, column]:g} in frame {start + row};"
             " simulated activity is 0-1"
         )
 
 
 def find_invalid_activity(activity: np.ndarray) -> tuple[int, int] | None:
-    """Row and column of the first value that is not 0-1, or None."""
-    # A QP may miss its bound by rounding; per cent or joint moments miss by more.
+    """Row and column of the first value that is not 0-1; None if all are."""
+    # Solvers may exceed their bounds by rounding; per cent or joint moments exceed them by more.
     is_invalid = ~((activity >= -1e-6) & (activity <= 1.001))
     if not is_invalid.any():
         return None

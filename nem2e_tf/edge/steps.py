@@ -1,17 +1,18 @@
-"""STDR-Net step by step: the loops that its graphs of one step leave to their host.
+"""STDR-Net step by step: the host loops around graphs of one step.
 
-A network is exported as graphs without loops, states or variables, which every runtime takes:
+A network is exported as graphs without loops, states or variables, which every runtime supports:
 
     forward_step   frames, hidden, carry                          to  hidden, carry, key
     backward_step  frames, hidden, carry                          to  hidden, carry, key
     start          encoded                                        to  hidden
     decode_step    encoded, keys, beyond, hidden, carry, activity to  hidden, carry, activity
 
-`forward_step` goes over the steps of a window from the first on, `backward_step` from the last;
-both begin with states of zero. What they leave in `hidden`, side by side, is the encoded step, and
-the sum of their keys its key. `start` makes the decoder's first hidden state of the first encoded
-step; its first carry and activity are zero. `decode_step` then gives the frames of one step after
-the other, from the encoded steps within its sight. A causal network has no `backward_step`.
+`forward_step` runs over the steps of a window from the first, `backward_step` from the last; both
+begin with states of zero. The concatenation of their `hidden` is the encoded step, the sum of their
+keys its key. `start` computes the decoder's first hidden state from the first encoded step; the
+first carry and activity are zero. `decode_step` then gives the frames of one step after another,
+from the encoded steps in its attention window; `beyond` is the attention bias. A causal network has
+no `backward_step`.
 """
 
 from collections.abc import Callable
@@ -23,9 +24,9 @@ from nem2e_tf.edge.layout import Layout
 
 GRAPHS = ("forward_step", "backward_step", "start", "decode_step")
 PADDING = -1.0
-"""What all input channels hold in a frame that is padding. Activity is never negative."""
+"""Value of all input channels in frames of padding. Activity is never negative."""
 OUTSIDE_BIAS = -30.0
-"""Added to the energy of steps outside a window: e^-30 is nothing, and integers can hold it."""
+"""Attention bias of steps outside a window: e^-30 is negligible, and integers can represent it."""
 
 Graphs = Callable[..., dict[str, np.ndarray]]
 """Runs a graph: called with its name and its tensors by name, gives its results by name."""
@@ -35,7 +36,7 @@ class StepNetwork:
     """STDR-Net run by its graphs of one step.
 
     Args:
-        layout: Layout, of a network whose decoder sees so many steps.
+        layout: Layout, with a bounded attention window.
         graphs: Graphs.
     """
 
@@ -78,9 +79,11 @@ class StepNetwork:
         return np.concatenate([encoded, backward[::-1]], axis=1), keys + backward_keys[::-1]
 
     def encoder(self, graph: str = "forward_step") -> Callable[[np.ndarray], Any]:
-        """One direction of the encoder at its start: a function of `(1, frames * inputs)`.
+        """One direction of the encoder in its initial state.
 
-        It gives hidden `(1, encoder_units)` and key `(1, attention_units)`, and goes on from there.
+        Returns:
+            A function with state. Maps `(1, frames * inputs)` to hidden `(1, encoder_units)` and
+            key `(1, attention_units)`.
         """
         state = dict.fromkeys(("hidden", "carry"), _zeros(self.layout.encoder_units))
 
@@ -92,15 +95,15 @@ class StepNetwork:
         return step
 
     def decoder(self, first: np.ndarray) -> Callable[[np.ndarray, np.ndarray, np.ndarray], Any]:
-        """The decoder at its start: a function of what a step sees, which goes on from there.
+        """The decoder in its initial state.
 
         Args:
             first: `(1, features)`, the first encoded step.
 
         Returns:
-            Takes encoded `(before + 1 + after, features)`, keys `(before + 1 + after,
-            attention_units)` and beyond `(1, before + 1 + after)`, zero or `BEYOND`, to
-            `(frames of a step, outputs)`.
+            A function with state. Maps encoded `(before + 1 + after, features)`, keys
+            `(before + 1 + after, attention_units)` and attention bias `(1, before + 1 + after)`,
+            zero or `OUTSIDE_BIAS`, to `(frames of a step, outputs)`.
         """
         step_shape = self.layout.frames, self.layout.outputs
         state = {
@@ -120,7 +123,7 @@ class StepNetwork:
 
 
 def fold_frames(series: np.ndarray, frames: int) -> np.ndarray:
-    """`(time, channels)` to `(steps, 1, frames * channels)`, the last filled up with `PADDING`."""
+    """`(time, channels)` to `(steps, 1, frames * channels)`, padded with `PADDING`."""
     filled = np.pad(series, ((0, -len(series) % frames), (0, 0)), constant_values=PADDING)
     return filled.reshape(-1, 1, frames * series.shape[1])
 

@@ -13,27 +13,27 @@ from nem2e_tf.errors import InputError
 
 
 class Streamable(Protocol):
-    """A refiner, whatever runs it."""
+    """A refiner that can stream, in any runtime."""
 
     @property
     def signals(self) -> Signals:
-        """What it takes and gives."""
+        """Its input and output signals."""
 
     def step_network(self) -> StepNetwork:
-        """Its network step by step; `InputError` where its runtime has none."""
+        """Its network step by step; `InputError` if its runtime has none."""
 
 
 class StreamingRefiner:
-    """Refines frames as they come, with a fixed delay and in a fixed amount of memory.
+    """Refines a stream frame by frame, with a fixed delay and a fixed amount of memory.
 
-    What it gives equals what the refiner makes of the whole recording at once.
+    The result equals that of the refiner for the whole recording.
 
     Args:
-        refiner: a refiner with a causal network, as `nem2e_tf.load("stream")` gives it.
+        refiner: a refiner with a causal network, such as `nem2e_tf.load("stream")`.
 
     Attributes:
         signals: Signals.
-        delay: frames from a frame to its refined one.
+        delay: frames from an input frame to its refined frame.
         look_ahead: the same in seconds.
 
     Raises:
@@ -43,7 +43,7 @@ class StreamingRefiner:
 
         stream = StreamingRefiner(nem2e_tf.load("stream", runtime="tflite-int8"))
         for frame in sensor:
-            envelope = stream.push(frame)  # None until `delay` frames have come
+            envelope = stream.push(frame)  # None for the first `delay` frames
     """
 
     def __init__(self, refiner: Streamable) -> None:
@@ -60,12 +60,12 @@ class StreamingRefiner:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all that came."""
+        """Return to the initial state."""
         layout, width = self._network.layout, self._network.before + 1 + self._network.after
         self._pushed = 0
         self._step = np.full((1, layout.frames * layout.inputs), PADDING, np.float32)
         self._encode = self._network.encoder()
-        # What the decoder sees: the newest step comes last.
+        # The decoder's attention window; the newest step is the last.
         self._encoded = np.zeros((width, layout.encoder_units), np.float32)
         self._keys = np.zeros((width, layout.attention_units), np.float32)
         self._attention_bias = np.full((1, width), OUTSIDE_BIAS, np.float32)
@@ -74,17 +74,16 @@ class StreamingRefiner:
         self._ready: deque[np.ndarray] = deque()
 
     def push(self, frame: np.ndarray) -> np.ndarray | None:
-        """Take the next frame and give the one that is refined by now.
+        """Take the next frame and return the one that is refined by now.
 
         Args:
             frame: `(inputs,)`, activations 0-1, in the order of `signals.inputs`.
 
         Returns:
-            `(outputs,)` envelopes of the frame `delay` frames before, or None as long as there is
-            none.
+            `(outputs,)` envelopes of the frame `delay` frames earlier; None if there is none yet.
 
         Raises:
-            InputError: other channels, or activity that is not 0-1; the frame is not taken.
+            InputError: other channels, or activity that is not 0-1; the frame is ignored.
         """
         frame, layout = np.asarray(frame, float), self._network.layout
         if frame.shape != (layout.inputs,):
@@ -98,7 +97,7 @@ class StreamingRefiner:
         return self._ready.popleft() if self._pushed > self.delay else None
 
     def finish(self) -> np.ndarray:
-        """The frames that are still under way, `(frames, outputs)`; then it begins anew."""
+        """Return the remaining frames, `(frames, outputs)`, and reset."""
         layout = self._network.layout
         remaining = min(self._pushed, self.delay)
         if filled := self._pushed % layout.frames:
@@ -113,7 +112,7 @@ class StreamingRefiner:
         return np.array(frames).reshape(remaining, layout.outputs)
 
     def _advance(self, step: np.ndarray | None) -> None:
-        """Take a step in, or None where there is no more, and decode the one that can be by now."""
+        """Encode a step (None after the last one), and decode the step whose window is complete."""
         for series in (self._encoded, self._keys, self._attention_bias.T):
             series[:-1] = series[1:]
         if step is None:
@@ -131,7 +130,7 @@ class StreamingRefiner:
                     self._smooth(frame)
 
     def _smooth(self, frame: np.ndarray) -> None:
-        """Take a decoded frame, and have one more ready when it has as many after it as before."""
+        """Add a decoded frame; a frame is ready when the smoothing kernel around it is filled."""
         if not self._raw:
             self._raw.extend([frame] * (len(self._kernel) // 2))
         self._raw.append(frame)

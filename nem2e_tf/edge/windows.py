@@ -1,24 +1,24 @@
-"""Recordings of any length through a network."""
+"""Refining recordings of any length in windows."""
 
 import numpy as np
 
 from nem2e_tf.edge.layout import Network
 
 BATCH = 64
-"""Windows that run together: bounds the memory that a long recording takes."""
+"""Windows of one batch: limits the memory for long recordings."""
 
 
 def refine_recording(network: Network, inputs: np.ndarray, window: int) -> np.ndarray:
     """Refine a recording.
 
     Args:
-        network: Network. A causal one goes over the recording from its start to its end; any other
-            over windows that overlap by half and are cross-faded.
-        inputs: `(frames, inputs)`, each channel a share of its maximum.
+        network: Network. A causal one takes the recording as a whole; others take windows that
+            overlap by half and are cross-faded.
+        inputs: `(frames, inputs)`, each channel divided by its maximum.
         window: frames.
 
     Returns:
-        `(frames, outputs)`, shares of the outputs' maxima.
+        `(frames, outputs)`, relative to the outputs' maxima.
     """
     frames, layout = len(inputs), network.layout
     window = frames if layout.causal else min(frames, window)
@@ -47,15 +47,15 @@ def smoothing_kernel(step: int) -> np.ndarray:
 
 
 def smooth_steps(frames: np.ndarray, step: int) -> np.ndarray:
-    """Without the ripple that steps of several frames leave, and without delay.
+    """Remove the ripple of steps of several frames, without delay.
 
     The mean over one step's frames, centred: zero at the rate of steps and its harmonics, 0.90 at
-    the 6 Hz of an envelope's low-pass with steps of 40 ms. Beyond its ends a recording is what it
-    is there.
+    the 6 Hz of an envelope's low-pass with steps of 40 ms. The first and last values are repeated
+    beyond the ends.
 
     Args:
         frames: `(frames, outputs)`.
-        step: frames in a step.
+        step: frames of a step.
     """
     weights = smoothing_kernel(step)
     half = len(weights) // 2

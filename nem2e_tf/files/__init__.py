@@ -1,4 +1,4 @@
-"""Files of the field in and out, where commands write, and lists of trials."""
+"""Readers and writers of files: storage, markers, C3D, YAML, lists of trials; paths, locks."""
 
 from nem2e_tf.files.c3d import read_c3d
 from nem2e_tf.files.documents import check_document, parse_yaml, read_yaml

@@ -1,4 +1,4 @@
-"""C3D files: markers, force plates and analog channels, turned to OpenSim's axes (y up)."""
+"""C3D files: markers, force plates and analog channels, in OpenSim's axes (y up)."""
 
 import json
 import os
@@ -20,16 +20,16 @@ from nem2e_tf.files.trc import METRES_PER_UNIT, marker_frame
 
 @dataclass(frozen=True)
 class C3D:
-    """What a C3D file holds.
+    """The content of a C3D file.
 
     Args:
         path: the file.
         markers: as `nem2e_tf.files.read_markers` gives them.
         plates: force plates, in the file's order.
-        analog: `(samples, channels)`, index `time` in seconds; all analog channels that are of no
-            force plate, EMG above all, in the file's units.
+        analog: `(samples, channels)`, index `time` in seconds; all analog channels that do not
+            belong to a force plate (EMG above all), in the file's units.
         units: unit of every column of `analog`, as the file has it.
-        unread: why the force plates could not be read; empty if they could.
+        plate_fault: why the force plates could not be read; empty if they could.
     """
 
     path: Path
@@ -37,20 +37,20 @@ class C3D:
     plates: tuple[ForcePlate, ...]
     analog: pd.DataFrame
     units: dict[str, str]
-    unread: str = ""
+    plate_fault: str = ""
 
     def ground_reactions(self) -> pd.DataFrame:
-        """Ground reaction forces, with the column names that OpenSim's ExternalLoads look for.
+        """Ground reaction forces, with the column names of OpenSim's ExternalLoads.
 
         Returns:
             `(samples, plates × 9)`, index `time` in seconds: of plate 1, `ground_force_1_vx`,
             `…vy`, `…vz` in N, `ground_force_1_px` … in m, `ground_torque_1_x` … in N m.
 
         Raises:
-            InputError: no force plate, or one of a kind that is not read.
+            InputError: no force plate, or one of a type that is not supported.
         """
         if not self.plates:
-            raise InputError(f"{self.path}: no force plate to take loads from{self.unread}")
+            raise InputError(f"{self.path}: no force plate that gives loads{self.plate_fault}")
         columns: dict[str, np.ndarray] = {}
         for number, plate in enumerate(self.plates, start=1):
             names = (
@@ -69,9 +69,9 @@ def read_c3d(path: str | os.PathLike[str], up: str | None = None) -> C3D:
     """Read a C3D file (https://www.c3d.org) through ezc3d, in a process of its own.
 
     Axes are turned so that y points up: by POINT:X_SCREEN and POINT:Y_SCREEN, which name the
-    laboratory's axes to the right and up on a screen, or by `up`. Where a file says nothing, the
-    force plates tell. Marker names lose a prefix (`Subject:`) that all of them have. Time starts
-    at the file's first frame number.
+    laboratory's axes to the right and up on a screen, or by `up`. Where a file has neither, the
+    corners of the force plates decide. A prefix that all marker names have (`Subject:`) is
+    removed. Time starts at the file's first frame number.
 
     Args:
         path: str or path. The file.
@@ -79,12 +79,12 @@ def read_c3d(path: str | os.PathLike[str], up: str | None = None) -> C3D:
             without.
 
     Raises:
-        InputError: not a C3D file, damaged, an unknown unit, or no telling which axis is up.
+        InputError: not a C3D file, damaged, an unknown unit, or the vertical axis is unknown.
     """
     path = check_input(path, "a C3D file")
     announced = _announced_frames(path)
-    arrays, rest = _read_in_process(path)
-    points, voltages, groups = arrays["points"], arrays["analogs"], rest["groups"]
+    arrays, metadata = _read_in_process(path)
+    points, voltages, groups = arrays["points"], arrays["analogs"], metadata["groups"]
     frames = points.shape[2]
     if frames < announced:
         raise InputError(
@@ -101,20 +101,20 @@ def read_c3d(path: str | os.PathLike[str], up: str | None = None) -> C3D:
     scale = METRES_PER_UNIT[unit]
     keys = ("corners", "origin", "force", "moment")
     platforms = [
-        {key: arrays[f"platform_{i}_{key}"] for key in keys} for i in range(rest["platforms"])
+        {key: arrays[f"platform_{i}_{key}"] for key in keys} for i in range(metadata["platforms"])
     ]
-    turn = _opensim_rotation(path, groups, platforms, up)
-    rate = rest["rate"]
+    rotation = _opensim_rotation(path, groups, platforms, up)
+    rate = metadata["rate"]
     if not 0 < rate < np.inf:
         raise InputError(f"{path}: its frame rate is {rate:g} a second; the file is damaged")
-    first = rest["first_frame"] / rate
+    first = metadata["first_frame"] / rate
 
     labels = _read_padded_texts(groups, "POINT", "LABELS", points.shape[1])
     labels = [label or f"marker_{i + 1}" for i, label in enumerate(labels)]
     prefixes = {label.partition(":")[0] for label in labels if ":" in label}
     if len(prefixes) == 1 and all(":" in label for label in labels):
         labels = [label.partition(":")[2] for label in labels]
-    positions = np.einsum("ab,bmf->fma", turn, points * scale)
+    positions = np.einsum("ab,bmf->fma", rotation, points * scale)
     time = first + np.arange(points.shape[2]) / rate
     markers = marker_frame(
         path, time, positions.reshape(len(time), 3 * len(labels)), _make_unique(labels)
@@ -124,12 +124,18 @@ def read_c3d(path: str | os.PathLike[str], up: str | None = None) -> C3D:
         _read_padded_texts(groups, "ANALOG", key, len(voltages)) for key in ("LABELS", "UNITS")
     )
     try:
-        used, plates, unknown = read_force_plates(groups, platforms, units, turn, scale, len(time))
+        plate_channels, plates, plate_fault = read_force_plates(
+            groups, platforms, units, rotation, scale, len(time)
+        )
     except (KeyError, IndexError, TypeError, ValueError):
-        # Like an unknown kind of plate, damaged parameters of plates do not cost the markers.
-        used, plates, unknown = set(), (), ": its FORCE_PLATFORM parameters are damaged"
+        # As with an unknown type of plate, the markers are still read.
+        plate_channels, plates, plate_fault = (
+            set(),
+            (),
+            ": its FORCE_PLATFORM parameters are damaged",
+        )
     names = _make_unique([name or f"analog_{i + 1}" for i, name in enumerate(names)])
-    kept = [i for i in range(len(voltages)) if i not in used]
+    kept = [i for i in range(len(voltages)) if i not in plate_channels]
     per_second = rate * (voltages.shape[1] / max(len(time), 1) if len(voltages) else 1.0)
     analog = pd.DataFrame(
         voltages[kept].T,
@@ -138,12 +144,17 @@ def read_c3d(path: str | os.PathLike[str], up: str | None = None) -> C3D:
     )
     analog.attrs = {"path": str(path)}
     return C3D(
-        path, markers, plates, analog, {names[i]: units[i] for i in kept}, rest["unread"] or unknown
+        path,
+        markers,
+        plates,
+        analog,
+        {names[i]: units[i] for i in kept},
+        metadata["unread"] or plate_fault,
     )
 
 
 def _announced_frames(path: Path) -> int:
-    """Frames by the header, which ezc3d mends silently; 0 where they exceed its two bytes."""
+    """Frames by the header, which ezc3d corrects silently; 0 where they exceed its two bytes."""
     with open(path, "rb") as file:
         head = file.read(512)
         if len(head) < 512 or head[1] != 0x50 or head[0] == 0:
@@ -156,10 +167,10 @@ def _announced_frames(path: Path) -> int:
 
 
 def _read_in_process(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """What `c3d_process` gives: arrays by name, and the rest."""
+    """Run `c3d_process`: arrays by name, and the other values."""
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "c3d.npz"
-        # -P: a module of this package must not stand in for one of the same name elsewhere.
+        # -P: modules of this folder must not be imported in place of others of the same name.
         reader = str(Path(__file__).with_name("c3d_process.py"))
         done = subprocess.run(
             [sys.executable, "-X", "utf8", "-P", reader, str(path.resolve()), str(result)],
@@ -181,7 +192,7 @@ def _load_result(result: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
 
 def _read_error(path: Path, detail: str) -> InputError:
-    ended = "what it announces ends its reader, or takes more time or memory than its size allows"
+    ended = "its reader crashed, or took more time or memory than a file of this size needs"
     return InputError(
         f"{path}: not a C3D file that can be read: {detail or ended}; export it again"
     )
@@ -203,17 +214,17 @@ def _read_padded_texts(groups: Any, group: str, key: str, count: int) -> list[st
 
 
 def _make_unique(names: list[str]) -> list[str]:
-    """The names, with `_2`, `_3` … after those that are there again."""
-    told: dict[str, int] = {}
+    """The names, with `_2`, `_3` … appended to repeated ones."""
+    counts: dict[str, int] = {}
     unique = []
     for name in names:
-        told[name] = told.get(name, 0) + 1
-        unique.append(name if told[name] == 1 else f"{name}_{told[name]}")
+        counts[name] = counts.get(name, 0) + 1
+        unique.append(name if counts[name] == 1 else f"{name}_{counts[name]}")
     return unique
 
 
 def _axis_vector(name: str) -> np.ndarray | None:
-    """Unit vector of an axis by its name, `+X`; None if it is none."""
+    """Unit vector of an axis by its name, such as `+X`; None for any other text."""
     letter = name.strip().lower().lstrip("+-")
     if letter not in ("x", "y", "z"):
         return None
@@ -234,7 +245,9 @@ def _opensim_rotation(path: Path, groups: Any, platforms: Any, up: str | None) -
     elif vertical is None and normal.any():
         vertical = np.eye(3)[np.abs(normal).argmax()] * np.sign(normal[np.abs(normal).argmax()])
     elif vertical is None:
-        raise InputError(f"{path}: does not say which axis points up; name it with --up, as in +z")
+        raise InputError(
+            f"{path}: does not name the axis that points up; name it with --up, as in +z"
+        )
     elif normal.any() and normal @ vertical < 0.7 * np.linalg.norm(normal):
         raise InputError(
             f"{path}: POINT:Y_SCREEN and the corners of the force plates do not agree on which"

@@ -1,8 +1,8 @@
 """Reads a C3D file with ezc3d, in a process of its own: `python c3d_process.py FILE RESULT.npz`.
 
-ezc3d and OpenSim do not bear each other in one process: both are wrapped by SWIG, whose table of
-types they share, and whichever comes second takes the other's std::vector for its own (ezc3d issue
-406, opensim-core issue 3478). So this file imports nothing of the package, and the package not it.
+ezc3d and OpenSim cannot be used in one process: both are wrapped by SWIG and share its table of
+types, and the one that is imported second mistakes the other's std::vector for its own (ezc3d issue
+406, opensim-core issue 3478). So this file and the package do not import each other.
 """
 
 import json
@@ -28,7 +28,7 @@ def read_contents(path: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     try:
         content = ezc3d.c3d(path, extract_forceplat_data=True)
     except Exception as error:  # ezc3d raises whatever C++ threw
-        # A kind of force plate that ezc3d does not know must not cost the markers.
+        # With a type of force plate that ezc3d does not know, the markers are still read.
         unread = f": {' '.join(str(error).split())}"
         content = ezc3d.c3d(path)
     arrays = {"points": content["data"]["points"][:3], "analogs": content["data"]["analogs"][0]}
@@ -57,7 +57,7 @@ def read_contents(path: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
 
 def limit_resources(path: str) -> None:
-    """Bound the time and memory of this process by the file's size: a header can ask for any.
+    """Limit the time and memory of this process by the file's size: a header can ask for any.
 
     Windows has no such limits, and macOS may not keep that of memory.
     """
@@ -73,7 +73,7 @@ def limit_resources(path: str) -> None:
 
 
 def limit_memory(more: int) -> None:
-    """Bound memory to so many bytes more than this process has now, where the system can."""
+    """Limit memory to so many bytes more than this process has now, where the system can."""
     if sys.platform == "win32":
         return
     import resource
@@ -84,7 +84,7 @@ def limit_memory(more: int) -> None:
 
 
 def convert(path: str, result: str) -> str:
-    """Write what a C3D file holds as .npz; why it cannot be read, empty if it can."""
+    """Write the content of a C3D file as .npz; returns why it cannot be read, empty if it can."""
     try:
         arrays, rest = read_contents(path)
         np.savez(result, json=np.array(json.dumps(rest)), **arrays)  # type: ignore[arg-type]

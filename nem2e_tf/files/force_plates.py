@@ -1,4 +1,4 @@
-"""Force plates: ground reaction force, centre of pressure and free moment under a walker."""
+"""Force plates: ground reaction force, centre of pressure and free moment."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,22 +6,22 @@ from typing import Any
 import numpy as np
 
 MIN_FORCE = 20.0
-"""N. Under less vertical force a plate counts as empty: its centre of pressure would be noise."""
+"""N. A plate with less vertical force counts as unloaded: its centre of pressure would be noise."""
 
 PLATE_TYPES = (2, 3, 4)
 """Force plates as the C3D standard numbers them: 2 six channels, 3 Kistler, 4 to be calibrated."""
 
 NEWTON_METRES_PER_UNIT = {"nmm": 0.001, "n.mm": 0.001, "ncm": 0.01, "nm": 1.0, "n.m": 1.0}
-"""N m of a unit as files name it."""
+"""By unit, as files name it."""
 
 
 @dataclass(frozen=True)
 class ForcePlate:
-    """A force plate under a walker, in OpenSim's axes.
+    """The signals of a force plate, in OpenSim's axes.
 
     Args:
         corners: `(4, 3)`, metres.
-        force: `(samples, 3)`, N. What the plate does to the foot: y is positive under a foot.
+        force: `(samples, 3)`, N. Of the plate on the foot: y is positive under a foot.
         moment: `(samples, 3)`, N m, about the centre of the corners.
     """
 
@@ -32,40 +32,40 @@ class ForcePlate:
     def reactions(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Force, centre of pressure and free moment, each `(samples, 3)`: N, m, N m.
 
-        The centre of pressure is where the plate's surface meets the line of the force: with the
-        normal n and the moment M about the centre, r = n × M / (n · F); what is left of M is
-        the free moment about n. All are zero under less than `MIN_FORCE`.
+        The centre of pressure is where the line of the force meets the plate's surface: with the
+        normal n and the moment M about the centre, r = n × M / (n · F); the rest of M is the
+        free moment about n. All are zero below `MIN_FORCE`.
         """
         edges = self.corners[0] - self.corners[1], self.corners[0] - self.corners[3]
         normal = np.cross(*edges)
         normal *= np.sign(normal[1]) / np.linalg.norm(normal)
-        press = self.force @ normal
-        on = press >= MIN_FORCE
-        force = np.where(on[:, None], self.force, 0.0)
-        arm = np.cross(normal, self.moment) / np.where(on, press, np.inf)[:, None]
-        left = np.einsum("sa,a->s", self.moment - np.cross(arm, force), normal)
-        free = np.where(on, left, 0.0)[:, None] * normal
-        point = np.where(on[:, None], arm + self.corners.mean(axis=0), 0.0)
+        normal_force = self.force @ normal
+        is_loaded = normal_force >= MIN_FORCE
+        force = np.where(is_loaded[:, None], self.force, 0.0)
+        arm = np.cross(normal, self.moment) / np.where(is_loaded, normal_force, np.inf)[:, None]
+        rest = np.einsum("sa,a->s", self.moment - np.cross(arm, force), normal)
+        free = np.where(is_loaded, rest, 0.0)[:, None] * normal
+        point = np.where(is_loaded[:, None], arm + self.corners.mean(axis=0), 0.0)
         return force, point, free
 
 
 def read_force_plates(
-    groups: Any, platforms: Any, units: list[str], turn: np.ndarray, scale: float, frames: int
+    groups: Any, platforms: Any, units: list[str], rotation: np.ndarray, scale: float, frames: int
 ) -> tuple[set[int], tuple[ForcePlate, ...], str]:
-    """The force plates of a C3D file, from what ezc3d makes of it.
+    """The force plates of a C3D file, from the output of ezc3d.
 
     Args:
         groups: the file's parameters, value by name by group.
         platforms: corners, origin, force and moment by plate, as ezc3d gives them: in the
             laboratory's axes, moments about the centre of the plate's surface.
         units: unit of every analog channel.
-        turn: `(3, 3)`, from the laboratory's axes to OpenSim's.
-        scale: float. Metres of the unit of positions.
+        rotation: `(3, 3)`, from the laboratory's axes to OpenSim's.
+        scale: float. Metres per unit of positions.
         frames: int. Of the markers.
 
     Returns:
-        The analog channels that belong to plates, the plates, and which could not be read, as the
-        end of a sentence.
+        The analog channels that belong to plates, the plates, and which of them could not be read,
+        as the end of a sentence.
     """
     if "FORCE_PLATFORM" not in groups:
         return set(), (), ""
@@ -79,7 +79,7 @@ def read_force_plates(
     for i, platform in enumerate(platforms):
         if types[i] not in PLATE_TYPES:
             read = ", ".join(str(kind) for kind in PLATE_TYPES)
-            unread = f": plate {i + 1} is of type {types[i]}, and types {read} are read"
+            unread = f": plate {i + 1} is of type {types[i]}; types {read} are supported"
             continue
         corners, force, moment = (platform[key] for key in ("corners", "force", "moment"))
         if types[i] == 2 and units[channels[3, i]].lower() in NEWTON_METRES_PER_UNIT:
@@ -89,11 +89,11 @@ def read_force_plates(
                 units[channels[3, i]].lower()
             ] / scale + offset
         force, moment = (_subtract_zero_level(group, values, frames) for values in (force, moment))
-        force, moment = turn @ force, turn @ moment * scale
+        force, moment = rotation @ force, rotation @ moment * scale
         if force[1].max(initial=0.0) < -force[1].min(initial=0.0):
-            # A foot cannot pull: these are forces on the plate, not on the foot.
+            # A foot cannot pull: these forces act on the plate, not on the foot.
             force, moment = -force, -moment
-        plates.append(ForcePlate((turn @ corners * scale).T, force.T, moment.T))
+        plates.append(ForcePlate((rotation @ corners * scale).T, force.T, moment.T))
     return used, tuple(plates), unread
 
 
@@ -106,7 +106,7 @@ def _plate_axes(corners: np.ndarray) -> np.ndarray:
 
 
 def _subtract_zero_level(group: Any, values: np.ndarray, frames: int) -> np.ndarray:
-    """Less the mean over the frames that FORCE_PLATFORM:ZERO names as unloaded, if it names any."""
+    """The values minus their mean over the unloaded frames of FORCE_PLATFORM:ZERO, if any."""
     zero = np.ravel(group["ZERO"]).astype(int) if "ZERO" in group else np.zeros(0, int)
     if len(zero) < 2 or not 0 < zero[0] <= zero[1] <= frames:
         return values

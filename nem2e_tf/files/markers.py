@@ -1,4 +1,4 @@
-"""Marker positions of a motion-capture recording."""
+"""Marker positions of a motion-capture recording, from a .trc or .c3d file."""
 
 import os
 
@@ -16,11 +16,11 @@ def read_markers(path: str | os.PathLike[str], up: str | None = None) -> pd.Data
     Args:
         path: str or path. The file.
         up: str or None. For a .c3d: the laboratory's axis that points up, such as `+z`; None
-            takes it from the file. A .trc is y-up, as OpenSim wants it.
+            takes it from the file. A .trc is y-up, as in OpenSim.
 
     Returns:
         `(frames, markers × 3)` metres, y up, index `time` in seconds, columns a `MultiIndex` of
-        marker and axis (`x`, `y`, `z`). NaN where the cameras lost a marker. `frame.attrs` holds
+        marker and axis (`x`, `y`, `z`). NaN where a marker is missing. `frame.attrs` holds
         `path`.
 
     Raises:

@@ -1,5 +1,5 @@
-"""STDR-Net: its layers, its graph of one step, and simple baselines beside it.
+"""STDR-Net: layers, model, graphs of one step, and baselines.
 
-Import its modules by name: `stdr_net`, `decoder`, `decoding` and `step_graphs` load TensorFlow,
+Import the modules by name: `stdr_net`, `decoder`, `decoding` and `step_graphs` load TensorFlow,
 `baselines` does not.
 """

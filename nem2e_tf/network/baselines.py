@@ -1,4 +1,4 @@
-"""What the network must beat: simple ways to correct simulated activity."""
+"""Baselines: simple corrections of simulated activity."""
 
 from collections.abc import Sequence
 
@@ -6,11 +6,11 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 PENALTIES = tuple(10.0**power for power in range(-3, 5))
-"""Ridge penalties to choose among, for inputs scaled to a maximum of one."""
+"""Candidate ridge penalties, for inputs scaled to a maximum of one."""
 
 
 def gain(simulated: np.ndarray, measured: np.ndarray) -> np.ndarray:
-    """The factor for each channel that brings it closest, in least squares, to what was measured.
+    """Least-squares factor of each simulated channel to the measured one.
 
     Args:
         simulated: `(frames, channels)`.
@@ -23,10 +23,10 @@ def gain(simulated: np.ndarray, measured: np.ndarray) -> np.ndarray:
 
 
 class GainAndLag:
-    """For each channel the delay and then the factor that bring it closest to what was measured.
+    """A delay and a factor for each channel, in least squares.
 
     Args:
-        longest: int. Frames to either side within which the delay is sought.
+        longest: int. Largest delay or advance, frames.
     """
 
     def __init__(self, max_delay: int) -> None:
@@ -53,16 +53,16 @@ class GainAndLag:
 
 
 def _delay(simulated: np.ndarray, frames: int) -> np.ndarray:
-    """So many frames later, or earlier if negative; the end's value is held."""
+    """Delay by a number of frames, or advance if negative; end values are repeated."""
     rows = np.arange(len(simulated)) - frames
     return simulated[np.clip(rows, 0, len(simulated) - 1)]
 
 
 class Ridge:
-    """Ridge regression of every measured channel on a stretch of all simulated ones.
+    """Ridge regression of every measured channel on a window of all simulated ones.
 
-    The penalty is the one of `STRENGTHS` with the least squared error on a later part of the
-    training data; the regression is then fitted on all of it. Hoerl and Kennard (1970),
+    The penalty is that of `PENALTIES` with the least squared error on validation data; the
+    regression is then fitted on all data. Hoerl and Kennard (1970),
     Technometrics 12:55.
 
     Args:
@@ -79,7 +79,7 @@ class Ridge:
         validation_simulated: Sequence[np.ndarray],
         validation_measured: Sequence[np.ndarray],
     ) -> "Ridge":
-        """Fit on recordings, each `(frames, channels)`, and on a later part of the same."""
+        """Fit on recordings and validation recordings, each `(frames, channels)`."""
         x = np.concatenate([self._context_windows(s) for s in simulated])
         y = np.concatenate(measured)
         validation_x = np.concatenate([self._context_windows(s) for s in validation_simulated])

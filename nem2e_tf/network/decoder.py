@@ -18,9 +18,9 @@ from nem2e_tf.network.decoding import (
 
 @keras.saving.register_keras_serializable("nem2e_tf")
 class AttentionDecoder(keras.layers.Layer):
-    """Recurrent decoder that asks, at every step, where in the encoded motion to look.
+    """Recurrent decoder with additive attention over the encoded steps.
 
-    At step `i`, with the hidden state `s` and the output `y` of the step before and the encoded
+    At step `i`, with the hidden state `s` and the output `y` of the previous step and the encoded
     steps `h_j`, `i - reach <= j <= i + ahead` (Bahdanau, Cho and Bengio 2015, appendix A.1.2):
 
         e_ij = v · tanh(W s_{i-1} + U h_j + b)      energy
@@ -29,26 +29,26 @@ class AttentionDecoder(keras.layers.Layer):
         s_i  = LSTM([y_{i-1}, c_i], s_{i-1})        y_{-1} = 0
         y_i  = sigmoid(V [s_i, c_i] + d)            activity, 0-1
 
-    The first state is tanh(P h_0 + p): `h_0` ends a backward encoder's way over the window.
+    The first state is tanh(P h_0 + p): in `h_0` a backward encoder has read the whole window.
 
     Args:
-        units: int. Size of the cell's hidden state.
+        units: int. Hidden size of the LSTM cell.
         attention_units: int. Size of the space in which state and encoded steps are compared.
-        outputs: int. Muscles, times the frames of a step.
-        reach: int or None. Steps before and after its own that a step looks at; None: all.
-        ahead: int or None. Steps after its own, where they are fewer.
+        outputs: int. Muscles times frames of a step.
+        reach: int or None. Steps before and after its own that a step attends to; None: all.
+        ahead: int or None. Steps after its own, if fewer than `reach`.
 
     Call arguments:
         encoded: `(batch, steps, features)`.
-        measured: `(batch, steps, outputs)`, optional. The true activity. In training the step
-            before is taken from it with probability `teacher_forcing` (a variable that training
-            does not change, drawn for every window and step), else from the decoder's own
-            output: scheduled sampling, Bengio et al. (2015), arXiv 1506.03099.
+        measured: `(batch, steps, outputs)`, optional. The true activity. In training, the
+            previous output is taken from it with probability `teacher_forcing` (a non-trainable
+            variable; drawn for every window and step), else it is the decoder's own: scheduled
+            sampling, Bengio et al. (2015), arXiv 1506.03099.
         mask: `(batch, steps)` bool, optional. False on padding.
 
     Returns:
-        `(batch, steps, outputs)` activity and `(batch, steps, steps)` alignment: row `i` says which
-        encoded steps output step `i` was read from, and adds up to one.
+        `(batch, steps, outputs)` activity and `(batch, steps, steps)` alignment: row `i` holds the
+        attention weights of step `i` over the encoded steps; they sum to one.
     """
 
     def __init__(
@@ -79,11 +79,11 @@ class AttentionDecoder(keras.layers.Layer):
         self.head = keras.layers.Dense(outputs, activation="sigmoid", name="head")
         self.seed = keras.random.SeedGenerator(0)
         self.supports_masking = True
-        # XLA refuses the gradient of a loop whose length is not known when it compiles.
+        # XLA cannot compile the gradient of a loop of unknown length.
         self.supports_jit = False
 
     def build(self, encoded_shape: Any, *_: Any) -> None:
-        """Make the weights for encoded steps of this shape."""
+        """Create the weights for encoded steps of this shape."""
         features = encoded_shape[-1]
         self.first_state.build((None, features))
         self.query.build((None, self.units))
@@ -97,26 +97,27 @@ class AttentionDecoder(keras.layers.Layer):
         self.built = True
 
     def step(self, encoded: Any, keys: Any, mask: Any, previous: Any, state: Any) -> Any:
-        """Decode one step, from the encoded steps within its reach.
+        """Decode one step, from the encoded steps of its attention window.
 
         Args:
-            encoded: `(batch, seen, features)`.
-            keys: `(batch, seen, attention_units)`, U h_j + b.
-            mask: `(batch, seen)` bool or None.
-            previous: `(batch, outputs)`, the output of the step before.
-            state: `(batch, units)` twice, hidden and carry of the step before.
+            encoded: `(batch, window, features)`.
+            keys: `(batch, window, attention_units)`, U h_j + b.
+            mask: `(batch, window)` bool or None.
+            previous: `(batch, outputs)`, the previous output.
+            state: `(batch, units)` twice, hidden and carry of the previous step.
 
         Returns:
-            `(batch, outputs)` output, `(batch, seen)` alignment and the state.
+            `(batch, outputs)` output, `(batch, window)` attention weights and the new state.
         """
-        energy = self.energy(keras.ops.tanh(keys + self.query(state[0])[:, None, :]))[..., 0]
+        query = self.query(state[0])[:, None, :]  # (batch, 1, attention_units)
+        scores = self.energy(keras.ops.tanh(keys + query))[..., 0]  # (batch, window)
         if mask is not None:
-            energy = keras.ops.where(mask, energy, MASKED_SCORE)
-        alignment = keras.ops.softmax(energy)
-        context = keras.ops.einsum("bt,btf->bf", alignment, encoded)
+            scores = keras.ops.where(mask, scores, MASKED_SCORE)
+        attention_weights = keras.ops.softmax(scores)
+        context = keras.ops.einsum("bt,btf->bf", attention_weights, encoded)  # (batch, features)
         hidden, state = self.cell(keras.ops.concatenate([previous, context], axis=-1), state)
-        output = self.head(keras.ops.concatenate([hidden, context], axis=-1))
-        return output, alignment, state
+        output = self.head(keras.ops.concatenate([hidden, context], axis=-1))  # (batch, outputs)
+        return output, attention_weights, state
 
     def call(
         self, encoded: Any, measured: Any = None, mask: Any = None, training: bool = False
@@ -142,13 +143,13 @@ class AttentionDecoder(keras.layers.Layer):
             activity = tf.transpose(activity, (1, 0, 2))
             alignment = tf.transpose(alignment, (2, 0, 1))
         else:
-            activity, alignment = self._free_run(encoded, keys, mask, hidden)
+            activity, alignment = self._decode_freely(encoded, keys, mask, hidden)
         return activity, as_square_alignment(alignment, self.attention_window)
 
-    def _free_run(self, encoded: Any, keys: Any, mask: Any, hidden: Any) -> tuple[Any, Any]:
-        """All steps of `step`, from its own output on."""
+    def _decode_freely(self, encoded: Any, keys: Any, mask: Any, hidden: Any) -> tuple[Any, Any]:
+        """All steps, each fed with the output of the previous one."""
         batch, steps = tf.shape(encoded)[0], tf.shape(encoded)[1]
-        static_batch = encoded.shape[0]  # TensorFlow Lite takes no arrays of unknown shape
+        static_batch = encoded.shape[0]  # TensorFlow Lite needs static shapes
         series = [
             pad_for_attention(x, self.attention_window, axis=1) for x in (encoded, keys, mask)
         ]
@@ -189,7 +190,7 @@ class AttentionDecoder(keras.layers.Layer):
         return Weights(query, energy[:, 0], cell, recurrent, cell_bias, head, head_bias)
 
     def compute_output_spec(self, encoded: Any, *_: Any, **__: Any) -> tuple[Any, Any]:
-        """Shapes of activity and alignment, for building a graph."""
+        """Shapes of activity and alignment."""
         batch, time, _ = encoded.shape
         return (
             keras.KerasTensor((batch, time, self.outputs), encoded.dtype),
@@ -197,7 +198,7 @@ class AttentionDecoder(keras.layers.Layer):
         )
 
     def get_config(self) -> dict[str, Any]:
-        """Arguments that make this layer again."""
+        """Arguments of the constructor."""
         return super().get_config() | {
             "units": self.units,
             "attention_units": self.attention_units,

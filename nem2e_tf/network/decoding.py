@@ -1,10 +1,11 @@
-"""The attention decoder's loop in training, with its gradient written out.
+"""The attention decoder's loop in training, with a gradient written by hand.
 
-TensorFlow differentiates a loop operation by operation: it keeps the result of each in every step
-and undoes each in every step. Here a step keeps little, and the way back does in a loop only what
-one step hands to the one before; the gradients of the weights come after it, for all steps at once.
+TensorFlow differentiates a loop operation by operation: it stores the result of every operation of
+every step and repeats all of them backwards. Here a step stores little, and the backward loop
+computes only what one step passes to the step before. The gradients of the weights are computed
+after that loop, for all steps at once.
 
-Series are time first, so that what a step sees is one piece of memory.
+Series have time as their first axis, so that the attention window of a step is contiguous memory.
 """
 
 from typing import Any, NamedTuple
@@ -12,14 +13,14 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 MASKED_SCORE = -1e9
-"""Energy of what attention must not look at."""
+"""Attention score of steps that are masked."""
 
 AttentionWindow = tuple[int, int] | None
-"""How many steps before and after its own a step sees; None: all."""
+"""Steps before and after its own that a step attends to; None: all."""
 
 
 class Weights(NamedTuple):
-    """The decoder's weights; the cell's gates as Keras has them: input, forget, cell, output."""
+    """The decoder's weights, with the gates in Keras's order: input, forget, candidate, output."""
 
     query: Any
     energy: Any
@@ -31,17 +32,17 @@ class Weights(NamedTuple):
 
 
 def pad_for_attention(series: Any, attention_window: AttentionWindow, axis: int = 0) -> Any:
-    """A series with as many steps of zeros (or False) before and after as a step sees."""
+    """Pad a series with zeros (or False), so that every step has a whole attention window."""
     if attention_window is None:
         return series
-    ends = [list(attention_window) if i == axis else [0, 0] for i in range(len(series.shape))]
-    return tf.pad(series, ends)
+    paddings = [list(attention_window) if i == axis else [0, 0] for i in range(len(series.shape))]
+    return tf.pad(series, paddings)
 
 
 def attention_slice(
     series: Any, step: Any, attention_window: AttentionWindow, axis: int = 0
 ) -> Any:
-    """What of the result of `around` a step sees."""
+    """The attention window of a step, cut from a series that `pad_for_attention` returned."""
     if attention_window is None:
         return series
     window = slice(step, step + sum(attention_window) + 1)
@@ -67,14 +68,17 @@ def decode(
         hidden: `(batch, units)`, the first state.
         weights: Weights.
         mask: `(steps, batch)` bool. False on padding.
-        teach: `(steps, batch, 1)` bool: the step after is told `truth`.
+        use_truth: `(steps, batch, 1)` bool. The next step is fed `truth` instead of the output.
         truth: `(steps, batch, outputs)`.
-        sight: Sight.
+        attention_window: AttentionWindow.
 
     Returns:
-        `(steps, batch, outputs)` activity and `(steps, seen, batch)` alignment.
+        `(steps, batch, outputs)` activity and `(steps, window, batch)` attention weights.
     """
     attention_bias = tf.where(pad_for_attention(mask, attention_window), 0.0, MASKED_SCORE)
+
+    def in_window(series: Any, step: Any) -> Any:
+        return attention_slice(series, step, attention_window)
 
     @tf.custom_gradient
     def run(
@@ -84,81 +88,56 @@ def decode(
         steps = encoded.shape[0] or tf.shape(encoded)[0]
         features, units, outputs = encoded.shape[-1], hidden.shape[-1], head.shape[-1]
         sizes = [outputs, features, units]
-        all_keys, all_encoded = (
-            pad_for_attention(keys, attention_window),
-            pad_for_attention(encoded, attention_window),
-        )
+        padded_keys = pad_for_attention(keys, attention_window)
+        padded_encoded = pad_for_attention(encoded, attention_window)
         zero_output = tf.zeros_like(truth[0])
 
-        def rows(count: int) -> list[tf.TensorArray]:
+        def arrays(count: int) -> list[tf.TensorArray]:
             return [
                 tf.TensorArray(encoded.dtype, steps, clear_after_read=False) for _ in range(count)
             ]
 
-        def forwards(i: Any, previous: Any, hidden: Any, carry: Any, saved: Any) -> Any:
-            score_features = tf.tanh(
-                attention_slice(all_keys, i, attention_window) + tf.matmul(hidden, query)
-            )
-            scores = tf.reduce_sum(score_features * energy, 2) + attention_slice(
-                attention_bias, i, attention_window
-            )
+        def forward_step(i: Any, previous: Any, hidden: Any, carry: Any, saved: Any) -> Any:
+            # (window, batch, attention_units)
+            score_features = tf.tanh(in_window(padded_keys, i) + tf.matmul(hidden, query))
+            scores = tf.reduce_sum(score_features * energy, 2)  # (window, batch)
+            scores += in_window(attention_bias, i)
             exp_scores = tf.exp(scores - tf.reduce_max(scores, 0))
             attention_weights = exp_scores / tf.reduce_sum(exp_scores, 0)
-            context = tf.reduce_sum(
-                attention_weights[..., None] * attention_slice(all_encoded, i, attention_window), 0
+            context = tf.reduce_sum(  # (batch, features)
+                attention_weights[..., None] * in_window(padded_encoded, i), 0
             )
             inputs = tf.concat([previous, context, hidden], 1)
-            preactivations = tf.nn.bias_add(tf.matmul(inputs, cell), bias)
-            gates, candidate = (
-                tf.sigmoid(preactivations[:, : 3 * units]),
-                tf.tanh(preactivations[:, 3 * units :]),
-            )
+            preactivations = tf.nn.bias_add(tf.matmul(inputs, cell), bias)  # (batch, 4 * units)
+            gates = tf.sigmoid(preactivations[:, : 3 * units])
+            candidate = tf.tanh(preactivations[:, 3 * units :])
             input_gate, forget_gate, output_gate = tf.split(gates, 3, axis=1)
             previous_carry, carry = carry, forget_gate * carry + input_gate * candidate
-            cell_output = tf.tanh(carry)
-            hidden = output_gate * cell_output
+            squashed_carry = tf.tanh(carry)
+            hidden = output_gate * squashed_carry
             head_inputs = tf.concat([hidden, context], 1)
             output = tf.sigmoid(tf.nn.bias_add(tf.matmul(head_inputs, head), head_bias))
             row = (
-                score_features,
-                attention_weights,
-                inputs,
-                gates,
-                candidate,
-                previous_carry,
-                cell_output,
-                head_inputs,
-                output,
-            )
+                score_features, attention_weights, inputs, gates, candidate, previous_carry,
+                squashed_carry, head_inputs, output,
+            )  # fmt: skip
             saved = [array.write(i, value) for array, value in zip(saved, row, strict=True)]
             return i + 1, tf.where(use_truth[i], truth[i], output), hidden, carry, saved
 
-        start = 0, zero_output, hidden, tf.zeros_like(hidden), rows(9)
+        start = 0, zero_output, hidden, tf.zeros_like(hidden), arrays(9)
         *_, saved = tf.while_loop(
-            lambda i, *_: i < steps, forwards, start, maximum_iterations=steps
+            lambda i, *_: i < steps, forward_step, start, maximum_iterations=steps
         )
 
         def gradient(d_activity: Any, d_attention_weights: Any) -> Any:
-            def backwards(
-                i: Any,
-                d_previous: Any,
-                d_hidden: Any,
-                d_carry: Any,
-                d_keys: Any,
-                d_energy: Any,
+            def backward_step(
+                i: Any, d_previous: Any, d_hidden: Any, d_carry: Any, d_keys: Any, d_energy: Any,
                 gradients: Any,
-            ) -> Any:
+            ) -> Any:  # fmt: skip
                 (
-                    score_features,
-                    attention_weights,
-                    _,
-                    gates,
-                    candidate,
-                    previous_carry,
-                    cell_output,
-                    _,
-                    output,
-                ) = (array.read(i) for array in saved)
+                    score_features, attention_weights, _, gates, candidate, previous_carry,
+                    squashed_carry, _, output,
+                ) = (array.read(i) for array in saved)  # fmt: skip
                 input_gate, forget_gate, output_gate = tf.split(gates, 3, axis=1)
                 d_output = d_activity[i] + tf.where(use_truth[i], 0.0, d_previous)
                 d_head = d_output * output * (1.0 - output)
@@ -166,23 +145,24 @@ def decode(
                     tf.matmul(d_head, head, transpose_b=True), [units, features], 1
                 )
                 d_hidden += d_head_inputs
-                d_carry += d_hidden * output_gate * (1.0 - cell_output * cell_output)
+                d_carry += d_hidden * output_gate * (1.0 - squashed_carry * squashed_carry)
                 d_gates = tf.concat(
-                    [d_carry * candidate, d_carry * previous_carry, d_hidden * cell_output], 1
+                    [d_carry * candidate, d_carry * previous_carry, d_hidden * squashed_carry], 1
                 )
+                d_candidate = d_carry * input_gate
                 d_preactivations = tf.concat(
                     [
                         d_gates * gates * (1.0 - gates),
-                        d_carry * input_gate * (1.0 - candidate * candidate),
+                        d_candidate * (1.0 - candidate * candidate),
                     ],
                     1,
                 )
-                d_previous, d_context_cell, d_hidden = tf.split(
+                d_previous, d_context_of_cell, d_hidden = tf.split(
                     tf.matmul(d_preactivations, cell, transpose_b=True), sizes, 1
                 )
-                d_context += d_context_cell
+                d_context += d_context_of_cell
                 d_weights = d_attention_weights[i] + tf.reduce_sum(
-                    d_context * attention_slice(all_encoded, i, attention_window), 2
+                    d_context * in_window(padded_encoded, i), 2
                 )
                 d_scores = attention_weights * (
                     d_weights - tf.reduce_sum(attention_weights * d_weights, 0)
@@ -194,50 +174,38 @@ def decode(
                 d_energy += _weight_gradient(score_features, d_scores[..., None])
                 d_hidden += tf.matmul(d_query, query, transpose_b=True)
                 d_keys += d_score_features
-                last_d_keys = d_keys[-1]
+                d_last_key = d_keys[-1]
                 if attention_window is not None:
-                    # No earlier step sees as far; what the others saw moves on by one.
-                    d_keys = tf.concat([zero_step, d_keys[:-1]], 0)
-                row = d_preactivations, d_head, d_query, d_context, last_d_keys
+                    # No earlier step attends so far ahead; the rest of the window moves by one.
+                    d_keys = tf.concat([zero_key, d_keys[:-1]], 0)
+                row = d_preactivations, d_head, d_query, d_context, d_last_key
                 gradients = [
                     array.write(i, value) for array, value in zip(gradients, row, strict=True)
                 ]
-                return (
-                    i - 1,
-                    d_previous,
-                    d_hidden,
-                    d_carry * forget_gate,
-                    d_keys,
-                    d_energy,
-                    gradients,
-                )
+                d_carry *= forget_gate
+                return i - 1, d_previous, d_hidden, d_carry, d_keys, d_energy, gradients
 
-            d_keys = tf.zeros_like(attention_slice(all_keys, 0, attention_window))
-            zero_step, zero = d_keys[:1], tf.zeros_like(hidden)
+            d_keys = tf.zeros_like(in_window(padded_keys, 0))
+            zero_key, zero_state = d_keys[:1], tf.zeros_like(hidden)
             start = (
-                steps - 1,
-                zero_output,
-                zero,
-                zero,
-                d_keys,
-                tf.zeros_like(energy[:, None]),
-                rows(5),
+                steps - 1, zero_output, zero_state, zero_state, d_keys,
+                tf.zeros_like(energy[:, None]), arrays(5),
+            )  # fmt: skip
+            _, _, d_first_state, _, d_keys, d_energy, gradients = tf.while_loop(
+                lambda i, *_: i >= 0, backward_step, start, maximum_iterations=steps
             )
-            _, _, d_first, _, d_keys, d_energy, gradients = tf.while_loop(
-                lambda i, *_: i >= 0, backwards, start, maximum_iterations=steps
-            )
-            d_preactivations, d_head, d_query, d_context, last_d_keys = (
-                x.stack() for x in gradients
+            d_preactivations, d_head, d_query, d_context, d_last_key = (
+                array.stack() for array in gradients
             )
             if attention_window is not None:
-                # Step i was the last to see the last of its sight; the first ones of all are
-                # still under way.
-                d_keys = tf.concat([d_keys[1 + attention_window[0] :], last_d_keys], 0)[:steps]
-            attention_weights, inputs, head_inputs = (saved[index].stack() for index in (1, 2, 7))
+                # Step i was the last to attend to the end of its window; the gradients of the
+                # first keys are still in the moving window.
+                d_keys = tf.concat([d_keys[1 + attention_window[0] :], d_last_key], 0)[:steps]
+            attention_weights, inputs, head_inputs = (saved[i].stack() for i in (1, 2, 7))
             return (
-                _context_gradient(attention_weights, d_context, attention_window),
+                _encoded_gradient(attention_weights, d_context, attention_window),
                 d_keys,
-                d_first,
+                d_first_state,
                 _weight_gradient(inputs[..., -units:], d_query),
                 d_energy[:, 0],
                 _weight_gradient(inputs, d_preactivations),
@@ -255,30 +223,32 @@ def decode(
     )  # fmt: skip
 
 
-def _move_candidate_last(gates: Any) -> Any:
-    """Columns of Keras's gates with the cell's last."""
-    enter, forget, cell, leave = tf.split(gates, 4, axis=-1)
-    return tf.concat([enter, forget, leave, cell], -1)
+def _move_candidate_last(weights: Any) -> Any:
+    """Columns of a Keras LSTM cell with the three sigmoid gates first and the candidate last."""
+    input_gate, forget_gate, candidate, output_gate = tf.split(weights, 4, axis=-1)
+    return tf.concat([input_gate, forget_gate, output_gate, candidate], -1)
 
 
 def _weight_gradient(inputs: Any, d_outputs: Any) -> Any:
-    """The gradient of a matrix that took all rows of inputs to outputs."""
+    """The gradient of a matrix that maps every row of `inputs` to a row of outputs."""
     rows = [tf.reshape(x, (-1, x.shape[-1])) for x in (inputs, d_outputs)]
     return tf.matmul(*rows, transpose_a=True)
 
 
-def _context_gradient(alignment: Any, d_context: Any, attention_window: AttentionWindow) -> Any:
-    """The gradient of encoded steps, `(steps, batch, features)`, through the contexts."""
-    square = as_square_alignment(tf.transpose(alignment, (2, 0, 1)), attention_window)
+def _encoded_gradient(
+    attention_weights: Any, d_context: Any, attention_window: AttentionWindow
+) -> Any:
+    """The gradient of encoded steps, `(steps, batch, features)`, through the context vectors."""
+    square = as_square_alignment(tf.transpose(attention_weights, (2, 0, 1)), attention_window)
     return tf.einsum("bts,tbf->sbf", square, d_context)
 
 
 def as_square_alignment(alignment: Any, attention_window: AttentionWindow) -> Any:
-    """Alignments by what each step sees, `(batch, steps, seen)`, as `(batch, steps, steps)`."""
+    """Alignments within attention windows, `(batch, steps, window)`, as `(batch, steps, steps)`."""
     if attention_window is None:
         return alignment
     batch, steps, width = (tf.shape(alignment)[i] for i in range(3))
-    # Rows one longer than the square's shift by one place each when they are cut anew.
+    # Rows that are one element longer than the square's shift by one place each when reshaped.
     flat = tf.reshape(tf.pad(alignment, [[0, 0], [0, 0], [0, steps]]), (batch, -1))
     rows = tf.reshape(flat[:, : steps * (steps + width - 1)], (batch, steps, steps + width - 1))
     return rows[:, :, attention_window[0] : attention_window[0] + steps]

@@ -1,4 +1,4 @@
-"""STDR-Net's graphs of one step, made of a Keras model's weights; see `nem2e_tf.edge.steps`."""
+"""STDR-Net's graphs of one step, from the weights of a Keras model; see `nem2e_tf.edge.steps`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ from nem2e_tf.edge import Layout
 
 
 def layout_of(model: Any) -> Layout:
-    """Sizes of a Keras model made by `stdr_net`, or of another from and to it."""
+    """Sizes of a Keras model, made by `stdr_net` or with the same inputs and outputs."""
     layers = {layer.name: layer for layer in model.layers}
     inputs, outputs = model.input_shape[-1], model.output_shape[-1]
     frames = layers["steps"].frames if "steps" in layers else 1
@@ -28,7 +28,8 @@ def step_functions(model: Any) -> dict[str, Any]:
     """The graphs of one step as `tf.function`s whose weights are constants.
 
     Args:
-        model: keras.Model made by `nem2e_tf.network.stdr_net.stdr_net`, its attention bounded.
+        model: keras.Model made by `nem2e_tf.network.stdr_net.stdr_net`, with a bounded attention
+            window.
 
     Returns:
         By name, with the tensors of `nem2e_tf.edge.steps`, all float32.
@@ -58,6 +59,7 @@ def step_functions(model: Any) -> dict[str, Any]:
 
     cell = _lstm_step(decoder.cell)
 
+    # `beyond` is the attention bias; exported files name the tensor so.
     def decode_step(
         encoded: Any, keys: Any, beyond: Any, hidden: Any, carry: Any, activity: Any
     ) -> dict[str, Any]:
@@ -95,10 +97,10 @@ def step_functions(model: Any) -> dict[str, Any]:
 
 
 def round_weights(model: Any) -> None:
-    """Move every matrix of the graphs of one step to the 8-bit grid that TensorFlow Lite gives it.
+    """Round every matrix of the graphs of one step to the 8-bit grid of TensorFlow Lite.
 
-    A column is a multiple of 1/127 of its largest weight, so that exports with weights of 8 bits
-    have the weights of Keras. In a fitted network it changes outputs by some thousandths.
+    Weights become multiples of 1/127 of the largest one in their column, so that exports with
+    8-bit weights have exactly the weights of Keras. Outputs change by some thousandths.
 
     Args:
         model: keras.Model made by `nem2e_tf.network.stdr_net.stdr_net`; changed in place.
@@ -108,8 +110,8 @@ def round_weights(model: Any) -> None:
     for cell in (*(lstm.cell for lstm in lstms), decoder.cell):
         weights = [cell.kernel, cell.recurrent_kernel]
         inputs = weights[0].shape[0]
-        whole = _round_to_grid(np.concatenate([weight.numpy() for weight in weights]))
-        for weight, values in zip(weights, np.split(whole, [inputs]), strict=True):
+        rounded = _round_to_grid(np.concatenate([weight.numpy() for weight in weights]))
+        for weight, values in zip(weights, np.split(rounded, [inputs]), strict=True):
             weight.assign(values)
     parts = np.split(decoder.key.kernel.numpy(), len(lstms))
     decoder.key.kernel.assign(np.concatenate([_round_to_grid(part) for part in parts]))

@@ -1,4 +1,4 @@
-"""Trials to shards to `tf.data`: what a network is fitted on."""
+"""From trials to shards on disk and to `tf.data` windows for training."""
 
 from nem2e_tf.pipeline.preparation import Progress, Settings, prepare
 from nem2e_tf.pipeline.shards import SERIES, Pair, Shards, write_pairs

@@ -1,4 +1,4 @@
-"""Trials simulated, paired with their EMG and written as shards, in as many processes as wanted."""
+"""Simulating trials, pairing them with EMG and writing shards, in parallel processes."""
 
 import hashlib
 import json
@@ -32,14 +32,14 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Settings:
-    """What, beside a trial's files, its shard depends on.
+    """Settings that a shard depends on, beside the trial's files.
 
     Args:
         inputs: channels of simulated activity.
         outputs: channels of measured EMG.
         muscles: MuscleMap.
         paths: `exact` or `polynomial` muscle paths.
-        model: 0 is the trial's own model, another number one of its like; see
+        model: 0 is the trial's own model, other numbers altered ones; see
             `nem2e_tf.simulation.model_variants`.
     """
 
@@ -59,13 +59,13 @@ class Settings:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What became of a list of trials.
+    """The result of preparing a list of trials.
 
     Args:
-        shards: one a trial, in the order of the trials.
-        made: trials simulated now.
-        found: trials whose shard was there.
-        failed: by trial, what is wrong with it.
+        shards: one for each trial, in the order of the trials.
+        made: number of trials simulated now.
+        found: number of trials whose shard existed.
+        failed: by trial, the error.
     """
 
     shards: Shards
@@ -85,7 +85,7 @@ class Prepared:
 
 
 def simulate_pair(trial: Trial, settings: Settings) -> Pair:
-    """Simulate a trial, read its EMG, and put both on one clock with its joint angles.
+    """Simulate a trial and resample activity, EMG and joint angles to common times.
 
     The side is the one that the EMG was measured on.
 
@@ -102,7 +102,7 @@ def simulate_pair(trial: Trial, settings: Settings) -> Pair:
     motion = read_motion(trial.motion, leg.rotations)
     activity = simulate(
         leg, motion, read_storage(trial.moments), start=trial.start, end=trial.end,
-        paths=settings.paths, model=settings.model,
+        paths=settings.paths, variant=settings.model,
     )  # fmt: skip
     low, high = common_time_range(
         {str(trial.motion): activity, str(trial.emg): envelopes},
@@ -115,9 +115,10 @@ def simulate_pair(trial: Trial, settings: Settings) -> Pair:
     sources = ((activity, settings.inputs, trial.model), (envelopes, settings.outputs, trial.emg))
     simulated, measured = (
         resample(
-            combine(frame, muscles.require_columns(channels, frame.columns, side, str(what))), times
+            combine(frame, muscles.require_columns(channels, frame.columns, side, str(source))),
+            times,
         )
-        for frame, channels, what in sources
+        for frame, channels, source in sources
     )
     return Pair(
         trial.subject, trial.task, simulated, measured, angles.set_axis(COORDINATES, axis=1)
@@ -137,16 +138,16 @@ def prepare(
     """Simulate trials, pair them with their EMG and write each as a shard.
 
     A shard's name comes from the content of the trial's files, of the settings and of the code
-    that simulates. One that is there is not made again, so a run that was killed goes on where it
-    stopped. A trial that cannot be prepared is left out of the manifest and told in the result.
+    that simulates. An existing shard is not made again, so an interrupted run continues where it
+    stopped. A trial that cannot be prepared is left out of the manifest and listed in the result.
 
     Args:
         trials: sequence of Trial.
-        folder: path. Made if it is not there.
+        folder: path. Created if missing.
         settings: Settings.
-        jobs: int. Processes; -1 is one for every processor.
+        jobs: int. Number of processes; -1: one for every processor.
         backend: `local`, processes on this machine, or `dask`, the workers of a scheduler, which
-            must see the trials' files under the same names.
+            need the trials' files under the same paths.
         scheduler: address of the Dask scheduler, `tcp://host:port`.
         progress: callable or None. Called with trials done and trials in all.
 
@@ -157,9 +158,9 @@ def prepare(
     files = [folder / f"{_shard_name(trial, settings)}.tfrecord" for trial in trials]
     shards = {i: shard for i, file in enumerate(files) if (shard := read_shard_info(file))}
     pending = {i: trial for i, trial in enumerate(trials) if i not in shards}
-    found, failed = len(shards), dict[int, str]()
+    existing, failed = len(shards), dict[int, str]()
     if progress is not None:
-        progress(found, len(trials))
+        progress(existing, len(trials))
     for i, result in _run_parallel(pending, settings, jobs, backend, scheduler):
         if isinstance(result, str):
             failed[i] = result
@@ -180,8 +181,8 @@ def prepare(
     manifest.write(folder)
     return Prepared(
         Shards(folder, manifest, tuple(manifest.shards)),
-        made=len(shards) - found,
-        found=found,
+        made=len(shards) - existing,
+        found=existing,
         failed={f"{trials[i].name}, {trials[i].motion}": failed[i] for i in sorted(failed)},
     )
 
@@ -189,7 +190,7 @@ def prepare(
 def _run_parallel(
     pending: dict[int, Trial], settings: Settings, jobs: int, backend: str, scheduler: str | None
 ) -> Iterator[tuple[int, Pair | str]]:
-    """Each trial's number with its pair, or with what is wrong with it, as they get done."""
+    """Number of each trial with its pair or error message, in order of completion."""
     if pending:
         with _use_backend(backend, scheduler):
             yield from map_in_processes(partial(_try_trial, settings=settings), pending, jobs)
@@ -228,7 +229,7 @@ def _use_backend(backend: str, scheduler: str | None) -> Iterator[None]:
 
 
 def _shard_name(trial: Trial, settings: Settings) -> str:
-    """The name of a trial's shard: changes with all that its content depends on."""
+    """Name of a trial's shard: a hash of everything that its content depends on."""
     code = [*sorted(Path(simulation.__file__).parent.glob("*.py")), Path(filters.__file__)]
     files = [trial.model, trial.motion, trial.moments, trial.emg, Path(__file__), *code]
     parts: list[object] = [trial.subject, trial.task, trial.start, trial.end, asdict(settings)]

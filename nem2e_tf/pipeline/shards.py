@@ -41,11 +41,11 @@ class Pair:
 
     @property
     def name(self) -> str:
-        """How messages and tables call it."""
+        """Name in messages and tables."""
         return f"{self.subject} {self.task}"
 
     def inputs(self, names: Sequence[str]) -> pd.DataFrame:
-        """Some simulated channels and joint angles, by name."""
+        """Simulated channels and joint angles by name."""
         return pd.concat([self.simulated, self.angles], axis=1)[list(names)]
 
     def block(self, first: float, last: float) -> "Pair":
@@ -56,7 +56,7 @@ class Pair:
 
 
 class Shard(BaseModel):
-    """A file of the manifest, and the pair in it."""
+    """A file in the manifest, with subject, task and length of its pair."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -75,14 +75,14 @@ class Shard(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What a folder of shards holds.
+    """The content of a folder of shards.
 
     Args:
         rate: Hz.
         simulated: channels of simulated activity, in order.
         measured: channels of measured EMG, in order.
         angles: coordinates, in order.
-        shards: one a pair.
+        shards: one for each pair.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -96,7 +96,7 @@ class Manifest(BaseModel):
 
     @classmethod
     def read(cls, folder: Path) -> "Manifest":
-        """Read a folder's manifest; `InputError` where it is missing or wrong."""
+        """Read a folder's manifest; `InputError` if it is missing or wrong."""
         path = folder / MANIFEST
         if not path.is_file():
             raise InputError(f"{folder}: no {MANIFEST} in this folder; run nem2e prepare first")
@@ -106,9 +106,9 @@ class Manifest(BaseModel):
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"]) or "the whole"
             raise InputError(f"{path}: {place}: {first['msg']}") from None
-        there = {file.name for file in folder.iterdir()}
+        existing = {file.name for file in folder.iterdir()}
         for shard in manifest.shards:
-            if shard.file not in there:
+            if shard.file not in existing:
                 raise InputError(f"{folder}: {shard.file} is missing; run nem2e prepare again")
         return manifest
 
@@ -142,7 +142,7 @@ def write_shard(pair: Pair, path: Path) -> None:
             with tf.io.TFRecordWriter(str(temporary)) as writer:
                 writer.write(example.SerializeToString(deterministic=True))
         except tf.errors.OpError as error:
-            fault = error.message.rpartition("; ")[2]  # what is before names the temporary file
+            fault = error.message.rpartition("; ")[2]  # without the name of the temporary file
             raise OSError(errno.EIO, fault, str(path)) from None
 
 
@@ -164,7 +164,7 @@ def write_pairs(pairs: Sequence[Pair], folder: Path) -> "Shards":
 
 
 def read_shard_info(path: Path) -> Shard | None:
-    """What is in a shard; None where it is missing or damaged."""
+    """Subject, task and length of a shard; None if it is missing or damaged."""
     import tensorflow as tf
 
     if not path.is_file():
@@ -176,7 +176,7 @@ def read_shard_info(path: Path) -> Shard | None:
         start, frames = (features[key].float_list.value[0] for key in ("start", "frames"))
     except (tf.errors.DataLossError, ValueError, IndexError):
         return None
-    # Single precision keeps a time of hours to the nearest frame.
+    # Single precision resolves frames over hours.
     return Shard(
         file=path.name, subject=subject, task=task, start=round(start, 3), frames=int(frames)
     )
@@ -188,8 +188,8 @@ class Shards:
 
     Args:
         folder: path.
-        manifest: what the folder holds.
-        chosen: the pairs that are meant.
+        manifest: content of the folder.
+        selected: the shards in use.
     """
 
     folder: Path

@@ -1,4 +1,4 @@
-"""Prepared recordings as windows for `tf.data`."""
+"""Windows of prepared recordings as a `tf.data.Dataset`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 Scales = dict[tuple[str, str], dict[str, float]]
-"""By subject and task, what each measured channel is divided by."""
+"""By subject and task, the value by which each measured channel is divided."""
 SHUFFLE_BUFFER = 20_000
-"""Windows that are held in memory to be shuffled."""
+"""Windows of the shuffle buffer."""
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random changes of training windows, drawn for each window anew in every pass.
+    """Random augmentation of training windows, drawn anew for each window in every epoch.
 
     Args:
-        time_warp: largest local change of speed, as a share: both sides are stretched alike.
+        time_warp: largest local change of speed, as a share, the same for inputs and targets.
         gain: largest change of a simulated channel's amplitude, as a share.
-        strength: the same, of all simulated channels together, as by a stronger or weaker model.
-        noise: standard deviation of what is added to every simulated frame, 1 being the maximum.
-        shift: largest delay or advance of the simulated side against the measured, in frames.
-        dropout: probability that a simulated channel is silent in a window.
+        strength: the same for all simulated channels together, as of a stronger or weaker model.
+        noise: standard deviation of noise on simulated channels, relative to their maximum.
+        shift: largest delay or advance of inputs against targets, in frames.
+        dropout: probability that a simulated channel is zero in a window.
     """
 
     time_warp: float = 0.0
@@ -42,7 +42,7 @@ class Augmentation:
     def __call__(
         self, x: Any, y: Any, mask: Any, seed: Any, simulated: int
     ) -> tuple[Any, Any, Any]:
-        """Change one window.
+        """Augment one window.
 
         Args:
             x: `(frames, inputs)`.
@@ -60,7 +60,7 @@ class Augmentation:
 
         frames, inputs = x.shape
         index = tf.range(frames, dtype=tf.float32)
-        # A slow wave in time: its slope, at most time_warp, is how much faster time goes.
+        # Time is warped by a slow sine wave with a slope of at most time_warp.
         phase = draw((), 1, 0.0, 2 * np.pi)
         slope = draw((), 2, -self.time_warp, self.time_warp)
         length = float(frames) / (2 * np.pi)
@@ -77,7 +77,7 @@ class Augmentation:
 
 
 def _interpolate_rows(series: Any, positions: Any) -> Any:
-    """Rows `(frames, columns)` at places between them, the ends held."""
+    """Rows of `(frames, columns)` at fractional positions, linearly; end rows are repeated."""
     import tensorflow as tf
 
     last = series.shape[0] - 1
@@ -89,7 +89,7 @@ def _interpolate_rows(series: Any, positions: Any) -> Any:
 
 
 def _count_windows(shards: Shards, block: tuple[float, float], frames: int, hop: int) -> int:
-    """Windows that `windows` cuts."""
+    """Number of windows that `make_windows` cuts."""
     count = 0
     for shard in shards.selected:
         low, high = (round(share * shard.frames) for share in block)
@@ -99,24 +99,24 @@ def _count_windows(shards: Shards, block: tuple[float, float], frames: int, hop:
 
 
 def channel_maxima(frames: Sequence[pd.DataFrame]) -> dict[str, float]:
-    """The largest value of every column over all frames, by which a network's channels are scaled.
+    """The largest value of every column over all frames, for scaling a network's channels.
 
-    Without it, weak channels hardly count in the loss and are not learnt.
+    Without scaling, weak channels hardly contribute to the loss and are not learnt.
     """
     highest = pd.concat([frame.max() for frame in frames], axis=1).max(axis=1)
     return {str(channel): float(value) for channel, value in highest.items()}
 
 
 def maxima_by_person(pairs: Iterable[Pair]) -> Scales:
-    """The largest measured value of every channel, by subject and task: what each calls 1.
+    """The largest measured value of every channel, by subject and task.
 
-    Amplitudes of EMG do not compare between people or laboratories, and a faint task would hardly
-    count beside a strong one; shares of a person's own maximum in a task compare.
+    EMG amplitudes are not comparable between people or laboratories, and a task of low activity
+    would hardly contribute to the loss; values relative to a person's own maximum in a task do.
     """
-    of: dict[tuple[str, str], list[pd.DataFrame]] = {}
+    frames_by_key: dict[tuple[str, str], list[pd.DataFrame]] = {}
     for pair in pairs:
-        of.setdefault((pair.subject, pair.task), []).append(pair.measured)
-    return {key: channel_maxima(frames) for key, frames in of.items()}
+        frames_by_key.setdefault((pair.subject, pair.task), []).append(pair.measured)
+    return {key: channel_maxima(frames) for key, frames in frames_by_key.items()}
 
 
 def make_windows(
@@ -133,19 +133,19 @@ def make_windows(
 ) -> "tf.data.Dataset":
     """Cut prepared recordings into overlapping windows.
 
-    A last window that a recording does not fill ends with it; one of a recording shorter than a
-    window is padded, and its mask says where.
+    The last window of a recording ends with the recording. A recording shorter than a window is
+    padded; the mask is zero there.
 
     Args:
         shards: Shards. Split by subject or task with `Shards.select`, by time with `block`.
-        input_maximum: what each input is divided by. The inputs are what it names: simulated
-            channels and, after them, joint angles in radians.
-        output_maximum: by subject and task, what each measured channel is divided by.
-        block: shares of each recording's length to use, (0-1).
+        input_maximum: divisor of each input. Its keys choose the inputs: simulated channels and,
+            after them, joint angles in radians.
+        output_maximum: by subject and task, divisor of each measured channel.
+        block: part of each recording to use, as shares (0-1) of its length.
         frames: int. Frames of a window.
         hop: int. Frames from the start of one window to that of the next.
-        batch: int or None. Windows of a batch; None gives them one by one.
-        seed: int or None. Shuffles the windows anew in every pass; None keeps their order.
+        batch: int or None. Windows of a batch; None: no batches.
+        seed: int or None. Shuffles the windows anew in every epoch; None keeps their order.
         augmentation: Augmentation or None. For training; needs a seed.
 
     Returns:
@@ -176,12 +176,12 @@ def make_windows(
     )
 
     def cut_windows(series: dict[str, Any], maximum: Any) -> Any:
-        whole = tf.shape(series["simulated"])[0]
+        total = tf.shape(series["simulated"])[0]
         low, high = (
-            tf.cast(tf.round(share * tf.cast(whole, tf.float64)), tf.int32) for share in block
+            tf.cast(tf.round(share * tf.cast(total, tf.float64)), tf.int32) for share in block
         )
-        both = tf.concat([series["simulated"], series["angles"]], axis=1)
-        x = tf.gather(both[low:high], columns, axis=1) / scale_in
+        inputs = tf.concat([series["simulated"], series["angles"]], axis=1)
+        x = tf.gather(inputs[low:high], columns, axis=1) / scale_in
         y = series["measured"][low:high] / maximum
         length = high - low
         missing = tf.maximum(0, frames - length)
@@ -194,9 +194,11 @@ def make_windows(
         mask = tf.cast(tf.range(frames) < frames - missing, tf.float32)
 
         def window(start: Any) -> tuple[Any, Any, Any]:
-            one = tf.ensure_shape(x[start : start + frames], (frames, len(columns)))
-            other = tf.ensure_shape(y[start : start + frames], (frames, scale_out.shape[1]))
-            return one, other, mask
+            inputs_window = tf.ensure_shape(x[start : start + frames], (frames, len(columns)))
+            targets_window = tf.ensure_shape(
+                y[start : start + frames], (frames, scale_out.shape[1])
+            )
+            return inputs_window, targets_window, mask
 
         return tf.data.Dataset.from_tensor_slices(starts).map(window)
 
@@ -221,10 +223,10 @@ def make_windows(
 
 
 def disable_autotuning(dataset: "tf.data.Dataset") -> "tf.data.Dataset":
-    """The same dataset without autotuning.
+    """The dataset without autotuning.
 
-    Its thread sleeps twice as long from one look to the next, up to a minute, and an iterator ends
-    no sooner than that sleep: short fits would wait longer than they compute.
+    The autotuning thread sleeps for up to a minute, and an iterator cannot be closed before it
+    wakes: short fits would wait longer than they compute.
     """
     import tensorflow as tf
 

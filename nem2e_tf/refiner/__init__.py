@@ -1,7 +1,7 @@
 """A fitted network with its card: load it, refine with it, save it.
 
-What is done with one is in the modules: `stream`, `intervals`, `familiarity`, `personalise`,
-`distortion`, `runtimes` and `trust`. TensorFlow loads when a runtime needs it.
+Its uses are in the modules `stream`, `intervals`, `familiarity`, `personalise`,
+`distortion`, `runtimes` and `trust`. TensorFlow is loaded when a runtime needs it.
 """
 
 from nem2e_tf.refiner.card import CARD, Card, Source, versions

@@ -26,7 +26,7 @@ Maximum = Annotated[PositiveFloat, Field(allow_inf_nan=False)]
 
 
 class Source(BaseModel):
-    """A recording that a refiner was fitted on: which part of it, and of whom."""
+    """A recording that a refiner was fitted on: subject, task and time range in seconds."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -38,26 +38,26 @@ class Source(BaseModel):
 
 
 class Card(BaseModel):
-    """What has to be known of a refiner to use it and to judge it.
+    """The description of a refiner, the content of card.json.
 
     Args:
-        name: what it is called.
-        summary: what it is for, in a sentence or two, with its limits.
+        name: of the refiner.
+        summary: intended use and limits, in a sentence or two.
         inputs: channels of simulated activity, in the network's order.
         outputs: channels of EMG envelopes, in the network's order.
         muscles: the muscle map, as plain tables; covers inputs and outputs.
         rate: Hz.
-        window: seconds that the network sees at once.
-        input_maximum: by channel, what the network calls 1 of the simulated activity.
-        output_maximum: by channel, the envelope that the network calls 1.
-        unit: what an envelope of 1 means.
-        fitted_on: the data.
-        scores: by channel, errors on data that the fit never saw.
-        versions: the packages that made it.
-        interval: by output, how far measured envelopes of people unseen in fitting were from
-            refined ones, both as shares of the channel's maximum; None if that is not known.
-        familiar: ranges of the simulated activity that it was fitted on, as
-            `nem2e_tf.refiner.familiarity.fit_ranges` gives them; None if they are not known.
+        window: length of the input window in seconds.
+        input_maximum: by channel, the simulated activity that is 1 for the network.
+        output_maximum: by channel, the envelope that is 1 for the network.
+        unit: meaning of an envelope of 1.
+        fitted_on: training data.
+        scores: by channel, errors on held-out data.
+        versions: of the packages that made the refiner.
+        interval: by output, offsets of the prediction interval for new people, relative to the
+            channel's maximum; None if there are none.
+        familiar: ranges of the features of the training data, as
+            `nem2e_tf.refiner.familiarity.fit_ranges` returns them; None if there are none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -102,7 +102,7 @@ class Card(BaseModel):
 
     @classmethod
     def read(cls, path: Path) -> "Card":
-        """Read card.json; `InputError` where it is missing or wrong."""
+        """Read card.json; `InputError` if it is missing or wrong."""
         if not path.is_file():
             raise InputError(f"{path.parent}: no {path.name} in this folder; it is not a refiner")
         try:
@@ -120,5 +120,5 @@ class Card(BaseModel):
 
 
 def versions() -> dict[str, str]:
-    """Versions of the packages that make a refiner."""
+    """Versions of the packages that a refiner depends on."""
     return {name: importlib.metadata.version(name) for name in ("nem2e-tf", "tensorflow", "keras")}

@@ -1,9 +1,9 @@
-"""What a refiner does to time: where its attention looks, and how late each muscle was simulated.
+"""Timing distortion that a refiner corrects: its attention, and the delay of each muscle.
 
-Attention is shared by all muscles and does not tell their delays; nor do the gradients of the
-network's outputs. What does is to set the mean cycle of the simulation beside the refined one, in
-a part of the cycle, and to shift it until they are most alike. On virtual people in whom nothing
-but a delay acts that recovers each muscle's own, to 1 ms.
+Attention is shared by all muscles, so it does not show their delays, nor do the gradients of the
+network's outputs. The delay is the shift at which the mean cycle of the simulation correlates best
+with the refined one, within a part of the cycle. For virtual people whose only distortion is a
+delay, this recovers the delay of each muscle to 1 ms.
 """
 
 from dataclasses import dataclass
@@ -21,31 +21,31 @@ from nem2e_tf.signals import combine, resample
 PHASES = np.arange(100.0)
 """Per cent of a cycle."""
 MAX_DELAY = 0.25
-"""Seconds of the longest delay that is looked for, either way."""
+"""Longest delay or advance, seconds."""
 PHASE_SD = 0.1
-"""Standard deviation, in cycles, of the bell through which a part of the cycle is seen."""
+"""Standard deviation, in cycles, of the Gaussian weight of a part of the cycle."""
 MIN_CORRELATION = 0.8
-"""Correlation of that part below which a delay is not told."""
+"""Least correlation within that part for a delay to be known."""
 MIN_KNOWN_SHARE = 0.25
-"""Share of a muscle's activity of which a delay must be told for a mean of it to be."""
+"""Least share of a muscle's activity with a known delay for a mean delay."""
 MIN_CHANGE = 0.05
-"""Change within that part, as a share of the range over the cycle, below which it is not told."""
+"""Least standard deviation within that part, relative to the range over the cycle."""
 
 
 @dataclass(frozen=True)
 class Distortion:
-    """What a refiner makes of the timing of a recording.
+    """Timing distortion of a recording.
 
     Args:
-        cycle: seconds that it takes.
+        cycle: duration in seconds.
         origin: the muscle whose refined activity is largest at 0 % of the cycle.
         simulated: `(100, muscles)`, mean cycle.
         refined: `(100, muscles)`, mean cycle.
-        truth: `(100, some muscles)`, mean cycle of what it is compared with, or no columns.
-        delays: `(100, muscles)`, ms by which the simulation is late, as `delays` gives them.
+        truth: `(100, some muscles)`, mean cycle of the reference, or no columns.
+        delays: `(100, muscles)`, ms by which the simulation is late, see `delays`.
         true_delays: `(100, some muscles)`, the same of the simulation against `truth`.
-        attention: `(100, offsets)`, mean over cycles of the share of attention; columns are ms
-            from the frame that is refined, positive where later ones are looked at.
+        attention: `(100, offsets)`, attention weights, mean over cycles; columns are ms from
+            the refined frame, positive for later frames.
     """
 
     cycle: float
@@ -58,18 +58,18 @@ class Distortion:
     attention: pd.DataFrame
 
     def summary(self) -> pd.DataFrame:
-        """Delay of every muscle, ms: the mean over the cycle, each part weighing as its activity.
+        """Delay of every muscle, ms: the mean over the cycle, weighted by activity.
 
         Returns:
-            Columns `delay` and, if there is a truth, `true_delay`; NaN where too little is told.
+            Columns `delay` and, if there is a truth, `true_delay`; NaN if unknown.
         """
-        of = {"delay": _activity_weighted_mean(self.delays, self.refined)}
+        delays = {"delay": _activity_weighted_mean(self.delays, self.refined)}
         if not self.truth.empty:
-            of["true_delay"] = _activity_weighted_mean(self.true_delays, self.truth)
-        return pd.DataFrame(of, index=self.delays.columns)
+            delays["true_delay"] = _activity_weighted_mean(self.true_delays, self.truth)
+        return pd.DataFrame(delays, index=self.delays.columns)
 
     def lines(self) -> list[str]:
-        """The same in words."""
+        """The delay of every muscle in words."""
         lines = []
         for muscle, row in self.summary().iterrows():
             parts = [
@@ -98,7 +98,7 @@ def measure_distortion(
     side: str | None = None,
     truth: pd.DataFrame | None = None,
 ) -> Distortion:
-    """See what a refiner does to the timing of a steady recording of some cycles.
+    """Measure the timing distortion of a steady recording of several cycles.
 
     Args:
         refiner: Refiner.
@@ -116,25 +116,25 @@ def measure_distortion(
     starts, origin = cycle_starts(refined, card.rate)
     times = refined.index
 
-    def muscles(of: pd.DataFrame) -> pd.DataFrame:
-        """Those of the outputs that a frame has, named and timed as the refined ones."""
-        found = refiner.muscles.columns(of.columns, side)
+    def select_outputs(table: pd.DataFrame) -> pd.DataFrame:
+        """The outputs that a frame has, with the names and times of the refined ones."""
+        columns = refiner.muscles.columns(table.columns, side)
         named = {
-            str(name): found[channel]
+            str(name): columns[channel]
             for name, channel in zip(refined, card.outputs, strict=True)
-            if channel in found
+            if channel in columns
         }
-        inside = times[(times >= of.index[0] - 1e-6) & (times <= of.index[-1] + 1e-6)]
-        return resample(combine(of, named), inside.to_numpy())
+        inside = times[(times >= table.index[0] - 1e-6) & (times <= table.index[-1] + 1e-6)]
+        return resample(combine(table, named), inside.to_numpy())
 
-    simulated = muscles(frame)
+    simulated = select_outputs(frame)
     compared = refined[[]]
     if truth is not None:
         starts = starts[(starts >= truth.index[0]) & (starts <= truth.index[-1])]
         if len(starts) < 4:
-            what = truth.attrs.get("path", "what is compared")
-            raise InputError(f"{what}: fewer than three cycles in common; put both on one clock")
-        compared = muscles(truth)
+            source = truth.attrs.get("path", "what is compared")
+            raise InputError(f"{source}: fewer than three cycles in common; put both on one clock")
+        compared = select_outputs(truth)
     cycle = float(np.diff(starts).mean())
     means = {
         "simulated": mean_cycle(simulated, starts),
@@ -152,7 +152,7 @@ def measure_distortion(
 
 
 def cycle_starts(activity: pd.DataFrame, rate: float) -> tuple[np.ndarray, str]:
-    """Seconds at which the muscle that is most regular has its peaks, and which muscle that is.
+    """Times of the peaks of the most regular muscle, seconds, and its name.
 
     Raises:
         InputError: there are fewer than three cycles.
@@ -160,15 +160,15 @@ def cycle_starts(activity: pd.DataFrame, rate: float) -> tuple[np.ndarray, str]:
     values = activity.to_numpy()
     spread = values.std(axis=0)
     period = 1.0 / cadence((values - values.mean(axis=0)) / np.where(spread > 0, spread, 1), rate)
-    found = {}
+    candidates = {}
     for name, column in activity.items():
         high = column.min() + 0.4 * (column.max() - column.min())
         peaks, _ = find_peaks(column, height=high, distance=max(1.0, 0.6 * period * rate))
         if len(peaks) > 3:
-            found[np.diff(peaks).std() / np.diff(peaks).mean()] = str(name), peaks
-    if not found:
+            candidates[np.diff(peaks).std() / np.diff(peaks).mean()] = str(name), peaks
+    if not candidates:
         raise InputError("fewer than three cycles are found; a steady recording of more is needed")
-    name, peaks = found[min(found)]
+    name, peaks = candidates[min(candidates)]
     return activity.index.to_numpy()[peaks], name
 
 
@@ -180,16 +180,16 @@ def mean_cycle(frame: pd.DataFrame, starts: np.ndarray) -> pd.DataFrame:
 
 
 def delays(late: pd.DataFrame, reference: pd.DataFrame, cycle: float) -> pd.DataFrame:
-    """By how much one mean cycle comes after another, in each part of the cycle.
+    """Delay of one mean cycle against another, in each part of the cycle.
 
     Args:
         late: `(100, muscles)`, the simulation.
         reference: `(100, some of them)`.
-        cycle: float. Seconds that a cycle takes.
+        cycle: float. Duration of a cycle in seconds.
 
     Returns:
-        `(100, muscles of reference)`, ms, positive where `late` is late. NaN where no delay within
-        `LONGEST` makes the two alike, or nothing happens.
+        `(100, muscles of reference)`, ms, positive where `late` is late. NaN where
+        the correlation or the change of activity is too low.
     """
     muscles = [m for m in reference.columns if m in late.columns]
     a, b = late[muscles].to_numpy().T, reference[muscles].to_numpy().T
@@ -200,7 +200,7 @@ def delays(late: pd.DataFrame, reference: pd.DataFrame, cycle: float) -> pd.Data
     spectrum = np.fft.fft(bell / bell.sum())
 
     def local_mean(series: np.ndarray) -> np.ndarray:
-        """Mean of the part of the cycle around each phase."""
+        """Weighted mean over the part of the cycle around each phase."""
         return np.fft.ifft(np.fft.fft(series) * spectrum).real
 
     spread_b = np.sqrt(np.maximum(local_mean(b**2) - local_mean(b) ** 2, 0.0))
@@ -213,7 +213,7 @@ def delays(late: pd.DataFrame, reference: pd.DataFrame, cycle: float) -> pd.Data
     score = np.stack(scores)
     best = np.clip(score.argmax(axis=0), 1, len(shifts) - 2)
     before, at, after = (np.take_along_axis(score, best[None] + k, 0)[0] for k in (-1, 0, 1))
-    # A parabola through the best score and its neighbours finds what lies between phases.
+    # A parabola through the best score and its neighbours refines the shift between phases.
     curvature = before - 2.0 * at + after
     refinement = 0.5 * (before - after) / np.where(curvature < 0.0, curvature, np.inf)
     is_known = (at >= MIN_CORRELATION) & (at >= before) & (at >= after)
@@ -223,16 +223,16 @@ def delays(late: pd.DataFrame, reference: pd.DataFrame, cycle: float) -> pd.Data
 
 
 def attention(refiner: Refiner, channels: pd.DataFrame, starts: np.ndarray) -> pd.DataFrame:
-    """Where the decoder looks, along the cycle.
+    """Attention of the decoder along the cycle.
 
     Args:
         refiner: Refiner.
-        channels: `(frames, inputs)`, as `Refiner.channels` gives them.
+        channels: `(frames, inputs)`, as `Refiner.channels` returns them.
         starts: seconds at which cycles start.
 
     Returns:
-        `(100, offsets)`, mean over cycles of the share of attention; columns are ms from the step
-        that is refined. Windows' ends, where attention has no room, are left out.
+        `(100, offsets)`, attention weights, mean over cycles; columns are ms from the refined step.
+        Steps whose attention exceeds the input window are left out.
     """
     from nem2e_tf.network.stdr_net import build_alignment_model
 
@@ -258,7 +258,7 @@ def attention(refiner: Refiner, channels: pd.DataFrame, starts: np.ndarray) -> p
     weight = np.exp(-0.5 * distance**2)
     offsets = np.arange(-reach, reach + 1) * frames * 1000.0 / card.rate
     shares = weight @ np.array(rows) / weight.sum(axis=1, keepdims=True)
-    # What is out of the decoder's reach has no share at all.
+    # Weights outside the attention window are exactly zero.
     within_reach = (shares > 0).any(axis=0)
     return pd.DataFrame(
         shares[:, within_reach], index=pd.Index(PHASES, name="cycle"), columns=offsets[within_reach]
@@ -266,8 +266,8 @@ def attention(refiner: Refiner, channels: pd.DataFrame, starts: np.ndarray) -> p
 
 
 def _activity_weighted_mean(delay: pd.DataFrame, activity: pd.DataFrame) -> pd.Series:
-    """Mean delay, a part of the cycle weighing as what the muscle does there above its least."""
-    whole = (activity - activity.min())[delay.columns]
-    weight = whole.where(delay.notna()).sum()
-    mean = (delay * whole).sum() / weight.where(weight > 0)
-    return mean.where(weight >= MIN_KNOWN_SHARE * whole.sum())
+    """Mean delay over the cycle, weighted by the activity above its minimum."""
+    amount = (activity - activity.min())[delay.columns]
+    weight = amount.where(delay.notna()).sum()
+    mean = (delay * amount).sum() / weight.where(weight > 0)
+    return mean.where(weight >= MIN_KNOWN_SHARE * amount.sum())

@@ -1,8 +1,7 @@
-"""Whether simulated activity is like what a refiner was fitted on, and what is not.
+"""Whether simulated activity is within the range of a refiner's training data.
 
-A window of some seconds is described by the mean and the peak of every channel, by the correlation
-of every two channels, and by the cadence. Each has a range that is familiar. NumPy is all that
-this needs.
+The features of a window of a few seconds are the mean and the peak of every channel, the
+correlation of every two channels, and the cadence. Each has a familiar range. Needs NumPy only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,37 +13,37 @@ import numpy as np
 Range = tuple[float, float]
 
 WINDOW, HOP = 4.0, 0.5
-"""Seconds of a window, and from one to the next."""
+"""Length of a window, and hop to the next one, seconds."""
 MEDIAN_WINDOWS = 5
-"""Windows of which a median is taken: what does not last is not told."""
+"""Number of windows for a running median, so that short deviations are ignored."""
 MAX_LINES = 3
-"""What is most unusual is told; of the rest only how much there is."""
+"""Number of findings that are described; the others are only counted."""
 
 _MIN_ACTIVITY = 0.005
-"""Activation below which means and peaks are not told apart."""
+"""Lower limit of means and peaks, activation."""
 _MIN_AUTOCORRELATION = 0.3
-"""Autocorrelation of the channels at the length of a cycle, below which there is none."""
+"""Least autocorrelation of the channels at the length of a cycle."""
 _MAX_CYCLE_SHARE = 0.6
-"""Share of a window: the longest cycle that is looked for."""
+"""Longest cycle, as a share of a window."""
 _MIN_PEAK_RATIO = 0.7
-"""Share of the best lag's autocorrelation that the cycle's own has at least."""
+"""Least autocorrelation at the length of a cycle, relative to that of the best lag."""
 _NO_CADENCE = 0.05
-"""Hz, stands for no cycle."""
+"""Hz; cadence of windows without a cycle."""
 _SLACK = {"mean": np.log(1.25), "peak": np.log(1.25), "cadence": np.log(1.15), "with": 0.1}
-"""By which a range is widened at least: a step so small is not strange to a refiner."""
+"""Least margin by which a range is widened."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something unusual.
+    """An unusual feature.
 
     Args:
-        name: as `names` gives it.
-        value: the most unusual one.
-        familiar: range of what is familiar.
+        name: of the feature, see `feature_names`.
+        value: the most unusual value.
+        familiar: the familiar range.
         start: seconds, of the first unusual window.
         end: seconds, of the last one's end.
-        excess: how far outside the range, in widths of it.
+        excess: distance from the range, relative to its width.
     """
 
     name: str
@@ -58,20 +57,20 @@ class Finding:
         kind, _, channel = self.name.partition(" ")
         first, _, second = self.name.replace("_", " ").partition(" with ")
         low, high = (f"{edge:.2g}" for edge in self.familiar)
-        what = f"{channel.replace('_', ' ')} {kind}s at {self.value:.2g}"
+        text = f"{channel.replace('_', ' ')} {kind}s at {self.value:.2g}"
         if kind == "mean":
-            what = f"{channel.replace('_', ' ')} has a mean of {self.value:.2g}"
+            text = f"{channel.replace('_', ' ')} has a mean of {self.value:.2g}"
         elif self.name == "cadence":
-            what = f"{self.value:.2g} cycles a second"
+            text = f"{self.value:.2g} cycles a second"
             if self.value < 1.01 * _NO_CADENCE:
-                what = "no cycle that repeats"
+                text = "no cycle that repeats"
         elif second:
-            what = f"{first} and {second} correlate by {self.value:.2f}"
-        return f"{self.start:g}-{self.end:g} s: {what}; familiar is {low} to {high}"
+            text = f"{first} and {second} correlate by {self.value:.2f}"
+        return f"{self.start:g}-{self.end:g} s: {text}; familiar is {low} to {high}"
 
 
 def feature_names(channels: Sequence[str]) -> list[str]:
-    """What a window is described by, in order."""
+    """Names of the features of a window, in order."""
     return [
         *(f"mean {channel}" for channel in channels),
         *(f"peak {channel}" for channel in channels),
@@ -83,10 +82,10 @@ def feature_names(channels: Sequence[str]) -> list[str]:
 def fit_ranges(
     people: Sequence[Sequence[np.ndarray]], channels: Sequence[str], rate: float
 ) -> dict[str, Range]:
-    """Ranges of what is familiar.
+    """Fit the familiar ranges of the features.
 
-    They hold all that was seen, and are widened until, for each kind of description, no more than
-    one of the people, each left out in turn, would fall outside.
+    Ranges contain all training data, and are widened until, for each kind of feature, no more than
+    one of the people, each left out in turn, is outside.
 
     Args:
         people: recordings of each, `(frames, channels)`, simulated activations 0-1.
@@ -94,7 +93,7 @@ def fit_ranges(
         rate: float. Hz.
 
     Returns:
-        Lowest and highest by name.
+        Lowest and highest value by name of the feature.
     """
     names = feature_names(channels)
     kinds = np.array([_feature_kind(name) for name in names])
@@ -117,12 +116,12 @@ def fit_ranges(
     margin = np.zeros(len(kinds))
     for kind, slack in _SLACK.items():
         is_kind = kinds == kind
-        # The second largest: one person that is like nobody must not blind it to all others.
+        # The second largest: one exceptional person must not widen the ranges for all.
         usual = np.sort(outside[:, is_kind].max(axis=1))[-2:][0]
         margin[is_kind] = np.maximum(usual * width[is_kind], slack)
     low = _from_scale(lows.min(axis=0) - margin, kinds)
     high = _from_scale(highs.max(axis=0) + margin, kinds)
-    # Activations and correlations go no further.
+    # Limits of activations and correlations.
     low, high = np.maximum(low, -1.0), np.where(kinds == "cadence", high, np.minimum(high, 1.0))
     return {n: (float(a), float(b)) for n, a, b in zip(names, low, high, strict=True)}
 
@@ -130,25 +129,25 @@ def fit_ranges(
 def find_unusual(
     activity: np.ndarray, ranges: Mapping[str, Range], rate: float, start: float = 0.0
 ) -> list[Finding]:
-    """What of a recording is outside the familiar ranges, the most unusual first.
+    """Find the features of a recording outside the familiar ranges, the most unusual first.
 
     Args:
         activity: `(frames, channels)`, simulated activations 0-1.
-        ranges: from `learn`, for these channels.
+        ranges: from `fit_ranges`, for these channels.
         rate: float. Hz.
         start: float. Seconds, of the first frame.
     """
     kinds = np.array([_feature_kind(name) for name in ranges])
     low, high = (_to_scale(np.array(edge), kinds) for edge in zip(*ranges.values(), strict=True))
     starts, windows = window_features(activity, rate)
-    # In a short recording a long cycle cannot show.
+    # A short recording cannot show a long cycle.
     if len(activity) * _MAX_CYCLE_SHARE / rate < 1.0 / ranges["cadence"][0]:
         windows[:, kinds == "cadence"] = np.nan
     windows = _median_over_time(windows)
     excess = np.nan_to_num(np.maximum(low - windows, windows - high) / (high - low))
     length = min(len(activity) / rate, WINDOW)
     is_short = len(starts) <= MEDIAN_WINDOWS
-    found = []
+    findings = []
     for i, name in enumerate(ranges):
         unusual = np.flatnonzero(excess[:, i] > 0.0)
         if not len(unusual):
@@ -157,18 +156,18 @@ def find_unusual(
         first, last = (
             (0, len(starts) - 1) if is_short else (unusual[0], unusual[-1] + MEDIAN_WINDOWS - 1)
         )
-        found.append(
+        findings.append(
             Finding(
                 name, float(_from_scale(windows[worst], kinds)[i]), ranges[name],
                 round(start + starts[first], 2), round(start + starts[last] + length, 2),
                 float(excess[worst, i]),
             )
         )  # fmt: skip
-    return sorted(found, key=lambda finding: -finding.excess)
+    return sorted(findings, key=lambda finding: -finding.excess)
 
 
 def describe(findings: Sequence[Finding]) -> list[str]:
-    """Lines for a person: what is most unusual, and how much more there is."""
+    """Describe the most unusual findings, a line each, and the number of the others."""
     lines = [str(finding) for finding in findings[:MAX_LINES]]
     if len(findings) > MAX_LINES:
         lines.append(f"unlike the training data in {len(findings) - MAX_LINES} further ways")
@@ -176,14 +175,14 @@ def describe(findings: Sequence[Finding]) -> list[str]:
 
 
 def window_features(activity: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
-    """Windows in numbers, on scales on which steps compare.
+    """Features of windows, on scales on which differences are comparable.
 
     Args:
         activity: `(frames, channels)`.
         rate: float. Hz.
 
     Returns:
-        Seconds at which windows start, `(windows,)`, and their descriptions, `(windows, names)`:
+        Seconds at which windows start, `(windows,)`, and their features, `(windows, names)`:
         logarithms of means, peaks and cadence, and correlations, NaN where a channel is flat.
     """
     activity = np.clip(activity, 0.0, 1.0)
@@ -209,14 +208,14 @@ def window_features(activity: np.ndarray, rate: float) -> tuple[np.ndarray, np.n
 
 
 def cadence(shape: np.ndarray, rate: float) -> float:
-    """Cycles a second of standardised channels `(frames, channels)`, by their autocorrelation."""
+    """Cycles per second of standardised channels `(frames, channels)`, from autocorrelation."""
     frames = len(shape)
     spectrum = np.fft.rfft(shape, 2 * frames, axis=0)
     product = np.fft.irfft(np.abs(spectrum) ** 2, axis=0)[:frames].sum(axis=1)
     energy = np.concatenate([[0.0], np.cumsum((shape**2).sum(axis=1))])
-    # At a lag, of the part that is compared: its beginning and its end.
-    both = energy[frames - np.arange(frames)] * (energy[-1] - energy[:-1])
-    autocorrelation = product / np.sqrt(np.maximum(both, 1e-12))
+    # Energy of the two overlapping parts at each lag.
+    energies = energy[frames - np.arange(frames)] * (energy[-1] - energy[:-1])
+    autocorrelation = product / np.sqrt(np.maximum(energies, 1e-12))
     interior = autocorrelation[1:-1]
     peaks = 1 + np.flatnonzero(
         (interior >= autocorrelation[:-2]) & (interior > autocorrelation[2:])
@@ -225,7 +224,7 @@ def cadence(shape: np.ndarray, rate: float) -> float:
     peaks = peaks[autocorrelation[peaks] > _MIN_AUTOCORRELATION]
     if not len(peaks):
         return _NO_CADENCE
-    # Two cycles are as alike as one: the first of the good lags is the cycle.
+    # Multiples of the cycle correlate as well: the first of the good lags is the cycle.
     return float(
         rate / peaks[autocorrelation[peaks] > _MIN_PEAK_RATIO * autocorrelation[peaks].max()][0]
     )
@@ -240,7 +239,7 @@ def _median_over_time(windows: np.ndarray) -> np.ndarray:
 
 
 def _feature_kind(name: str) -> str:
-    """Which key of `_SLACK` a name belongs to."""
+    """Kind of a feature: its key in `_SLACK`."""
     first = name.split(" ")[0]
     return first if first in _SLACK else "with"
 

@@ -1,13 +1,13 @@
-"""How far measured EMG may be from a refined envelope: prediction intervals, calibrated on people.
+"""Prediction intervals of measured EMG around refined envelopes, calibrated on people.
 
 Split conformal prediction after Dunn, Wasserman and Ramdas (2023), "Distribution-free prediction
 sets for two-layer hierarchical models", J Am Stat Assoc, arXiv 1809.07441: samples of one person
-are alike and cannot be exchanged for another's, so people are what is pooled, each weighing the
-same however long they were recorded ("CDF pooling"). How wide an interval is depends on the
-refined value, as in conformalised quantile regression (Romano, Patterson and Candès 2019, arXiv
+are not exchangeable with those of another, so people are pooled with equal weights, however long
+their recordings ("CDF pooling"). The width of an interval depends on the refined
+value, as in conformalised quantile regression (Romano, Patterson and Candès 2019, arXiv
 1905.03222).
 
-Envelopes are shares of a channel's own maximum throughout. NumPy is all that this needs.
+All envelopes are relative to the channel's maximum. Needs NumPy only.
 """
 
 from collections.abc import Sequence
@@ -16,18 +16,19 @@ from dataclasses import dataclass
 import numpy as np
 
 COVERAGE = 0.9
-"""Share of an unseen person's samples that an interval is to hold, on average over people."""
+"""Share of a new person's samples that an interval contains, on average over people."""
 
 LEVELS = 6
-"""Parts, equally often visited, into which refined values are split."""
+"""Number of levels of refined values, with equal numbers of samples."""
 
 
 @dataclass(frozen=True)
 class Offsets:
-    """How far below and above a channel's refined value the interval reaches.
+    """Offsets of a channel's prediction interval from the refined value.
 
     Args:
-        level: refined values, rising; between them offsets are interpolated, beyond them held.
+        level: refined values, increasing; offsets are interpolated between them and constant
+            beyond.
         lower: at every level, not positive.
         upper: at every level, not negative.
 
@@ -56,10 +57,10 @@ class Offsets:
 
 
 def calibrate(refined: Sequence[np.ndarray], measured: Sequence[np.ndarray]) -> list[Offsets]:
-    """Offsets from people whom the fit never saw.
+    """Calibrate offsets on people who are not in the training data.
 
     Quantiles of the residuals at each level are widened, or narrowed, by the factor with which
-    they hold `COVERAGE` of the samples of people left out of them one by one.
+    they contain `COVERAGE` of the samples of people left out one by one.
 
     Args:
         refined: by person, `(frames, channels)`.
@@ -94,7 +95,7 @@ def prediction_interval(
     """Bounds of the interval around refined envelopes.
 
     Args:
-        tables: of every channel.
+        tables: Offsets of every channel.
         refined: `(frames, channels)`.
 
     Returns:
@@ -125,21 +126,21 @@ def _fit_offsets(people: Sequence[tuple[np.ndarray, np.ndarray]], factor: float 
 
 
 def _conformity_scores(offsets: Offsets, level: np.ndarray, residual: np.ndarray) -> np.ndarray:
-    """Distance from the middle of the interval, 1 being its edge."""
+    """Distance from the centre of the interval, 1 being its bound."""
     lower, upper = offsets.interpolate(level)
     half = np.maximum((upper - lower) / 2.0, 1e-6)
     return np.abs(residual - (lower + upper) / 2.0) / half
 
 
 def _person_weights(series: Sequence[np.ndarray]) -> np.ndarray:
-    """Weights of all samples by which every person weighs the same."""
+    """Weights of all samples, such that every person has the same total weight."""
     return np.concatenate([np.full(len(s), 1.0 / len(s)) for s in series])
 
 
 def _weighted_quantile(
     values: np.ndarray, weight: np.ndarray, shares: np.ndarray | float
 ) -> np.ndarray:
-    """The least value that has at least a share of the weight at or below it."""
+    """Weighted quantile: the least value with at least a share of the weight at or below it."""
     order = np.argsort(values)
     below = np.cumsum(weight[order])
     place = np.searchsorted(below, np.asarray(shares) * below[-1] * (1.0 - 1e-12))

@@ -1,11 +1,11 @@
 """A refiner adapted to one person from a few measured cycles.
 
-Each muscle's gain is set first, in closed form. Then all weights are fitted, anchored to where they
-began: to the squared error over the person's data the squared distance of the weights from the
-start is added, as of a Gaussian prior around people in general (Li, Grandvalet and Davoine 2018,
+Each muscle's gain is set first, in closed form. Then all weights are fitted, with a penalty on
+their squared distance from the initial weights, as of a Gaussian prior around people in general
+(Li, Grandvalet and Davoine 2018,
 "Explicit inductive bias for transfer learning with convolutional networks", arXiv 1802.01483). The
-error adds up with every measured second and the anchor does not: one cycle moves the weights
-little, twenty as far as they ask for.
+sum of errors grows with every measured second and the penalty does not: one cycle changes the
+weights little, twenty cycles much.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -37,17 +37,17 @@ from nem2e_tf.signals import RATE
 Progress = Callable[[int, int], None]
 
 MIN_SECONDS = 1.0
-"""Seconds of measured EMG below which there is nothing to learn from."""
+"""Least duration of measured EMG, seconds."""
 HOP = 0.1
-"""Seconds from one window to the next."""
+"""Hop from one window to the next, seconds."""
 STEPS, BATCH = 600, 16
 LEARNING_RATE = 3e-3
-"""At the start; falls to zero along a cosine."""
+"""Initial learning rate; decays to zero along a cosine."""
 ANCHOR = 1e-3
-"""Weight of the anchor against the mean squared error over one second."""
+"""Weight of the penalty, for the mean squared error over one second."""
 AUGMENTATION = Augmentation(time_warp=0.1, gain=0.1, noise=0.02)
 MIN_MAXIMUM = 1e-3
-"""The least scale of a muscle: a network's channels have a positive one."""
+"""Least output maximum of a muscle: it must be positive."""
 
 
 def personalise(
@@ -56,17 +56,17 @@ def personalise(
     """Adapt a refiner to one person.
 
     Args:
-        refiner: Refiner. Stays as it is.
+        refiner: Refiner. Not modified.
         pairs: sequence of Pair, at 100 Hz and of one person. Simulated channels as the refiner's
-            inputs; measured ones some or all of its outputs, in the unit that the person's
-            envelopes are to have.
-        seed: int. Of augmentation and the order of windows; the same gives the same weights.
+            inputs; measured channels some or all of its outputs, in the unit for the person's
+            envelopes.
+        seed: int. Seed of augmentation and of the order of windows.
         progress: callable or None. Called with training steps done and steps in all.
 
     Returns:
-        A refiner whose card names the person's data. It has no scores: all data was learnt from.
-        Muscles that were not measured are taught what the refiner said of them before, as in Li
-        and Hoiem (2016), "Learning without forgetting", arXiv 1606.09282.
+        A refiner whose card names the person's data. It has no scores, as no data is held out.
+        The targets of muscles that were not measured are the refiner's own former outputs, as in
+        Li and Hoiem (2016), "Learning without forgetting", arXiv 1606.09282.
 
     Raises:
         InputError: no pairs, pairs of two people, or other channels than the refiner's.
@@ -104,8 +104,8 @@ def prepare_pairs(
         if trial.emg is None:
             raise InputError(f"{trial.name}, {trial.motion}: has no emg to learn from")
         names = list(read_storage(trial.emg).columns)
-        found = muscles.measured_channels(card.outputs, names)
-        measured = [channel for channel in measured if channel in found]
+        columns = muscles.measured_channels(card.outputs, names)
+        measured = [channel for channel in measured if channel in columns]
         if not measured:
             raise InputError(
                 f"{trial.emg}: no muscle that the refiner knows and all trials have;"
@@ -157,7 +157,7 @@ def _total_seconds(pairs: Sequence[Pair]) -> float:
 
 
 def _refine_pair(refiner: Refiner, pair: Pair) -> pd.DataFrame:
-    """`(frames, outputs)`: what the refiner says before it is adapted."""
+    """Outputs of the refiner before adaptation, `(frames, outputs)`."""
     estimate = refiner.refine(pair.simulated).set_axis(refiner.card.outputs, axis=1)
     return estimate.set_axis(pair.measured.index)
 
@@ -165,11 +165,11 @@ def _refine_pair(refiner: Refiner, pair: Pair) -> pd.DataFrame:
 def _output_maxima(
     card: Card, estimates: Sequence[pd.DataFrame], measured: Sequence[pd.DataFrame]
 ) -> dict[str, float]:
-    """What the network's 1 is for the person: the refiner's maxima times each muscle's gain."""
+    """Output maxima for the person: those of the refiner times each muscle's gain."""
     largest = channel_maxima(measured)
     factors = gain(pd.concat(estimates).to_numpy(), pd.concat(measured).to_numpy())
     return {
-        # The network says at most 1: a gain below the largest measured would cut peaks off.
+        # The network's output is at most 1: less than the largest measured value would clip peaks.
         channel: max(card.output_maximum[channel] * float(factor), largest[channel], MIN_MAXIMUM)
         for channel, factor in zip(card.outputs, factors, strict=True)
     }
@@ -182,7 +182,7 @@ def _fit(
     seed: int,
     progress: Progress | None,
 ) -> Any:
-    """A copy of the network, fitted from where it stands."""
+    """Fit a copy of the network, starting from its weights."""
     import keras
     import tensorflow as tf
 
@@ -199,7 +199,7 @@ def _fit(
     @tf.function
     def step(x: Any, y: Any, mask: Any) -> None:
         with tf.GradientTape() as tape:
-            # Without dropout and without a teacher: the network as it will be used.
+            # Without dropout and teacher forcing: the network as in use.
             error = tf.reduce_mean((model(x, training=False) - y) ** 2, axis=-1)
             drift = tf.add_n(
                 [tf.reduce_sum((w - s) ** 2) for w, s in zip(weights, start, strict=True)]
@@ -235,10 +235,10 @@ def _batches(
 
 
 def _repeat_pair(pair: Pair, frames: int) -> Pair:
-    """The pair again and again, until it has at least so many frames.
+    """Repeat a pair until it has at least a number of frames.
 
-    In use a window begins anywhere in a cycle and goes on for more than one. A network that was
-    taught from one beginning alone, or no longer than a cycle, goes astray there.
+    In use a window begins anywhere in a cycle and lasts longer than one. A network fitted on
+    windows with one beginning, or no longer than a cycle, diverges there.
     """
     times = -(-frames // len(pair.measured))
     if times < 2:
@@ -276,7 +276,7 @@ def _adapted_card(card: Card, pairs: Sequence[Pair], maximum: dict[str, float]) 
         "unit": unit,
         "fitted_on": [*card.fitted_on, *sources],
         "scores": {},
-        "interval": None,  # it spoke of other people
+        "interval": None,  # it was calibrated on other people
         "versions": versions(),
     }
     return Card.model_validate(card.model_dump() | changes)

@@ -56,7 +56,7 @@ class Refiner:
         return self.network.model
 
     def step_network(self) -> StepNetwork:
-        """The network step by step, for a stream; `InputError` where its runtime has no steps."""
+        """The network step by step, for a stream; `InputError` if its runtime has no steps."""
         if isinstance(self.network, KerasNetwork):
             return self.network.step_network()
         if not isinstance(self.network, StepNetwork):
@@ -66,20 +66,20 @@ class Refiner:
             )
         return self.network
 
-    def columns(self, available: Iterable[str], side: str, what: str) -> dict[str, Weights]:
-        """The columns that give each input channel, or an `InputError` naming the one missing.
+    def columns(self, available: Iterable[str], side: str, source: str) -> dict[str, Weights]:
+        """Columns and weights of each input channel; `InputError` if one is missing.
 
         Args:
             available: iterable of str. Muscles of a model, or columns of a file.
             side: str. `r` or `l`.
             what: str. The model or file, for messages.
         """
-        return self.muscles.require_columns(self.card.inputs, available, side, what)
+        return self.muscles.require_columns(self.card.inputs, available, side, source)
 
     def names(self, available: Iterable[str], side: str) -> list[str]:
-        """What the outputs are called: as the first muscle of their channel is in the input."""
-        found = self.muscles.columns(available, side)
-        return [next(iter(found.get(c, {c: 1.0}))) for c in self.card.outputs]
+        """Names of the outputs: each is the input's name of the first muscle of its channel."""
+        columns = self.muscles.columns(available, side)
+        return [next(iter(columns.get(c, {c: 1.0}))) for c in self.card.outputs]
 
     def refine(self, frame: pd.DataFrame, side: str | None = None) -> pd.DataFrame:
         """Refine simulated muscle activity into EMG envelopes.
@@ -109,15 +109,15 @@ class Refiner:
         return pd.DataFrame(envelopes, index=channels.index, columns=names)
 
     def interval(self, refined: pd.DataFrame) -> pd.DataFrame:
-        """Where the measured envelopes of a person unlike those fitted on are to be expected.
+        """Prediction interval for the measured envelopes of a new person.
 
         Args:
-            refined: `(frames, outputs)`, as `refine` gives it.
+            refined: `(frames, outputs)`, as `refine` returns it.
 
         Returns:
-            `(frames, 2 * outputs)`, for every column of `refined` one that ends in `_lower` and one
-            that ends in `_upper`: bounds that hold 90 % of the samples of people like those that
-            the refiner was calibrated on, on average over them.
+            `(frames, 2 * outputs)`, a column `<name>_lower` and one `<name>_upper` for every column
+            of `refined`: bounds that contain 90 % of the samples of people like those of the
+            calibration, on average over people.
 
         Raises:
             InputError: the card has no interval.
@@ -131,38 +131,38 @@ class Refiner:
         return pd.DataFrame(bounds, index=refined.index)
 
     def offsets(self) -> list[intervals.Offsets]:
-        """What the intervals are made of, by output; `InputError` if the card has none."""
+        """Offsets of the prediction interval, by output; `InputError` if the card has none."""
         if self.card.interval is None:
             raise InputError(f"{self.card.name}: this refiner's card has no prediction interval")
         return [self.card.interval[c] for c in self.card.outputs]
 
     def unfamiliar_inputs(self, frame: pd.DataFrame, side: str | None = None) -> list[str]:
-        """What of simulated activity is unlike all that the refiner was fitted on.
+        """Ways in which simulated activity differs from the refiner's training data.
 
         Args:
             frame: as for `refine`.
             side: as for `refine`.
 
         Returns:
-            A line a finding, the most unusual first. Empty if nothing is, or if the card does not
-            say what is familiar.
+            A line for each finding, the most unusual first. Empty if there is none, or if the card
+            has no ranges.
         """
         if self.card.familiar is None:
             return []
         side = side or self.muscles.find_side(self.card.inputs, frame.columns)
         channels = self.channels(frame, side)
-        found = familiarity.find_unusual(
+        findings = familiarity.find_unusual(
             channels.to_numpy(), self.card.familiar, self.card.rate, float(channels.index[0])
         )
-        return familiarity.describe(found)
+        return familiarity.describe(findings)
 
     def channels(self, frame: pd.DataFrame, side: str) -> pd.DataFrame:
-        """The input channels, at the card's rate, of activity as `refine` takes it."""
-        what = str(frame.attrs.get("path", "simulated activity"))
-        columns = self.columns(frame.columns, side, what)
+        """Input channels `(frames, inputs)` at the card's rate, from activity as for `refine`."""
+        source = str(frame.attrs.get("path", "simulated activity"))
+        columns = self.columns(frame.columns, side, source)
         used = frame[sorted({column for weights in columns.values() for column in weights})]
-        _check_activity(used, what)
-        return combine(resample_to_rate(used, self.card.rate, what), columns)
+        _check_activity(used, source)
+        return combine(resample_to_rate(used, self.card.rate, source), columns)
 
 
 def load(refiner: str | os.PathLike[str], runtime: str = "keras") -> Refiner:
@@ -172,7 +172,7 @@ def load(refiner: str | os.PathLike[str], runtime: str = "keras") -> Refiner:
         refiner: str or path. The name of a shipped refiner (`walking`, `running`), or a folder
             that holds `refiner.keras` and `card.json`. A name wins over a folder of that name;
             write `./walking` for the folder.
-        runtime: str. What runs the network: `keras`, or, of a refiner that was exported,
+        runtime: str. Runtime of the network: `keras`, or, for an exported refiner,
             `savedmodel`, `tflite`, `tflite-int8` or `onnx`.
 
     Raises:
@@ -189,17 +189,17 @@ def save(refiner: Refiner, folder: str | os.PathLike[str]) -> None:
     Raises:
         InputError: something is there already, or the folder around it cannot be written to.
     """
-    with create_folder(folder) as whole:
-        write_keras_model(refiner.model, whole / WEIGHTS)
-        refiner.card.write(whole / CARD)
+    with create_folder(folder) as temporary:
+        write_keras_model(refiner.model, temporary / WEIGHTS)
+        refiner.card.write(temporary / CARD)
 
 
-def _check_activity(frame: pd.DataFrame, what: str) -> None:
+def _check_activity(frame: pd.DataFrame, source: str) -> None:
     values = frame.to_numpy(dtype=float)
-    found = find_invalid_activity(values)
-    if found is not None:
-        row, column = found
+    position = find_invalid_activity(values)
+    if position is not None:
+        row, column = position
         raise InputError(
-            f"{what}: column '{frame.columns[column]}' is {values[row, column]:g} at time"
+            f"{source}: column '{frame.columns[column]}' is {values[row, column]:g} at time"
             f" {frame.index[row]:g} s; simulated activity is 0-1"
         )

@@ -1,4 +1,4 @@
-"""A refiner's network in the runtimes that there are."""
+"""A refiner's network in every supported runtime."""
 
 import io
 import json
@@ -39,11 +39,11 @@ class KerasNetwork:
 
     def __call__(self, windows: np.ndarray) -> np.ndarray:
         """Refine windows."""
-        found: np.ndarray = self._run(windows).numpy()
-        return found
+        refined: np.ndarray = self._run(windows).numpy()
+        return refined
 
     def step_network(self) -> StepNetwork:
-        """The same weights step by step."""
+        """The network step by step, with the same weights."""
         from nem2e_tf.network.step_graphs import KerasGraphs
 
         return StepNetwork(self.layout, KerasGraphs(self.model))
@@ -62,7 +62,7 @@ class FunctionNetwork:
 
 
 def open_network(folder: Path, runtime: str) -> Network:
-    """The network of a refiner's folder.
+    """Load the network of a refiner's folder.
 
     Args:
         folder: path.
@@ -92,17 +92,17 @@ def _load_keras_model(folder: Path) -> Any:
     check_keras(folder / WEIGHTS)
     try:
         return keras.models.load_model(folder / WEIGHTS, compile=False, safe_mode=True)
-    except Exception as error:  # whatever a wrong setting of a layer meets
+    except Exception as error:  # a wrong layer setting can raise anything
         raise _load_error(folder / WEIGHTS, "Keras", error) from None
 
 
-def _load_error(path: Path, what: str, error: Exception) -> InputError:
+def _load_error(path: Path, loader: str, error: Exception) -> InputError:
     detail = " ".join(str(error).split())[:200]
-    return InputError(f"{path}: {what} cannot load this network: {detail}")
+    return InputError(f"{path}: {loader} cannot load this network: {detail}")
 
 
 def write_keras_model(model: Any, path: Path) -> None:
-    """Write a Keras model as `keras.Model.save` does, but the same bytes whenever it is written."""
+    """Write a Keras model as `keras.Model.save` does, but reproducibly: always the same bytes."""
     with replace_file(path) as temporary:
         model.save(temporary)
         saved = io.BytesIO(temporary.read_bytes())
@@ -113,10 +113,9 @@ def write_keras_model(model: Any, path: Path) -> None:
 
 
 def _remove_dates(name: str, content: bytes) -> bytes:
-    """A part of a .keras file without its time and without addresses in memory.
+    """A part of a .keras file without its date and without memory addresses.
 
-    By those Keras tells what layers share, which in a network of ours is nothing: each layer makes
-    its own parts of plain settings.
+    Keras uses the addresses for objects that layers share; layers of these networks share none.
     """
     if name == "metadata.json":
         return json.dumps(json.loads(content) | {"date_saved": ""}).encode()
@@ -126,7 +125,7 @@ def _remove_dates(name: str, content: bytes) -> bytes:
 
 
 def open_saved_model(manifest: Manifest) -> FunctionNetwork:
-    """The network of savedmodel/, without Keras."""
+    """Load the network of savedmodel/, without Keras."""
     import tensorflow as tf
 
     manifest.files("savedmodel")
@@ -135,20 +134,20 @@ def open_saved_model(manifest: Manifest) -> FunctionNetwork:
     try:
         loaded = tf.saved_model.load(path)
         serve = loaded.signatures["serving_default"]
-    except Exception as error:  # whatever a wrong graph meets
+    except Exception as error:  # a wrong graph can raise anything
         raise _load_error(path, "TensorFlow", error) from None
 
     def run(windows: np.ndarray) -> np.ndarray:
-        found: np.ndarray = serve(simulated=tf.constant(windows))["activity"].numpy()
-        return found
+        refined: np.ndarray = serve(simulated=tf.constant(windows))["activity"].numpy()
+        return refined
 
     return FunctionNetwork(manifest.layout, run)
 
 
 def open_onnx(manifest: Manifest, threads: int | None = None) -> FunctionNetwork:
-    """The network of refiner.onnx in onnxruntime; `InputError` where that is not installed.
+    """Load the network of refiner.onnx in onnxruntime; `InputError` if it is not installed.
 
-    Without a number of threads onnxruntime takes as many as there are cores.
+    Without a number of threads onnxruntime uses one for every core.
     """
     try:
         import onnxruntime
@@ -161,13 +160,13 @@ def open_onnx(manifest: Manifest, threads: int | None = None) -> FunctionNetwork
     options.log_severity_level = 3
     options.intra_op_num_threads = threads or 0
     try:
-        # Of bytes, not of a path: a file has no folder to find data beside it in.
+        # From bytes, not from a path, so that the model cannot refer to other files.
         session = onnxruntime.InferenceSession(file.read_bytes(), options)
-    except Exception as error:  # its own kinds, of no common class
+    except Exception as error:  # its exceptions have no common base class
         raise _load_error(file, "onnxruntime", error) from None
 
     def run(windows: np.ndarray) -> np.ndarray:
-        (found,) = session.run(["activity"], {"simulated": windows})
-        return found
+        (refined,) = session.run(["activity"], {"simulated": windows})
+        return refined
 
     return FunctionNetwork(manifest.layout, run)

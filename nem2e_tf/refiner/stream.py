@@ -1,4 +1,4 @@
-"""Lines of a sensor in, lines of envelopes out."""
+"""Refining a stream of text lines, from a sensor to envelopes."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -10,12 +10,12 @@ from nem2e_tf.errors import InputError
 from nem2e_tf.refiner.refiner import Refiner
 
 MAX_GAP = 0.25
-"""Seconds without a sample that a straight line bridges. After longer ones it begins anew."""
+"""Longest gap that is interpolated, seconds. After a longer one the stream begins anew."""
 MAX_LATENESS = 1.0
-"""Seconds that a sample may be late. One that is later is of a clock that was set back."""
+"""Latest that a sample may be, seconds. A later one means that the clock was set back."""
 
 MAX_TIME = 1e11
-"""Seconds from zero, some 3000 years: beyond it, 64 bits do not tell one frame from the next."""
+"""Largest time, seconds: beyond it, 64 bits do not resolve frames."""
 
 
 def stream_lines(
@@ -24,23 +24,23 @@ def stream_lines(
     side: str | None = None,
     warn: Callable[[str], None] = lambda sentence: None,
 ) -> Iterator[str]:
-    """Refine lines as they come.
+    """Refine lines as they arrive.
 
-    Samples may come at any rate and unevenly: what lies between two of them is interpolated at the
-    refiner's rate. A sample that comes again, or later than one with a later time, is left out, and
+    Samples may come at any rate and unevenly; they are interpolated at the refiner's
+    rate. A repeated sample, or one that arrives after a later one, is left out, and
     so is a line that is no sample. After a gap of more than `MAX_GAP`, and when the clock goes
-    back by more than `MAX_LATENESS`, what is under way is given and the stream begins anew.
+    back by more than `MAX_LATENESS`, the remaining frames are returned and the stream begins anew.
 
     Args:
-        refiner: Refiner with a causal network, in a runtime that goes step by step.
-        lines: the first names the columns, `time` and muscles or channels, between commas; each
-            other has the numbers: seconds, and activations 0-1. Columns that the refiner does not
-            take may hold any numbers.
+        refiner: Refiner with a causal network, in a runtime with steps.
+        lines: the first names the columns, `time` and muscles or channels, comma-separated; the
+            others hold numbers: seconds, and activations 0-1. Columns that the refiner does
+            not use may hold any numbers.
         side: `r` or `l`; None if the columns are of one side only.
-        tell: told in a sentence what was done with samples that were not plainly taken.
+        warn: called with a sentence about every sample that is left out or restarts the stream.
 
     Yields:
-        Lines between commas: the names, then `time` and an envelope each, at the refiner's rate,
+        Comma-separated lines: the names, then `time` and envelopes, at the refiner's rate,
         `StreamingRefiner.look_ahead` seconds behind.
 
     Raises:
@@ -61,7 +61,7 @@ def stream_lines(
     yield ",".join(["time", *refiner.names(names[1:], side)])
 
     grid = _Grid(refiner.card.rate)
-    written = 0  # frames given since the stream began
+    written = 0  # frames since the stream began
 
     def format_frames(frames: Iterable[np.ndarray]) -> Iterator[str]:
         nonlocal written
@@ -95,7 +95,7 @@ def stream_lines(
 def _parse_sample(
     line: str, is_used: np.ndarray, number: int, warn: Callable[[str], None]
 ) -> tuple[float, np.ndarray] | None:
-    """Time and activations in the columns used of a line, or None where it is no sample."""
+    """Time and activations of a line, in the columns in use; None if it is no sample."""
     if not line.strip():
         return None
     cells = line.strip().split(",")
@@ -107,15 +107,15 @@ def _parse_sample(
     except ValueError:
         warn(f"line {number}: holds what is no number; left out")
         return None
-    found = np.array(values)[is_used]
-    if not abs(time) < MAX_TIME or find_invalid_activity(found[None]) is not None:
+    activity = np.array(values)[is_used]
+    if not abs(time) < MAX_TIME or find_invalid_activity(activity[None]) is not None:
         warn(f"line {number}: activity is not 0-1, or time no number of seconds; left out")
         return None
-    return time, found
+    return time, activity
 
 
 class _Grid:
-    """Samples at any times, interpolated at a fixed rate from the first one on."""
+    """Interpolates samples at a fixed rate, beginning at the first sample."""
 
     def __init__(self, rate: float) -> None:
         self._rate = rate
@@ -132,7 +132,7 @@ class _Grid:
         """The frames up to a new sample."""
         if self.last is None:
             self._start, self.last, self._values = time, time, values
-        # A frame that falls on a sample but for rounding is that sample.
+        # The tolerance makes a frame at the time of a sample equal to it.
         while self.time(self._count) <= time + 1e-6:
             span = time - self.last
             share = 1.0 if span == 0.0 else min(1.0, (self.time(self._count) - self.last) / span)

@@ -1,7 +1,7 @@
-"""What a network's files may hold, so that opening a stranger's runs nothing but arithmetic.
+"""Checks of a network's files, so that loading one from an unknown source runs only arithmetic.
 
-A hash in a manifest says that a file is the one that was exported, not by whom: what a file may do
-has to be seen in the file itself, before Keras or TensorFlow opens it.
+A hash in a manifest identifies the exported file, not its author: the content of a file is checked
+before Keras or TensorFlow opens it.
 """
 
 import json
@@ -16,10 +16,10 @@ from nem2e_tf.edge import LARGEST_SIZE, Manifest
 from nem2e_tf.errors import InputError
 
 MEMBERS = {"metadata.json": 2**20, "config.json": 2**20, "model.weights.h5": 2**28}
-"""Files of a .keras archive, and the bytes that each may unpack to. Ours unpack to 0.3 MB."""
+"""Files of a .keras archive, with the largest unpacked size in bytes. Usual is 0.3 MB."""
 
 NO_SIZES = ("seed", "shared_object_id")
-"""Settings that may be any whole number."""
+"""Settings that may be any integer."""
 
 CLASSES: dict[str | None, tuple[str, ...]] = {
     None: ("__keras_tensor__", "__tuple__"),
@@ -36,11 +36,11 @@ CLASSES: dict[str | None, tuple[str, ...]] = {
     "keras.src.models.functional": ("Functional",),
     "nem2e_tf.network.decoder": ("AttentionDecoder",),
     "nem2e_tf.network.stdr_net": ("Fold", "PaddingMask", "Unfold"),
-    # As version 0.1 named its modules.
+    # Names of modules in version 0.1.
     "nem2e_tf.decoder": ("AttentionDecoder",),
     "nem2e_tf.stdr_net": ("Fold", "PaddingMask", "Unfold"),
 }  # fmt: skip
-"""What a network is built of, by module: no layer that holds code or opens a file."""
+"""Allowed classes by module: no layer that contains code or opens a file."""
 
 COMPUTING = {
     "Add", "AddN", "AddV2", "All", "Any", "BatchMatMulV2", "BiasAdd", "Cast", "ConcatV2", "Const",
@@ -56,28 +56,28 @@ COMPUTING = {
     "TensorListGetItem", "TensorListReserve", "TensorListSetItem", "TensorListStack", "Tile",
     "Transpose", "Unpack", "VarHandleOp", "While", "ZerosLike",
 }  # fmt: skip
-"""Operations of a TensorFlow graph that reckon with tensors and variables, and nothing else."""
+"""Operations of a TensorFlow graph that compute with tensors and variables only."""
 
 SAVING = {
     "AssignVariableOp", "DisableCopyOnRead", "MergeV2Checkpoints", "RestoreV2", "SaveV2",
     "ShardedFilename", "StaticRegexFullMatch", "StringJoin",
 }  # fmt: skip
-"""Operations of the functions with which TensorFlow would save and restore a SavedModel's
-variables. Loading one does not call them, so nothing else may."""
+"""Operations of the functions that save and restore a SavedModel's variables. Loading does not
+call these functions, and no other function may."""
 
 OBJECTS = {"user_object", "variable", "function", "bare_concrete_function", "constant"}
-"""Kinds of objects in a SavedModel. Others, as tables and assets, run or open something first."""
+"""Kinds of objects in a SavedModel. Others, such as tables and assets, run code or open files."""
 
 
 def check_keras(path: Path) -> None:
-    """Refuse a .keras file that is more than a network of known layers and its weights.
+    """Refuse a .keras file that contains anything but known layers and their weights.
 
     Args:
         path: path. The file.
 
     Raises:
-        InputError: not a Keras archive, another file in it, one that unpacks beyond all measure,
-            a layer or function that is not in `CLASSES`, or a layer beyond `LARGEST_SIZE`.
+        InputError: not a Keras archive, another file in it, a file that unpacks to more than its
+            limit, a class that is not in `CLASSES`, or a size beyond `LARGEST_SIZE`.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -103,7 +103,7 @@ def check_keras(path: Path) -> None:
         detail = " ".join(str(error).split())[:200]
         raise InputError(f"{path}: Keras cannot load this network: {detail}") from None
     if isinstance(config, dict):
-        # Not loaded: how the network was fitted, with which loss.
+        # Loss and optimiser are not loaded.
         config.pop("compile_config", None)
     _check_config(path, config)
 
@@ -129,24 +129,24 @@ def _check_class(path: Path, layer: dict[str, Any]) -> None:
     name, module = layer["class_name"], layer.get("module")
     registered = layer.get("registered_name")
     expected = f"nem2e_tf>{name}" if str(module).startswith("nem2e_tf.") else name
-    known = isinstance(module, str | None) and name in CLASSES.get(module, ())
-    if not known or registered not in (None, expected):
-        whole = ".".join(str(part) for part in (module, registered or name) if part)
+    is_known = isinstance(module, str | None) and name in CLASSES.get(module, ())
+    if not is_known or registered not in (None, expected):
+        full_name = ".".join(str(part) for part in (module, registered or name) if part)
         raise InputError(
-            f"{path}: asks for '{whole[:100]}', which is no layer of a refiner; it is not loaded,"
-            " as it might run code"
+            f"{path}: asks for '{full_name[:100]}', which is no layer of a refiner; it is not"
+            " loaded, as it might run code"
         )
 
 
 def check_saved_model(manifest: Manifest) -> None:
-    """Refuse a SavedModel whose graphs do more than reckon.
+    """Refuse a SavedModel whose graphs do more than compute.
 
     Args:
-        manifest: Manifest, whose files of the form `savedmodel` are there.
+        manifest: Manifest. Its files of the form `savedmodel` exist.
 
     Raises:
         InputError: a file that the manifest does not list, no SavedModel of TensorFlow 2, an
-            operation that is not in `COMPUTING`, or a resource that is made as it is loaded.
+            operation that is not in `COMPUTING`, or a resource that loading creates.
     """
     root = manifest.folder / "savedmodel"
     listed = set(manifest.forms["savedmodel"]["files"])
@@ -161,7 +161,7 @@ def check_saved_model(manifest: Manifest) -> None:
 
 
 def check_graphs(path: Path) -> None:
-    """The same of what a saved_model.pb holds."""
+    """Refuse a saved_model.pb as `check_saved_model` does."""
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
@@ -184,7 +184,7 @@ def check_graphs(path: Path) -> None:
             pending += _called_functions(functions[name].node_def)
     _check_operations(path, graph.node, COMPUTING)
     for name, function in functions.items():
-        # Functions of one `api_implements` are called in each other's place.
+        # Functions with the same `api_implements` may replace each other.
         saves = name not in called and "api_implements" not in function.attr
         _check_operations(path, function.node_def, COMPUTING | SAVING if saves else COMPUTING)
 

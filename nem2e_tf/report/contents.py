@@ -1,4 +1,4 @@
-"""What stands on the page, worked out of a result: words, tables and charts."""
+"""Content of a report: texts, tables and charts of a result."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from nem2e_tf.simulation import MAX_MARKER_ERROR, MAX_MARKER_RMS
 
 CURVES = ("simulated", "refined", "measured")
 SAME_SCALE_RATIO = 2.0
-"""Measured EMG whose peaks are this much larger or smaller is drawn on the refined one's scale."""
+"""Measured EMG is rescaled for drawing if its peak differs from the refined one by this factor."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class Muscle:
     """A muscle's charts.
 
     Args:
-        name: as the result calls it.
+        name: of the muscle in the result.
         time: over time.
         cycle: by gait cycle, or None.
-        measured_scale: by what measured EMG was multiplied to be drawn; 1 as it is.
+        measured_scale: factor by which measured EMG is multiplied in the charts.
         bursts: by curve.
     """
 
@@ -40,7 +40,7 @@ class Muscle:
 
 
 def page_contents(result: Result) -> dict[str, Any]:
-    """Everything that the page's template asks for."""
+    """The variables of the page's template."""
     cycles = Cycles.from_result(result)
     muscles = [_muscle_charts(result, name, cycles) for name in result.facts.muscles]
     facts = result.facts
@@ -74,19 +74,21 @@ def _muscle_charts(result: Result, name: str, cycles: Cycles) -> Muscle:
     if not result.bounds.empty:
         edges = {edge: result.bounds[f"{name}_{edge}"] for edge in ("lower", "upper")}
     means = {of: cycles.mean(curve) for of, curve in {**series, **edges}.items()}
-    known = {of: mean for of, mean in means.items() if mean is not None} if cycles.has_mean else {}
+    known_means = (
+        {of: mean for of, mean in means.items() if mean is not None} if cycles.has_mean else {}
+    )
     return Muscle(
         name,
         _time_chart(name, series, edges, cycles),
-        _cycle_chart(name, known) if "refined" in known else None,
+        _cycle_chart(name, known_means) if "refined" in known_means else None,
         scale,
         # The last of 101 points is the first of the next cycle.
-        {of: find_bursts(known[of][0][:-1]) for of in CURVES if of in known},
+        {of: find_bursts(known_means[of][0][:-1]) for of in CURVES if of in known_means},
     )
 
 
 def _display_scale(refined: pd.Series, measured: pd.Series) -> float:
-    """1 where measured EMG is in the refined one's unit, else what brings them together."""
+    """Factor that brings measured EMG to the refined scale; 1 if the two are comparable."""
     refined_peak, measured_peak = (
         float(np.percentile(values, 99.5)) for values in (refined, measured)
     )
@@ -107,8 +109,8 @@ def _time_chart(
     unit = curves.units_per_second(end - start)
     left, right = _axes(series, edges)
 
-    def x(of: pd.Series) -> np.ndarray:
-        return (of.index.to_numpy() - start) * unit
+    def x(curve: pd.Series) -> np.ndarray:
+        return (curve.index.to_numpy() - start) * unit
 
     marks = []
     inner_starts = cycles.starts[(cycles.starts > start) & (cycles.starts < end)]
@@ -121,11 +123,13 @@ def _time_chart(
     if edges:
         low, high = edges["lower"].to_numpy(), edges["upper"].to_numpy()
         marks.append(Mark("interval", "band", curves.band_path(x(refined), low, high, right.top)))
-    for of in ("measured", "refined"):
-        if of in series:
-            path = curves.line_path(x(series[of]), series[of].to_numpy(), right.top)
-            marks.append(Mark(of, "line", path))
-    peaks = ", ".join(f"{of} up to {series[of].max():.2g}" for of in CURVES if of in series)
+    for curve in ("measured", "refined"):
+        if curve in series:
+            path = curves.line_path(x(series[curve]), series[curve].to_numpy(), right.top)
+            marks.append(Mark(curve, "line", path))
+    peaks = ", ".join(
+        f"{curve} up to {series[curve].max():.2g}" for curve in CURVES if curve in series
+    )
     return Chart(
         f"{name} from {start:g} to {end:g} s: {peaks}", start, end, round((end - start) * unit),
         marks, left, right, curves.range_axis(start, end),
@@ -133,39 +137,39 @@ def _time_chart(
 
 
 def _cycle_chart(name: str, means: dict[str, tuple[np.ndarray, np.ndarray]]) -> Chart:
-    """Curves known at 0-100 % of the cycle, each with its SD as a band."""
-    series = {of: pd.Series(mean + spread) for of, (mean, spread) in means.items()}
-    edges = {of: series.pop(of) for of in list(series) if of in ("lower", "upper")}
+    """Chart of mean curves at 0-100 % of the cycle, each with its SD as a band."""
+    series = {curve: pd.Series(mean + spread) for curve, (mean, spread) in means.items()}
+    edges = {curve: series.pop(curve) for curve in list(series) if curve in ("lower", "upper")}
     left, right = _axes(series, edges)
     x = gait.PHASES * HEIGHT
     marks = []
     for edge in edges:
         marks.append(Mark("interval", "edge", curves.line_path(x, means[edge][0], right.top)))
-    for of in CURVES:
-        if of in means:
-            mean, spread = means[of]
-            top = right.top if of != "simulated" or left is None else left.top
+    for curve in CURVES:
+        if curve in means:
+            mean, spread = means[curve]
+            top = right.top if curve != "simulated" or left is None else left.top
             low = np.maximum(mean - spread, 0.0)
-            marks.append(Mark(of, "band", curves.band_path(x, low, mean + spread, top)))
-            marks.append(Mark(of, "line", curves.line_path(x, mean, top)))
+            marks.append(Mark(curve, "band", curves.band_path(x, low, mean + spread, top)))
+            marks.append(Mark(curve, "line", curves.line_path(x, mean, top)))
     peaks = ", ".join(
-        f"{of} is largest at {int(means[of][0].argmax())} % with {means[of][0].max():.2g}"
-        for of in CURVES
-        if of in means
+        f"{curve} is largest at {int(means[curve][0].argmax())} % with {means[curve][0].max():.2g}"
+        for curve in CURVES
+        if curve in means
     )
     label = f"{name}, mean of the gait cycles: {peaks}"
     return Chart(label, 0, 100, HEIGHT, marks, left, right, curves.range_axis(0, 100, 5))
 
 
 def _axes(series: dict[str, pd.Series], edges: dict[str, pd.Series]) -> tuple[Axis | None, Axis]:
-    """Of the simulation, left, and of envelopes, right: their units differ."""
+    """Axes of the simulation (left) and of envelopes (right), which have different units."""
     envelopes = [c.max() for of, c in {**series, **edges}.items() if of != "simulated"]
     left = curves.value_axis(float(series["simulated"].max()), 3) if "simulated" in series else None
     return left, curves.value_axis(float(max(envelopes)), 3)
 
 
 def _attention_chart(timing: Timing) -> Chart:
-    """Where the network looked, along the cycle."""
+    """Chart of the attention along the cycle."""
     shares, offsets = np.array(timing.attention), np.array(timing.offsets)
     half = (offsets[1] - offsets[0]) / 2 if len(offsets) > 1 else 1.0
     low, high = offsets[0] - half, offsets[-1] + half
@@ -220,7 +224,7 @@ def _marker_warnings(facts: Facts) -> list[str]:
 
 
 def _mean_scores(facts: Facts) -> dict[str, dict[str, float]]:
-    """Mean errors over muscles, and on how many the refined curve is nearer."""
+    """Mean scores over muscles, and the number of muscles whose refined curve is better."""
     scores = facts.scores
     if scores is None:
         return {}

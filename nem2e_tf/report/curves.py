@@ -1,4 +1,4 @@
-"""Curves as SVG paths, drawn as wide as their place: the page's style gives them their colours."""
+"""Curves as SVG paths, stretched to the width of their element and coloured by the page's CSS."""
 
 import base64
 import io
@@ -8,18 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 
 HEIGHT = 1000
-"""Of every chart, in its own units."""
+"""Height of every chart, in its own units."""
 
 TOLERANCE = 0.002
-"""Of a chart's height: how far a simplified curve may be from the whole one."""
+"""Largest distance of a simplified curve from the whole one, relative to the chart's height."""
 
 MAX_WIDTH, MAX_UNITS_PER_SECOND = 30_000, 500
-"""Units across a chart, and in a second: what a path resolves, so that a long page stays small."""
+"""Largest width of a chart, and units per second: they limit the size of a long page."""
 
 
 @dataclass(frozen=True)
 class Axis:
-    """A scale from 0 to `top`, and what is written beside it: `(per cent of its length, text)`."""
+    """A scale from 0 to `top`, with ticks: `(per cent of its length, text)`."""
 
     top: float
     ticks: list[tuple[float, str]]
@@ -30,30 +30,30 @@ class Mark:
     """A path of a chart.
 
     Args:
-        of: what it shows: `simulated`, `refined`, `measured`, ….
-        form: how: `line`, `area`, `band`, `edge`.
+        curve: `simulated`, `refined`, `measured`, ….
+        form: `line`, `area`, `band`, `edge`.
         path: SVG path data.
     """
 
-    of: str
+    curve: str
     form: str
     path: str
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A picture with its axes.
+    """A chart with its axes.
 
     Args:
-        label: what somebody who cannot see it should be told.
-        start: at the left edge, seconds or per cent.
-        end: at the right edge.
-        width: of the picture, in its own units.
-        marks: in the order in which they are drawn.
+        label: description for screen readers.
+        start: value at the left edge, seconds or per cent.
+        end: value at the right edge.
+        width: of the chart, in its own units.
+        marks: in drawing order.
         left: Axis or None.
         right: Axis or None.
         bottom: Axis.
-        image: data URI of a picture behind the marks, or nothing.
+        image: data URI of an image behind the marks; empty if there is none.
     """
 
     label: str
@@ -68,7 +68,7 @@ class Chart:
 
 
 def units_per_second(seconds: float) -> float:
-    """Of a chart over time, in a second."""
+    """Units per second of a chart over time."""
     return min(MAX_UNITS_PER_SECOND, MAX_WIDTH / seconds)
 
 
@@ -82,7 +82,7 @@ def value_axis(top: float, most: int = 4) -> Axis:
 
 
 def range_axis(start: float, end: float, most: int = 8) -> Axis:
-    """An axis along the bottom."""
+    """A horizontal axis from `start` to `end`."""
     from matplotlib.ticker import MaxNLocator
 
     values = MaxNLocator(nbins=most, steps=[1, 2, 5]).tick_values(start, end)
@@ -91,23 +91,23 @@ def range_axis(start: float, end: float, most: int = 8) -> Axis:
 
 
 def line_path(x: np.ndarray, y: np.ndarray, top: float) -> str:
-    """A curve. `x` is in the chart's own units, `y` on an axis up to `top`."""
+    """Path of a curve. `x` is in the chart's own units, `y` on an axis up to `top`."""
     return _path_data(_simplify(x, y, top))
 
 
 def area_path(x: np.ndarray, y: np.ndarray, top: float) -> str:
-    """What is between a curve and zero."""
+    """Path of the area between a curve and zero."""
     points = _simplify(x, y, top)
     return _path_data(np.vstack([[points[0, 0], HEIGHT], points, [points[-1, 0], HEIGHT]])) + "z"
 
 
 def band_path(x: np.ndarray, low: np.ndarray, high: np.ndarray, top: float) -> str:
-    """What is between two curves."""
+    """Path of the band between two curves."""
     return _path_data(np.vstack([_simplify(x, high, top), _simplify(x, low, top)[::-1]])) + "z"
 
 
 def heatmap_uri(values: np.ndarray) -> str:
-    """An array `(rows, columns)`, the first row at the bottom, as a picture in a data URI."""
+    """Heat map of `(rows, columns)`, the first row at the bottom, as a data URI."""
     from matplotlib.image import imsave
 
     content = io.BytesIO()
@@ -116,19 +116,19 @@ def heatmap_uri(values: np.ndarray) -> str:
 
 
 def _simplify(x: np.ndarray, y: np.ndarray, top: float) -> np.ndarray:
-    """Corners `(points, 2)` in the chart's units."""
+    """Points `(points, 2)` of a simplified curve in the chart's units."""
     from matplotlib.path import Path
 
-    # What is far beyond its axis is cut off by the chart's edge anyway.
+    # Values far outside the chart are clipped by its edge anyway.
     height = np.clip(HEIGHT * (1.0 - y / top), -HEIGHT, 2 * HEIGHT)
     path = Path(np.column_stack([x, height]))
     path.simplify_threshold = TOLERANCE * HEIGHT
-    # The library ends a path with a point at the origin, which only says that it ends.
+    # matplotlib ends a path with a STOP vertex at the origin.
     return np.asarray(path.cleaned(simplify=True).vertices)[:-1]
 
 
 def _path_data(points: Sequence[Sequence[float]] | np.ndarray) -> str:
-    """Whole numbers, each point from the one before."""
+    """SVG path data in integers, each point relative to the previous one."""
     corners = np.rint(np.asarray(points)).astype(int)
     moves = np.diff(corners, axis=0)
     moves = moves[(moves != 0).any(axis=1)]

@@ -1,4 +1,4 @@
-"""The gait cycles of a trial, and what its curves are in the mean of them."""
+"""The gait cycles of a trial, and means of curves over them."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from nem2e_tf.report.result import Result
 from nem2e_tf.signals import gait
 
 FEWEST_CYCLES = 2
-"""Whole ones, of which a mean is told."""
+"""Least number of whole cycles for a mean."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Cycles:
 
     Args:
         starts: seconds, `(cycles + 1,)`.
-        steady: `(cycles,)` of bool: those that count.
+        steady: `(cycles,)` bool, True for cycles of usual length.
     """
 
     starts: np.ndarray
@@ -26,7 +26,7 @@ class Cycles:
 
     @classmethod
     def from_result(cls, result: Result) -> "Cycles":
-        """Those within the result; none where the motion has no angle of that knee."""
+        """Gait cycles of a result; none if its motion lacks the knee angle."""
         knee = f"knee_angle_{result.facts.inputs.side}"
         if knee not in result.motion:
             return cls(np.zeros(0), np.zeros(0, dtype=bool))
@@ -34,12 +34,12 @@ class Cycles:
 
     @property
     def count(self) -> int:
-        """Of the steady ones."""
+        """Number of steady cycles."""
         return int(self.steady.sum())
 
     @property
     def lengths(self) -> np.ndarray:
-        """Seconds of the steady ones."""
+        """Durations of the steady cycles, seconds."""
         return np.diff(self.starts)[self.steady]
 
     @property
@@ -48,11 +48,11 @@ class Cycles:
         return self.count >= FEWEST_CYCLES
 
     def describe(self) -> str:
-        """How many there are."""
+        """Number and duration of the cycles in a sentence."""
         if not self.has_mean:
-            what = "One whole gait cycle was" if self.count == 1 else "No whole gait cycle was"
+            start = "One whole gait cycle was" if self.count == 1 else "No whole gait cycle was"
             return (
-                f"{what} found in the knee's motion, and two are the least for a mean: there are"
+                f"{start} found in the knee's motion, and two are the least for a mean: there are"
                 " no curves by gait cycle and no timing of bursts."
             )
         mean, spread = self.lengths.mean(), self.lengths.std()
@@ -67,12 +67,12 @@ class Cycles:
         )
 
     def covered_by(self, frame: pd.DataFrame) -> np.ndarray:
-        """Which of the steady ones a frame covers, `(cycles,)` of bool."""
+        """Steady cycles that a frame covers, `(cycles,)` bool."""
         after = self.starts[:-1] >= frame.index[0] - 1e-6
         return self.steady & after & (self.starts[1:] <= frame.index[-1] + 1e-6)
 
     def mean(self, series: pd.Series) -> tuple[np.ndarray, np.ndarray] | None:
-        """Mean and SD at 0-100 % of the cycle; None where fewer than two are covered."""
+        """Mean and SD at 0-100 % of the cycle; None if fewer than two are covered."""
         frame = series.to_frame()
         covered = self.covered_by(frame)
         if covered.sum() < FEWEST_CYCLES:

@@ -1,4 +1,4 @@
-"""A picture of what a refiner does to time."""
+"""Figure of the timing distortion that a refiner corrects."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from nem2e_tf.report.palette import MEASURED, REFINED, SIMULATED
 
 
 def plot_distortion(distortion: Distortion, path: Path, title: str) -> None:
-    """Draw attention along the cycle, and every muscle's mean cycle beside its delay.
+    """Draw the attention along the cycle, and the mean cycle and the delay of every muscle.
 
     Args:
         distortion: Distortion.
@@ -29,8 +29,8 @@ def plot_distortion(distortion: Distortion, path: Path, title: str) -> None:
     _attention(top, distortion)
     grid = bottom.subplots(len(muscles), 2, sharex=True, squeeze=False)
     # One scale for all muscles, so that their delays compare.
-    told = [distortion.delays.to_numpy(), distortion.true_delays.to_numpy()]
-    largest = np.nanmax([50.0, *(np.nanmax(np.abs(t)) for t in told if np.isfinite(t).any())])
+    delays = [distortion.delays.to_numpy(), distortion.true_delays.to_numpy()]
+    largest = np.nanmax([50.0, *(np.nanmax(np.abs(t)) for t in delays if np.isfinite(t).any())])
     summary = distortion.summary()
     for (left, right), muscle in zip(grid, muscles, strict=True):
         _cycles(left, distortion, muscle)
@@ -41,11 +41,11 @@ def plot_distortion(distortion: Distortion, path: Path, title: str) -> None:
         right.set_ylim(-1.1 * largest, 1.1 * largest)
         right.set_ylabel("ms", fontsize=8)
         label = ", ".join(
-            f"{value:.0f} ms{what}"
-            for value, what in zip(summary.loc[muscle], ("", " (truth)"), strict=False)
+            f"{value:.0f} ms{suffix}"
+            for value, suffix in zip(summary.loc[muscle], ("", " (truth)"), strict=False)
             if np.isfinite(value)
         )
-        right.set_title(label or "not told", loc="right", fontsize=8, pad=2)
+        right.set_title(label or "unknown", loc="right", fontsize=8, pad=2)
         for axes in (left, right):
             axes.set_title(muscle.replace("_", " "), loc="left", fontsize=9, pad=2)
             axes.tick_params(labelsize=7)
@@ -85,7 +85,7 @@ def _attention(figure: Any, distortion: Distortion) -> None:
 
 
 def _cycles(axes: Any, distortion: Distortion, muscle: str) -> None:
-    """Mean cycles, each as a share of its own largest value: only their timing is compared."""
+    """Draw mean cycles, each relative to its maximum: only their timing is compared."""
     for frame, style in (
         (distortion.simulated, {"color": SIMULATED, "lw": 1.0}),
         (distortion.refined, {"color": REFINED, "lw": 1.6}),

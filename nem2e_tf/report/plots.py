@@ -16,10 +16,10 @@ def plot_activity(
     measured: pd.DataFrame | None = None,
     bounds: pd.DataFrame | None = None,
 ) -> None:
-    """Draw every refined muscle over time, with its raw simulation behind it.
+    """Draw every refined muscle over time, with its simulated activation behind it.
 
-    The two have scales of their own: a simulated activation is a share of the muscle's force, an
-    envelope a share of a person's largest EMG.
+    The two have separate scales: a simulated activation is relative to the muscle's force, an
+    envelope to a person's largest EMG.
 
     Args:
         simulated: `(rows, muscles)`; columns that are not refined are left out.
@@ -27,7 +27,7 @@ def plot_activity(
         path: path. A .png, .pdf or .svg to write.
         title: str.
         measured: `(rows, muscles)` or None. Envelopes to draw beside the refined ones.
-        bounds: `(rows, 2 * muscles)` or None. As `Refiner.interval` gives it; drawn as a band.
+        bounds: `(rows, 2 * muscles)` or None. From `Refiner.interval`; drawn as a band.
     """
     from matplotlib.figure import Figure
 

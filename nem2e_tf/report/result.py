@@ -28,9 +28,9 @@ from nem2e_tf.simulation import Verdict
 FACTS = "result.json"
 EMG, SIMULATED, MOTION, MEASURED = "emg.sto", "simulated.sto", "motion.sto", "measured.sto"
 TIME_TOLERANCE = 0.1
-"""Seconds by which a file's time may differ from that of the facts, as rates differ."""
+"""Seconds by which a file's time range may differ from that of the facts, as rates differ."""
 LARGEST_FACTS = 20_000_000
-"""Bytes. A result.json of an hour has less than one megabyte."""
+"""Limit in bytes. The result.json of an hour has less than one megabyte."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -40,7 +40,7 @@ class Result:
     Args:
         facts: Facts. Inputs, verdict, warnings and scores: the content of result.json.
         refined: `(frames, muscles)`, envelopes.
-        bounds: `(frames, 2 * muscles)`, `<muscle>_lower` and `<muscle>_upper`; no columns where
+        bounds: `(frames, 2 * muscles)`, `<muscle>_lower` and `<muscle>_upper`; no columns if
             the refiner has no interval.
         simulated: `(frames, muscles + coordinates)`, activations and reserve moments in N m.
         motion: `(frames, coordinates)`, radians and metres.
@@ -109,10 +109,11 @@ def has_same_inputs(folder: Path, inputs: Inputs) -> bool:
     if not (folder / FACTS).is_file():
         check_new_folder(folder)
         return False
-    other = read_facts(folder).inputs.first_difference(inputs)
-    if other is not None:
+    difference = read_facts(folder).inputs.first_difference(inputs)
+    if difference is not None:
         raise InputError(
-            f"{folder}: holds a result with another '{other}'; name another folder, or remove it"
+            f"{folder}: holds a result with another '{difference}'; name another folder,"
+            " or remove it"
         )
     return True
 
@@ -133,11 +134,11 @@ def write_result(result: Result, folder: Path) -> None:
         frames[MEASURED] = (result.measured, "Measured EMG envelopes")
     # A title is one line, whatever a file is called.
     name = " ".join(facts.name.split())
-    with create_folder(folder) as whole:
+    with create_folder(folder) as temporary:
         for file, (frame, title) in frames.items():
-            write_storage(frame, whole / file, f"{title} of {name}")
+            write_storage(frame, temporary / file, f"{title} of {name}")
         text = facts.model_dump_json(indent=1, by_alias=True)
-        (whole / FACTS).write_text(text + "\n", encoding="utf-8", newline="\n")
+        (temporary / FACTS).write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
 def read_result(folder: Path) -> Result:

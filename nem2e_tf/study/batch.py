@@ -1,4 +1,4 @@
-"""All trials of a study: the folder of a result for each, whatever becomes of the others."""
+"""Estimating all trials of a study: a result folder for each, independent of the others."""
 
 import errno
 import re
@@ -26,20 +26,20 @@ from nem2e_tf.study.summary import Row
 
 MARKERS = (".trc", ".c3d")
 FOLDER_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
-"""What is wrong with the folder rather than with the trial."""
+"""Errors of the output folder rather than of a trial."""
 FORBIDDEN = (
     r"^\.|^(?=(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|\Z)).|[. ]\Z"
     r'|[%/\\:*?"<>|\x00-\x1f\x7f]'
 )
-"""What no folder's name may have on some system; Windows takes `con` and its like for devices."""
+"""Parts that a folder's name cannot have on every system; Windows reserves `con`, `nul` and others."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What is the same for all trials.
+    """Settings that all trials share.
 
     Args:
-        refiner: as all here that is not told, see `nem2e_tf.study.Request`.
+        refiner: see `nem2e_tf.study.Request`, also for the others.
         report: name of the page in every trial's folder; empty for none.
     """
 
@@ -52,7 +52,7 @@ class Settings:
     report: str = ""
 
     def request(self, trial: Trial) -> Request:
-        """What to make of a trial: markers take the place of motion, loads that of moments."""
+        """Request for a trial. A file of markers replaces motion; loads replace moments."""
         raw = trial.motion.suffix.lower() in MARKERS
         if trial.moments is None and trial.loads is None:
             raise InputError(f"{trial.name}: has neither moments nor loads; estimating needs one")
@@ -69,12 +69,12 @@ class Settings:
 
 
 def trial_folder(trial: Trial) -> Path:
-    """A trial's folder among the results: the subject's, and in it the trial's."""
+    """Relative path of a trial's result: a folder of the subject, in it one of the trial."""
     return Path(_safe_name(trial.subject), _safe_name(trial.label or trial.task))
 
 
 def _safe_name(name: str) -> str:
-    """A name that is one folder's on every system, and another for every other name."""
+    """A name that is valid for a folder on every system, different for every name."""
     return re.sub(FORBIDDEN, lambda found: f"%{ord(found[0]):02X}", name, flags=re.IGNORECASE)
 
 
@@ -87,21 +87,21 @@ def estimate_all(
     begin: Callable[[], object] = dict,
     progress: Progress | None = None,
 ) -> list[Row]:
-    """Estimate all trials, each in a folder of its own, or find that done.
+    """Estimate all trials, each into its own folder.
 
-    A result is found if it is whole and made of the very same files and settings; another one that
-    is in its place is made again. A trial that cannot be estimated is told in its row.
+    An existing result is kept if it is whole and was made from the same files and settings; else it
+    is replaced. If a trial cannot be estimated, its row has the error.
 
     Args:
         trials: sequence of Trial, each with a label.
-        folder: path. It is there, and nobody else writes into it.
+        folder: path. Exists, and no other process writes into it.
         settings: Settings.
-        jobs: int. Processes; -1 is one for every processor.
-        begin: callable. Called before a process estimates.
+        jobs: int. Number of processes; -1: one for every processor.
+        begin: callable. Called in a process before it estimates.
         progress: callable or None. Called with trials done and trials in all.
 
     Returns:
-        A row a trial, in their order.
+        A row for each trial, in the order of the trials.
 
     Raises:
         OSError: the disk is full, or the folder cannot be written to.
@@ -121,15 +121,17 @@ def estimate_all(
 def _try_trial(trial: Trial, folder: Path, settings: Settings, begin: Callable[[], object]) -> Row:
     try:
         result_folder = folder / trial_folder(trial)
-        made, found = _estimate_or_read(settings.request(trial), result_folder, begin)
+        result, found = _estimate_or_read(settings.request(trial), result_folder, begin)
         if settings.report and not (result_folder / settings.report).exists():
-            write_report(made, result_folder / settings.report)
-        return Row.from_result(trial, trial_folder(trial).as_posix(), settings.report, made, found)
+            write_report(result, result_folder / settings.report)
+        return Row.from_result(
+            trial, trial_folder(trial).as_posix(), settings.report, result, found
+        )
     except OSError as error:
         if error.errno in FOLDER_ERRORS:
             raise
         fault = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-    except Exception as error:  # whatever it is, the other trials are not concerned
+    except Exception as error:  # any error concerns this trial only
         fault = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
     return _failed_row(trial, fault)
 
@@ -141,7 +143,7 @@ def _failed_row(trial: Trial, fault: str) -> Row:
 def _estimate_or_read(
     request: Request, folder: Path, begin: Callable[[], object]
 ) -> tuple[Result, bool]:
-    """The result, and whether it was there already."""
+    """The result, and whether it existed already."""
     inputs = request.inputs()
     outdated = (folder / FACTS).is_file()
     if outdated:
@@ -154,10 +156,10 @@ def _estimate_or_read(
     else:
         check_new_folder(folder)
     begin()
-    made = estimate(request)
+    result = estimate(request)
     if outdated:
         # In one step, so that a kill leaves a result or none.
         folder.replace(unfinished_path(folder))
         remove_path(unfinished_path(folder))
-    write_result(made, folder)
-    return made, False
+    write_result(result, folder)
+    return result, False

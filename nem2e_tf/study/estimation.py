@@ -194,12 +194,12 @@ def _missing_samples(simulation: Simulation, emg: pd.DataFrame | None) -> list[G
     recordings = {"joint motion": simulation.motion, "joint moments": simulation.moments}
     if emg is not None:
         recordings["measured EMG"] = emg
-    for what, frame in recordings.items():
+    for name, frame in recordings.items():
         steps = np.diff(frame.loc[start:end].index)
         usual = float(np.median(steps)) if len(steps) else 0.0
         missing = float((steps[steps > 1.5 * usual] - usual).sum())
         if missing > 0.0:
-            gaps.append(Gap(of=what, seconds=missing, remedy="bridged by a cubic spline"))
+            gaps.append(Gap(of=name, seconds=missing, remedy="bridged by a cubic spline"))
     return gaps
 
 

@@ -1,4 +1,4 @@
-"""What a study came to, over its subjects and tasks: a table for statistics, a page to read."""
+"""Summary of a study over subjects and tasks: a CSV table and an HTML page."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -20,7 +20,7 @@ SCORES = ("rmse", "r", "lag_ms")
 
 @dataclass(frozen=True)
 class Row:
-    """What became of one trial.
+    """The outcome of one trial.
 
     Args:
         subject: who moved.
@@ -28,7 +28,7 @@ class Row:
         trial: which one of the subject.
         folder: of its result, within the study's; empty where there is none.
         report: name of its page in that folder; empty where there is none.
-        found: it was there already.
+        found: the result existed already.
         fault: what is wrong with it, where there is no result.
         sound: whether muscles alone could make the joint moments.
         warnings: what has to be read before the result is used.
@@ -50,13 +50,15 @@ class Row:
     muscles: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @classmethod
-    def from_result(cls, trial: Trial, folder: str, report: str, made: Result, found: bool) -> Self:
-        """Of a trial with a result in that folder."""
-        facts = made.facts
+    def from_result(
+        cls, trial: Trial, folder: str, report: str, result: Result, found: bool
+    ) -> Self:
+        """Row of a trial with a result in that folder."""
+        facts = result.facts
         return cls(
             trial.subject, trial.task, trial.label, folder, report, found,
             sound=facts.verdict.is_sound, warnings=tuple(facts.warnings),
-            muscles=_muscle_measures(made),
+            muscles=_muscle_measures(result),
         )  # fmt: skip
 
     @property
@@ -66,7 +68,7 @@ class Row:
 
     @property
     def link(self) -> str:
-        """The trial's page, or else its folder, as a page links to it."""
+        """URL of the trial's page, or of its folder if there is no page."""
         return quote(f"{self.folder}/{self.report}")
 
     def as_json(self) -> dict[str, Any]:
@@ -74,46 +76,50 @@ class Row:
         return {"state": self.state, **asdict(self)}
 
 
-def _muscle_measures(made: Result) -> dict[str, dict[str, float]]:
-    refined, scores = made.refined, made.facts.scores
-    phases = _peak_phases(made)
-    of: dict[str, dict[str, float]] = {}
+def _muscle_measures(result: Result) -> dict[str, dict[str, float]]:
+    refined, scores = result.refined, result.facts.scores
+    phases = _peak_phases(result)
+    entry: dict[str, dict[str, float]] = {}
     for muscle in refined:
         name = str(muscle)
         envelope = refined[muscle].to_numpy()
-        of[name] = {
+        entry[name] = {
             "peak": float(envelope.max()),
             "mean": float(envelope.mean()),
             "phase": phases.get(name, np.nan),
         }
         if scores is not None and name in scores.refined:
             for prefix, errors in (("", scores.refined), ("simulated_", scores.simulated)):
-                of[name] |= {f"{prefix}{score}": getattr(errors[name], score) for score in SCORES}
-    return of
+                entry[name] |= {
+                    f"{prefix}{score}": getattr(errors[name], score) for score in SCORES
+                }
+    return entry
 
 
-def _peak_phases(made: Result) -> dict[str, float]:
-    """Per cent of the gait cycle at which each muscle's mean cycle peaks; none without gait."""
-    knee = made.motion.get(f"knee_angle_{made.facts.inputs.side}")
+def _peak_phases(result: Result) -> dict[str, float]:
+    """Per cent of the gait cycle at which each muscle's mean cycle peaks; empty without gait."""
+    knee = result.motion.get(f"knee_angle_{result.facts.inputs.side}")
     if knee is None:
         return {}
     starts, steady = find_steady_strides(knee)
     if steady.sum() < 2:
         return {}
-    mean = gait_cycles(made.refined, starts)[steady].mean(axis=0)
-    return {str(muscle): float(at) for muscle, at in zip(made.refined, mean.argmax(0), strict=True)}
+    mean = gait_cycles(result.refined, starts)[steady].mean(axis=0)
+    return {
+        str(muscle): float(at) for muscle, at in zip(result.refined, mean.argmax(0), strict=True)
+    }
 
 
 def summary_table(rows: Sequence[Row]) -> pd.DataFrame:
-    """A line for every muscle of every trial, and one for a trial that failed."""
+    """Table with a line for every muscle of every trial, and one for a failed trial."""
     lines = []
     for row in rows:
-        of = {
+        shared = {
             "subject": row.subject, "task": row.task, "trial": row.trial, "folder": row.folder,
             "fault": row.fault, "sound": row.sound, "warnings": len(row.warnings) or None,
         }  # fmt: skip
         muscles = row.muscles or {"": {}}
-        lines += [{**of, "muscle": muscle, **measured} for muscle, measured in muscles.items()]
+        lines += [{**shared, "muscle": muscle, **measured} for muscle, measured in muscles.items()]
     columns = ["subject", "task", "trial", "muscle", "peak", "mean", "phase", *SCORES,
                *(f"simulated_{score}" for score in SCORES),
                "sound", "warnings", "fault", "folder"]  # fmt: skip
@@ -121,17 +127,17 @@ def summary_table(rows: Sequence[Row]) -> pd.DataFrame:
 
 
 def mean_over_subjects(rows: Sequence[Row]) -> dict[str, pd.DataFrame]:
-    """By task, a line a muscle: mean and standard deviation over subjects.
+    """By task, a table of muscles: mean and standard deviation over subjects.
 
-    A subject's trials of the task are averaged first. Phases are averaged around the cycle.
+    Trials of a subject are averaged first. Phases are averaged as circular quantities.
     """
-    every = summary_table([row for row in rows if not row.fault])
-    every["muscle"] = every["muscle"].str.replace("_[rl]$", "", regex=True)
-    found = {}
-    for task, of_task in every.groupby("task", sort=False):
+    rows_table = summary_table([row for row in rows if not row.fault])
+    rows_table["muscle"] = rows_table["muscle"].str.replace("_[rl]$", "", regex=True)
+    summaries = {}
+    for task, of_task in rows_table.groupby("task", sort=False):
         lines = {}
-        for muscle, of in of_task.groupby("muscle", sort=False):
-            people = of.groupby("subject", sort=False)
+        for muscle, of_muscle in of_task.groupby("muscle", sort=False):
+            people = of_muscle.groupby("subject", sort=False)
             line: dict[str, float] = {"subjects": float(len(people))}
             for measure in ("peak", "mean", "r", "simulated_r", "rmse", "simulated_rmse"):
                 means = people[measure].mean()
@@ -142,8 +148,8 @@ def mean_over_subjects(rows: Sequence[Row]) -> dict[str, pd.DataFrame]:
                 "phase_sd": _circular_sd(pd.Series(phases)),
             }
             lines[str(muscle)] = line
-        found[str(task)] = pd.DataFrame.from_dict(lines, orient="index")
-    return found
+        summaries[str(task)] = pd.DataFrame.from_dict(lines, orient="index")
+    return summaries
 
 
 def _circular_mean(phases: pd.Series) -> float:
@@ -163,7 +169,7 @@ def write_summary(rows: Sequence[Row], folder: Path, title: str, refiner: str) -
         rows: of all trials.
         folder: path.
         title: of the study.
-        refiner: what its results were refined by.
+        refiner: name of the refiner.
     """
 
     import jinja2

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +17,25 @@ from nem2e_tf.edge import shipped_refiners
 from nem2e_tf.files import read_storage, read_trials, write_storage
 from nem2e_tf.refiner import CARD
 from nem2e_tf.refiner.familiarity import feature_names
-from tests.repository import NEM2E
+from tests import command
 
 CHANNELS = [
     "soleus_r", "med_gas_r", "lat_gas_r", "tib_ant_r", "semimem_r", "bifemlh_r", "vas_lat_r",
     "rect_fem_r", "vas_med_r",
 ]  # fmt: skip
-Run = Callable[..., subprocess.CompletedProcess[str]]
+Run = Callable[..., command.Done]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Run:
+    """Run `nem2e` in an empty folder, as a process of its own."""
+    return partial(command.start, cwd=tmp_path)
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """Run `nem2e` in an empty folder."""
-
-    def nem2e(*arguments: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(NEM2E), *map(str, arguments)],
-            cwd=tmp_path, capture_output=True, text=True, timeout=300,
-        )  # fmt: skip
-
-    return nem2e
+    """Run `nem2e` in an empty folder, in this process."""
+    return partial(command.run, cwd=tmp_path)
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def options(trial: dict[str, Path], **more: object) -> list[object]:
     return flat + [word for name, value in more.items() for word in (f"--{name}", value)]
 
 
-def refused(result: subprocess.CompletedProcess[str], *words: object) -> None:
+def refused(result: command.Done, *words: object) -> None:
     """One clear line on standard error, exit status 2, nothing written."""
     assert result.returncode == 2, result.stderr
     assert result.stdout == ""
@@ -153,7 +153,7 @@ def test_estimate_warns_on_the_screen_and_prints_only_json_on_standard_output(
     assert (report["output"], report["plot"]) == ("emg.sto", "emg.png")
     assert report["refiner"] == "running"
     assert f"warning: {report['verdict']['warnings'][0]}" in result.stderr
-    assert "leans on its reserve" in report["verdict"]["warnings"][0]
+    assert "relies on its reserve actuator" in report["verdict"]["warnings"][0]
 
 
 def test_estimate_leaves_a_folder_and_its_report_and_finds_them_again(
@@ -172,7 +172,7 @@ def test_estimate_leaves_a_folder_and_its_report_and_finds_them_again(
     page = (tmp_path / "walk.html").read_text()
     assert "walk45/ik.sto" in page and page.startswith("<!DOCTYPE html>")
     again = run(*command, "--start", 40, "--report", "again.html", "--json")
-    assert again.returncode == 0 and "is there already" in again.stderr
+    assert again.returncode == 0 and "already exists" in again.stderr
     assert json.loads(again.stdout) == describe | {"report": "again.html"}
     assert (tmp_path / "again.html").read_text() == page
     refused(run(*command, "--start", 41), "walk", "another 'start'")
@@ -540,8 +540,8 @@ def test_help_is_quick_and_names_every_command(run: Run) -> None:
         "cohort demo distortion emg estimate evaluate personalise prepare refine report scale"
         " simulate"
     )
-    for command in commands.split():
-        assert command in result.stdout
+    for name in commands.split():
+        assert name in result.stdout
 
 
 def test_importing_the_package_and_its_command_loads_nothing_heavy() -> None:

@@ -90,8 +90,8 @@ def test_warnings_come_first(made: Result) -> None:
     assert "No warnings" not in warned and "Yes: the muscles" not in warned
     places = [
         warned.index(words)
-        for words in ("Read this first", "0.50 s between 41.00 and 41.50 s", "peak of soleus at",
-                      "What came in")
+        for words in ("Warnings", "0.50 s between 41.00 and 41.50 s", "peak of soleus at",
+                      "Inputs")
     ]  # fmt: skip
     assert places == sorted(places)
 

@@ -122,7 +122,7 @@ def test_what_is_no_result_is_not_replaced(lower_limb: Path, tmp_path: Path) -> 
     notes.write_text("mine")
     trials = read_trials(write(tmp_path / "trials.csv", RUN), lower_limb)
     (row,) = batch.estimate_all(trials, tmp_path, batch.Settings("gait"), jobs=1)
-    assert "is there already" in row.fault and notes.read_text() == "mine"
+    assert "already exists" in row.fault and notes.read_text() == "mine"
 
 
 @pytest.mark.parametrize("option", ["--model", "--motion", "--moments", "--emg", "--plot"])
