@@ -9,7 +9,6 @@ All calls are timed in turn, so that what else the machine does slows all of the
 time is given too: other programs do not lengthen it.
 """
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
+from joblib import cpu_count
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
@@ -269,7 +269,7 @@ def main(
     terminal.quiet_tensorflow()
     trained = load(refiner)
     forms, tried = measure(trained)
-    cores = len(os.sched_getaffinity(0))
+    cores = cpu_count()
     if as_json:
         terminal.print_json(
             {

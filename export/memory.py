@@ -1,8 +1,8 @@
 """What a form of a refiner takes of memory, in a process that does nothing else.
 
 It is the peak of a process that opens the form and refines some frames, without the peak of one
-that imports the same modules, NumPy among them, and opens nothing. The kernel's VmHWM is read: the
-`ru_maxrss` of a child begins at what its parent had when it was forked.
+that imports the same modules, NumPy among them, and opens nothing. The `ru_maxrss` of a process
+begins at what its parent had; so that this is not TensorFlow's, a small process stands between.
 """
 
 import os
@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from nem2e_tf.edge import Manifest
 from nem2e_tf.refiner.runtimes import open_network
@@ -43,14 +44,24 @@ def say_peak(*of: str) -> None:
             else open_form(manifest, form, threads=1)
         )
         network(np.zeros((1, FRAMES, manifest.layout.inputs), np.float32))
-    (line,) = (x for x in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in x)
-    print(1024 * int(line.split()[1]))
+    print(_peak())
+
+
+def _peak() -> int:
+    """Peak memory of this process so far, bytes."""
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else 1024 * most
 
 
 def peak(*of: str) -> int:
     """What `say_peak` says in a process of its own."""
     code = "import sys; from export.memory import say_peak; say_peak(*sys.argv[1:])"
-    done = run("-c", code, *of)
+    between = "import subprocess, sys; sys.exit(subprocess.call([sys.executable, *sys.argv[1:]]))"
+    done = run("-c", between, "-c", code, *of)
     if done.returncode:
         raise RuntimeError(complaint(done))
     return int(done.stdout.split()[-1])
@@ -60,8 +71,14 @@ def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run Python in a process of its own, from wherever this one was started."""
     paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
-    command = [sys.executable, *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-X", "utf8", *arguments],
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
 
 
 def complaint(done: "subprocess.CompletedProcess[str]") -> str:

@@ -82,10 +82,11 @@ def smallest_arena(file: Path) -> int | None:
     low, high, fits = TOO_SMALL, LARGEST, False
     while high - low > FINEST:
         done = subprocess.run(
-            [sys.executable, "-c", code, str(file), str(low), str(high)],
+            [sys.executable, "-X", "utf8", "-c", code, str(file), str(low), str(high)],
             cwd=Path(__file__).resolve().parents[1],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             check=False,
         )
         lines = done.stdout.splitlines()

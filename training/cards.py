@@ -1,13 +1,17 @@
-"""The card of an experiment's fit, before it is scored, and the scales that it states."""
+"""The card of an experiment's fit: scales, and intervals and scores on unseen recordings."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
-from nem2e_tf.refiner import Card
+from nem2e_tf.refiner import Card, Refiner
 from nem2e_tf.refiner.fitted_card import make_card_from_pairs
 
-from .experiment import Experiment, Part
+from .calibration import calibrate_refiner
+from .evaluation.overground import simulate_overground_stride
+from .evaluation.shipped_scores import card_scores
+from .experiment import EVALUATION, Experiment, Part, data_folder, read_experiment
 
 
 def select_output_maximum(tables: Sequence[dict[str, float]]) -> dict[str, float]:
@@ -51,3 +55,40 @@ def make_experiment_card(
         summary=" ".join(experiment.summary.split()),
         unit=" ".join(experiment.unit.split()),
     )
+
+
+def calibrate_and_score(
+    refiner: Refiner,
+    experiment: Experiment,
+    training_parts: Sequence[Part],
+    data: Path | None,
+    config: Path,
+) -> Refiner:
+    """Add intervals and the scores on unseen recordings to a refiner's card.
+
+    Args:
+        refiner: Refiner, fitted.
+        experiment: Experiment.
+        training_parts: what the refiner was fitted on.
+        data: path or None. Folder of the recordings.
+        config: path. The experiment's file.
+    """
+    held_out = experiment.prepare_held_out()
+    if held_out is None or not held_out.selected:
+        return refiner
+    all_pairs = (pair for part in training_parts for pair in part.pairs())
+    training_pairs = [pair for pair in all_pairs if pair.task in experiment.tasks]
+    refiner = calibrate_refiner(refiner, list(held_out.pairs()), training_pairs)
+    unseen_people = read_experiment(EVALUATION).prepare_virtual()
+    assert unseen_people is not None
+    other_laboratories = (
+        [simulate_overground_stride(data or data_folder())] if "walking" in experiment.tasks else []
+    )
+    test_pairs = Part(experiment.prepare_recorded(data, config), experiment.blocks.test).pairs()
+    scores = card_scores(
+        refiner,
+        [pair for pair in test_pairs if pair.task in experiment.tasks],
+        list(unseen_people.select(lambda shard: shard.task in experiment.tasks).pairs()),
+        other_laboratories,
+    )
+    return Refiner(refiner.card.model_copy(update={"scores": scores}), refiner.network)

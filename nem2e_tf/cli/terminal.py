@@ -1,5 +1,6 @@
 """What every command shares: one-line errors, a progress bar, a quiet screen."""
 
+import io
 import json
 import logging
 import math
@@ -42,6 +43,10 @@ def application(help_text: str) -> typer.Typer:
 
 def run(app: typer.Typer) -> NoReturn:
     """Run an application. What a person can mend ends in one line and exit status 2."""
+    if sys.platform == "win32":
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # what is piped on is UTF-8 as elsewhere
+                stream.reconfigure(encoding="utf-8")
     logger = logging.getLogger("nem2e_tf")
     logger.setLevel(logging.INFO)
     logger.addHandler(_Notes())

@@ -103,7 +103,7 @@ def read_c3d(path: str | os.PathLike[str], up: str | None = None) -> C3D:
     platforms = [
         {key: arrays[f"platform_{i}_{key}"] for key in keys} for i in range(metadata["platforms"])
     ]
-    turn = _opensim_rotation(path, groups, platforms, up)
+    rotation = _opensim_rotation(path, groups, platforms, up)
     rate = metadata["rate"]
     if not 0 < rate < np.inf:
         raise InputError(f"{path}: its frame rate is {rate:g} a second; the file is damaged")
@@ -114,7 +114,7 @@ def read_c3d(path: str | os.PathLike[str], up: str | None = None) -> C3D:
     prefixes = {label.partition(":")[0] for label in labels if ":" in label}
     if len(prefixes) == 1 and all(":" in label for label in labels):
         labels = [label.partition(":")[2] for label in labels]
-    positions = np.einsum("ab,bmf->fma", turn, points * scale)
+    positions = np.einsum("ab,bmf->fma", rotation, points * scale)
     time = first + np.arange(points.shape[2]) / rate
     markers = marker_frame(
         path, time, positions.reshape(len(time), 3 * len(labels)), _make_unique(labels)
@@ -125,7 +125,7 @@ def read_c3d(path: str | os.PathLike[str], up: str | None = None) -> C3D:
     )
     try:
         plate_channels, plates, plate_fault = read_force_plates(
-            groups, platforms, units, turn, scale, len(time)
+            groups, platforms, units, rotation, scale, len(time)
         )
     except (KeyError, IndexError, TypeError, ValueError):
         # As with an unknown type of plate, the markers are still read.
@@ -171,11 +171,12 @@ def _read_in_process(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "c3d.npz"
         # -P: modules of this folder must not be imported in place of others of the same name.
-        command = [sys.executable, "-P", str(Path(__file__).with_name("c3d_process.py"))]
+        reader = str(Path(__file__).with_name("c3d_process.py"))
         done = subprocess.run(
-            [*command, str(path.resolve()), str(result)],
+            [sys.executable, "-X", "utf8", "-P", reader, str(path.resolve()), str(result)],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             check=False,
         )
         if done.returncode != 0:

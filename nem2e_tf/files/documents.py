@@ -43,38 +43,38 @@ class _PlainLoader(yaml.SafeLoader):
 _PlainLoader.add_constructor("tag:yaml.org,2002:int", _PlainLoader.construct_yaml_int)
 
 
-def read_yaml(path: str | os.PathLike[str], what: str) -> Any:
+def read_yaml(path: str | os.PathLike[str], role: str) -> Any:
     """Tables, lists and plain values of a YAML file.
 
     Args:
         path: str or path. The file.
-        what: str. What the file should be, for messages.
+        role: str. What the file should be, for messages.
 
     Raises:
         InputError: not YAML, too large, or with aliases or tags that stand for anything else.
     """
-    path = check_input(path, what)
+    path = check_input(path, role)
     if path.stat().st_size > MAX_YAML_BYTES:
-        raise InputError(f"{path}: larger than {MAX_YAML_BYTES} bytes; this is not {what}")
+        raise InputError(f"{path}: larger than {MAX_YAML_BYTES} bytes; this is not {role}")
     return parse_yaml(path.read_text(encoding="utf-8", errors="replace"), str(path))
 
 
-def parse_yaml(text: str, what: str) -> Any:
-    """The same for a text; `what` names its source in messages."""
+def parse_yaml(text: str, source: str) -> Any:
+    """The same for a text; `source` names its source in messages."""
     try:
         return yaml.load(text, _PlainLoader)
     # An impossible date or number is a ValueError; deeply nested brackets exhaust the stack.
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         detail = " ".join(str(error).split())[:200]
-        raise InputError(f"{what}: not YAML: {detail}") from None
+        raise InputError(f"{source}: not YAML: {detail}") from None
 
 
-def check_document(path: Path, what: str, kind: str) -> None:
+def check_document(path: Path, role: str, kind: str) -> None:
     """Refuse an XML file that OpenSim could not read, or that could make it crash.
 
     Args:
         path: path.
-        what: str. What the file should be, for messages.
+        role: str. What the file should be, for messages.
         kind: str. The element that an OpenSimDocument of this kind holds, such as `Model`.
 
     Raises:
@@ -94,7 +94,7 @@ def check_document(path: Path, what: str, kind: str) -> None:
         if len(names) >= MAX_DEPTH:
             raise InputError(
                 f"{path}: more than {MAX_DEPTH} elements within each other, at line"
-                f" {parser.CurrentLineNumber}; this is not {what}"
+                f" {parser.CurrentLineNumber}; this is not {role}"
             )
         # Files of OpenSim's first versions have no OpenSimDocument around their object.
         if len(names) == 1 or (not names and name != "OpenSimDocument"):
@@ -120,10 +120,10 @@ def check_document(path: Path, what: str, kind: str) -> None:
             parser.ParseFile(file)
     except expat.ExpatError as error:
         raise InputError(
-            f"{path}: not {what}: not well-formed XML: {error}; export it again"
+            f"{path}: not {role}: not well-formed XML: {error}; export it again"
         ) from None
     if kind not in held:
-        raise InputError(f"{path}: holds {_list_elements(held)}, not <{kind}>; expected {what}")
+        raise InputError(f"{path}: holds {_list_elements(held)}, not <{kind}>; expected {role}")
 
 
 def _check_inside(path: Path, element: str, named: str) -> None:

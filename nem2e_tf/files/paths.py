@@ -2,20 +2,20 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nem2e_tf.errors import InputError
 from nem2e_tf.files.locks import lock_path, remove_path, unfinished_path, write_lock
 
 
-def check_input(path: str | os.PathLike[str], what: str) -> Path:
+def check_input(path: str | os.PathLike[str], role: str) -> Path:
     """The path, or an `InputError` if it is not a file that can be read."""
     path = Path(path)
     if not path.exists():
-        raise InputError(f"{path}: no such file; expected {what}")
+        raise InputError(f"{path}: no such file; expected {role}")
     if not path.is_file():
-        raise InputError(f"{path}: is a folder; expected {what}")
+        raise InputError(f"{path}: is a folder; expected {role}")
     if not os.access(path, os.R_OK):
         raise InputError(f"{path}: cannot be read (permission denied)")
     return path
@@ -37,8 +37,8 @@ def check_output(
         raise InputError(f"{path}: the folder {path.parent} does not exist; create it first")
     if not os.access(path.absolute().parent, os.W_OK):
         raise InputError(f"{path}: the folder {path.parent} cannot be written to")
-    for given in inputs:
-        if given is not None and path.exists() and path.samefile(given):
+    for source in inputs:
+        if source is not None and path.exists() and path.samefile(source):
             raise InputError(f"{path}: is also an input of this command; name another output")
     return path
 
@@ -84,7 +84,7 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[Path]:
             remove_path(temporary)
             try:
                 yield temporary
-                with temporary.open("rb") as written:
+                with temporary.open("r+b") as written:
                     os.fsync(written.fileno())  # some disks report only now that they are full
                 temporary.replace(path)
             finally:
@@ -113,6 +113,8 @@ def create_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         try:
             temporary.mkdir()
             yield temporary
+            with suppress(FileNotFoundError):
+                path.rmdir()  # it is empty; Windows renames to no folder that is there
             temporary.rename(path)
         except OSError as error:
             if error.filename is None or not Path(error.filename).is_relative_to(temporary):

@@ -133,8 +133,8 @@ def _check_class(path: Path, layer: dict[str, Any]) -> None:
     if not is_known or registered not in (None, expected):
         full_name = ".".join(str(part) for part in (module, registered or name) if part)
         raise InputError(
-            f"{path}: asks for '{full_name[:100]}', which is no layer of a refiner; it is not loaded,"
-            " as it might run code"
+            f"{path}: asks for '{full_name[:100]}', which is no layer of a refiner; it is not"
+            " loaded, as it might run code"
         )
 
 

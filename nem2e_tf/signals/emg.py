@@ -105,31 +105,31 @@ def envelopes(
     Raises:
         InputError: too few samples a second, too short, or with a gap.
     """
-    what = str(raw.attrs.get("path", "raw EMG"))
-    raw = resample_uniformly(raw, what)
+    source = str(raw.attrs.get("path", "raw EMG"))
+    raw = resample_uniformly(raw, source)
     rate = sampling_rate(raw)
     if rate < MIN_RATE:
         raise InputError(
-            f"{what}: {rate:.4g} samples a second are too few for raw EMG (at least"
+            f"{source}: {rate:.4g} samples a second are too few for raw EMG (at least"
             f" {MIN_RATE:g} are needed); is this an envelope already, or its time not in seconds?"
         )
     low, high = band[0], min(band[1], 0.9 * rate / 2)
     if not 0 < low < high:
         raise InputError(
-            f"{what}: no band from {low:g} to {band[1]:g} Hz at {rate:.4g} samples a second"
+            f"{source}: no band from {low:g} to {band[1]:g} Hz at {rate:.4g} samples a second"
         )
     values = raw.to_numpy()
     if notch is not None:
         if not 0 < notch < rate / 2:
-            raise InputError(f"{what}: no notch at {notch:g} Hz at {rate:.4g} samples a second")
+            raise InputError(f"{source}: no notch at {notch:g} Hz at {rate:.4g} samples a second")
         for frequency in np.arange(notch, high, notch):
             numerator, denominator = iirnotch(frequency, frequency / 2.0, fs=rate)
             values = filtfilt(numerator, denominator, values, axis=0)
     values = zero_lag_filter(zero_lag_filter(values, low, rate, "highpass"), high, rate, "lowpass")
     rectified = pd.DataFrame(np.abs(values), index=raw.index, columns=raw.columns)
-    smooth = low_pass(rectified, cutoff, what).clip(lower=0.0)
-    result = resample_to_rate(smooth, RATE, what).clip(lower=0.0)
-    result.attrs = {"path": what}
+    smooth = low_pass(rectified, cutoff, source).clip(lower=0.0)
+    result = resample_to_rate(smooth, RATE, source).clip(lower=0.0)
+    result.attrs = {"path": source}
     return result
 
 
@@ -188,9 +188,9 @@ def zero_lag_filter(values: np.ndarray, edge: float, rate: float, kind: str) -> 
     return sosfiltfilt(sections, values, axis=0, padlen=min(len(values) - 1, int(rate)))
 
 
-def resample_uniformly(raw: pd.DataFrame, what: str) -> pd.DataFrame:
+def resample_uniformly(raw: pd.DataFrame, source: str) -> pd.DataFrame:
     """The recording on a uniform clock."""
-    check_continuous(raw, what)
+    check_continuous(raw, source)
     time, rate = raw.index.to_numpy(), sampling_rate(raw)
     if np.ptp(np.diff(time)) <= 0.01 / rate:
         return raw

@@ -19,8 +19,8 @@ def find_faults(raw: pd.DataFrame) -> dict[str, list[str]]:
     Args:
         raw: `(samples, channels)`, index `time` in seconds.
     """
-    what = str(raw.attrs.get("path", "raw EMG"))
-    even = resample_uniformly(raw, what)
+    source = str(raw.attrs.get("path", "raw EMG"))
+    even = resample_uniformly(raw, source)
     rate = sampling_rate(even)
     values = even.to_numpy()
     high = min(BAND[1], 0.9 * rate / 2)

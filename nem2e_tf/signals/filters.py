@@ -46,29 +46,29 @@ def resample(frame: pd.DataFrame, times: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(values, index=pd.Index(times, name="time"), columns=frame.columns)
 
 
-def resample_to_rate(frame: pd.DataFrame, rate: float, what: str) -> pd.DataFrame:
-    """A whole recording resampled to multiples of `1 / rate` seconds; `what` is for messages."""
-    check_continuous(frame, what)
+def resample_to_rate(frame: pd.DataFrame, rate: float, source: str) -> pd.DataFrame:
+    """A whole recording resampled to multiples of `1 / rate` seconds; `source` is for messages."""
+    check_continuous(frame, source)
     return resample(frame, time_grid(frame.index[0], frame.index[-1], rate))
 
 
-def check_continuous(frame: pd.DataFrame, what: str) -> None:
+def check_continuous(frame: pd.DataFrame, source: str) -> None:
     """Raise `InputError` for a recording that is too short or has a gap."""
     if len(frame) < FEWEST_ROWS:
         raise InputError(
-            f"{what}: {len(frame)} rows are too few; at least {FEWEST_ROWS} are needed"
+            f"{source}: {len(frame)} rows are too few; at least {FEWEST_ROWS} are needed"
         )
     time = frame.index.to_numpy()
     steps = np.diff(time)
     if steps.max() > max(LONGEST_GAP, 1.5 * float(np.median(steps))):
         row = int(steps.argmax())
         raise InputError(
-            f"{what}: no sample between {time[row]:g} and {time[row + 1]:g} s; use --start and"
+            f"{source}: no sample between {time[row]:g} and {time[row + 1]:g} s; use --start and"
             " --end to stay on one side of the gap"
         )
 
 
-def low_pass(frame: pd.DataFrame, cutoff: float, what: str) -> pd.DataFrame:
+def low_pass(frame: pd.DataFrame, cutoff: float, source: str) -> pd.DataFrame:
     """Fourth-order Butterworth low-pass without lag, on a uniform clock at the recording's rate.
 
     A second-order filter runs forwards and backwards, its cut-off raised so that the two passes
@@ -77,17 +77,17 @@ def low_pass(frame: pd.DataFrame, cutoff: float, what: str) -> pd.DataFrame:
     Args:
         frame: `(rows, columns)`, index `time` in seconds.
         cutoff: float. Hz.
-        what: str. The recording, for messages.
+        source: str. The recording, for messages.
 
     Raises:
         InputError: the sampling rate is too low for `cutoff`, the recording is too short to filter,
             or a gap is longer than `LONGEST_GAP`.
     """
-    check_continuous(frame, what)
+    check_continuous(frame, source)
     rate = sampling_rate(frame)
     if rate < 4 * cutoff:
         raise InputError(
-            f"{what}: {rate:.3g} rows a second are too few to low-pass at {cutoff:g} Hz;"
+            f"{source}: {rate:.3g} rows a second are too few to low-pass at {cutoff:g} Hz;"
             " is its time in seconds?"
         )
     time = frame.index.to_numpy()
@@ -117,9 +117,9 @@ def common_time_range(
     Raises:
         InputError: the recordings are not on one clock, or do not cover the range asked for.
     """
-    spans = {what: (float(f.index[0]), float(f.index[-1])) for what, f in frames.items()}
+    spans = {name: (float(f.index[0]), float(f.index[-1])) for name, f in frames.items()}
     first, last = max(s for s, _ in spans.values()), min(e for _, e in spans.values())
-    coverage = ", ".join(f"{what} covers {s:g}-{e:g} s" for what, (s, e) in spans.items())
+    coverage = ", ".join(f"{name} covers {s:g}-{e:g} s" for name, (s, e) in spans.items())
     if first >= last:
         raise InputError(f"the recordings have no time in common: {coverage}; synchronise them")
     low = first if start is None else start

@@ -41,18 +41,18 @@ class MuscleMap:
         return cls.parse(read_yaml(path, "a muscle map"), str(path))
 
     @classmethod
-    def parse(cls, table: Any, what: str) -> "MuscleMap":
+    def parse(cls, table: Any, source: str) -> "MuscleMap":
         """Build a map from plain tables and lists, as YAML or JSON holds them.
 
         Args:
             table: dict of channel to a muscle, a table of weights, or a list of either.
-            what: str. Its source, for messages.
+            source: str. Its source, for messages.
 
         Raises:
             InputError: it does not have that form, or a weight is not a positive number.
         """
         if not isinstance(table, dict) or not table:
-            raise InputError(f"{what}: a muscle map is a table of channels, 'channel: muscle'")
+            raise InputError(f"{source}: a muscle map is a table of channels, 'channel: muscle'")
         channels = {}
         for channel, entry in table.items():
             alternatives = entry if isinstance(entry, list) else [entry]
@@ -60,15 +60,15 @@ class MuscleMap:
             for weights in parsed:
                 if not isinstance(weights, dict) or not weights:
                     raise InputError(
-                        f"{what}: channel '{channel}' stands for {weights!r}; expected a muscle"
+                        f"{source}: channel '{channel}' stands for {weights!r}; expected a muscle"
                         " or a table of muscles and weights"
                     )
                 for muscle, weight in weights.items():
                     number = isinstance(weight, int | float) and not isinstance(weight, bool)
                     if not number or not 0 < weight < float("inf"):
                         raise InputError(
-                            f"{what}: channel '{channel}', muscle '{muscle}': weight {weight!r} is"
-                            " not a positive number"
+                            f"{source}: channel '{channel}', muscle '{muscle}': weight {weight!r}"
+                            " is not a positive number"
                         )
             channels[str(channel)] = tuple(
                 {str(muscle): float(weight) for muscle, weight in weights.items()}
@@ -108,8 +108,10 @@ class MuscleMap:
         names, requested = list(available), list(channels)
 
         def count(side: str) -> int:
-            ours = [name for name in names if not name.endswith(("_r", "_l")) or name[-1] == side]
-            return len(self.columns(ours, side).keys() & set(requested))
+            side_names = [
+                name for name in names if not name.endswith(("_r", "_l")) or name[-1] == side
+            ]
+            return len(self.columns(side_names, side).keys() & set(requested))
 
         return max(SIDES, key=count)
 
@@ -132,7 +134,7 @@ class MuscleMap:
         return [channel for channel in self.channels if channel in found]
 
     def require_columns(
-        self, channels: Iterable[str], available: Iterable[str], side: str, what: str
+        self, channels: Iterable[str], available: Iterable[str], side: str, source: str
     ) -> dict[str, Weights]:
         """Like `columns`, for channels that must all be found.
 
@@ -146,7 +148,9 @@ class MuscleMap:
                 muscles = [next(iter(weights)) for weights in self.channels.get(channel, ())]
                 expected = " or ".join(f"'{muscle}_{side}'" for muscle in muscles) or f"'{channel}'"
                 closest = suggest_name(f"{(muscles or [channel])[0]}_{side}", names)
-                raise InputError(f"{what}: no muscle {expected} for channel '{channel}'; {closest}")
+                raise InputError(
+                    f"{source}: no muscle {expected} for channel '{channel}'; {closest}"
+                )
         return {channel: found[channel] for channel in channels}
 
 

@@ -69,18 +69,18 @@ def inverse_dynamics(
         InputError: the model or the loads cannot be read, a column is missing, or they are not on
             one clock.
     """
-    what = str(motion.attrs.get("path", "motion"))
+    source = str(motion.attrs.get("path", "motion"))
     model, _ = read_model(model_path)
     external, forces = read_loads(loads, model, up)
-    low, high = common_time_range({what: motion, str(forces.attrs["path"]): forces}, start, end)
-    smooth = motion if cutoff is None else low_pass(motion, cutoff, what)
+    low, high = common_time_range({source: motion, str(forces.attrs["path"]): forces}, start, end)
+    smooth = motion if cutoff is None else low_pass(motion, cutoff, source)
     smooth = _apply_couplers(model, smooth)
     with tempfile.TemporaryDirectory() as folder:
         # OpenSim reads the loads from a file, and only when the model is built.
         data = Path(folder) / "loads.mot"
         write_storage(forces, data, "loads")
         external.setDataFileName(str(data))
-        return _solve_inverse_dynamics(model, external, smooth, low, high, what, progress)
+        return _solve_inverse_dynamics(model, external, smooth, low, high, source, progress)
 
 
 def read_loads(
@@ -160,7 +160,7 @@ def _solve_inverse_dynamics(
     motion: pd.DataFrame,
     start: float,
     end: float,
-    what: str,
+    source: str,
     progress: Progress | None,
 ) -> pd.DataFrame:
     import opensim
@@ -176,7 +176,7 @@ def _solve_inverse_dynamics(
     coordinates = [found.get(i) for i in range(found.getSize())]
     for name in motion.columns:
         if name not in [c.getName() for c in coordinates]:
-            raise InputError(f"{what}: column '{name}' is not a coordinate of the model")
+            raise InputError(f"{source}: column '{name}' is not a coordinate of the model")
     splines = _fit_splines(motion)
     moving = {str(name): splines.get(str(name)) for name in motion.columns}
     places = _state_indices(state, coordinates)
@@ -207,10 +207,10 @@ def _solve_inverse_dynamics(
                 progress(row + 1, len(times))
     except RuntimeError as error:
         raise InputError(
-            f"{what}: OpenSim's inverse dynamics stopped at {time:g} s: {opensim_reason(error)}"
+            f"{source}: OpenSim's inverse dynamics stopped at {time:g} s: {opensim_reason(error)}"
         ) from None
     frame = pd.DataFrame(result, index=pd.Index(times, name="time"), columns=names)
-    frame.attrs = {"path": f"moments of {what}"}
+    frame.attrs = {"path": f"moments of {source}"}
     return frame
 
 

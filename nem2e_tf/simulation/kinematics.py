@@ -72,11 +72,11 @@ def inverse_kinematics(
     import opensim
 
     model, _ = read_model(model_path)
-    what = str(markers.attrs.get("path", "markers"))
+    source = str(markers.attrs.get("path", "markers"))
     recorded = [str(name) for name in dict.fromkeys(markers.columns.get_level_values("marker"))]
     weights, targets = _read_tasks(model, tasks) if tasks is not None else (None, {})
-    tracked = _match_markers(model, recorded, weights, what, tasks)
-    used = _select_frames(markers[list(tracked)], start, end, margin, what)
+    tracked = _match_markers(model, recorded, weights, source, tasks)
+    used = _select_frames(markers[list(tracked)], start, end, margin, source)
 
     # OpenSim keeps pointers to all of these, so they must exist as long as the solver.
     table, set_of_weights = _to_opensim_table(used), opensim.SetMarkerWeights()
@@ -112,11 +112,11 @@ def inverse_kinematics(
                 progress(frame + 1, len(time))
     except RuntimeError as error:
         raise InputError(
-            f"{what}: OpenSim's inverse kinematics stopped at {time[frame]:g} s:"
+            f"{source}: OpenSim's inverse kinematics stopped at {time[frame]:g} s:"
             f" {opensim_reason(error)}"
         ) from None
     motion = pd.DataFrame(values, index=used.index, columns=[c.getName() for c in coordinates])
-    motion.attrs = {"path": what, "in_degrees": False}
+    motion.attrs = {"path": source, "in_degrees": False}
     visible = pd.DataFrame(distances, index=used.index, columns=order).where(
         visible_markers(used)[order]
     )
@@ -217,7 +217,7 @@ def _match_markers(
     model: Any,
     recorded: list[str],
     weights: dict[str, float] | None,
-    what: str,
+    source: str,
     tasks: str | os.PathLike[str] | None,
 ) -> dict[str, float]:
     """Weight of every marker that recording, model and tasks have in common, in recorded order."""
@@ -225,19 +225,19 @@ def _match_markers(
     known = [markers.get(i).getName() for i in range(markers.getSize())]
     if weights is None:
         requested = {name: 1.0 for name in recorded}
-        _log_names(f"{what}: not in the model, left out", (n for n in recorded if n not in known))
+        _log_names(f"{source}: not in the model, left out", (n for n in recorded if n not in known))
         _log_names(
-            f"{what}: markers of the model that were not recorded", set(known) - set(recorded)
+            f"{source}: markers of the model that were not recorded", set(known) - set(recorded)
         )
     else:
         requested = {name: weights[name] for name in recorded if name in weights}
-        _log_names(f"{tasks}: not in {what}, left out", (n for n in weights if n not in recorded))
+        _log_names(f"{tasks}: not in {source}, left out", (n for n in weights if n not in recorded))
         _log_names(f"{tasks}: not in the model, left out", (n for n in requested if n not in known))
     tracked = {name: weight for name, weight in requested.items() if name in known}
     if len(tracked) < MIN_MARKERS:
         lacking = next((name for name in recorded if name not in known), recorded[0])
         raise InputError(
-            f"{what}: {len(tracked)} of its {len(recorded)} markers are in the model"
+            f"{source}: {len(tracked)} of its {len(recorded)} markers are in the model"
             f"{' and the tasks' if tasks is not None else ''}, at least {MIN_MARKERS} are"
             f" needed;"
             f" for '{lacking}', {suggest_name(lacking, known)}"
@@ -245,32 +245,32 @@ def _match_markers(
     return tracked
 
 
-def _log_names(what: str, names: Iterable[str]) -> None:
+def _log_names(source: str, names: Iterable[str]) -> None:
     listed = sorted(names)
     if listed:
-        log.info("%s: %s", what, ", ".join(listed))
+        log.info("%s: %s", source, ", ".join(listed))
 
 
 def _select_frames(
-    markers: pd.DataFrame, start: float | None, end: float | None, margin: float, what: str
+    markers: pd.DataFrame, start: float | None, end: float | None, margin: float, source: str
 ) -> pd.DataFrame:
     """The frames to solve; without `start` or `end`, those with enough visible markers."""
     is_trackable = visible_markers(markers).sum(axis=1) >= MIN_MARKERS
     if not is_trackable.any():
-        raise InputError(f"{what}: no frame with {MIN_MARKERS} of the markers to track")
+        raise InputError(f"{source}: no frame with {MIN_MARKERS} of the markers to track")
     trackable = is_trackable.index[is_trackable]
     low = trackable[0] if start is None else start
     high = trackable[-1] if end is None else end
     if low < markers.index[0] - 1e-6 or high > markers.index[-1] + 1e-6 or low >= high:
         raise InputError(
-            f"the time range {low:g}-{high:g} s is outside the recording: {what} covers"
+            f"the time range {low:g}-{high:g} s is outside the recording: {source} covers"
             f" {markers.index[0]:g}-{markers.index[-1]:g} s"
         )
     inside = (markers.index >= low - 1e-9) & (markers.index <= high + 1e-9)
     untracked = is_trackable.index[inside & ~is_trackable.to_numpy()]
     if len(untracked):
         raise InputError(
-            f"{what}: fewer than {MIN_MARKERS} markers to track at {untracked[0]:g} s"
+            f"{source}: fewer than {MIN_MARKERS} markers to track at {untracked[0]:g} s"
             f" ({len(untracked)} such frames); choose another range with --start and --end"
         )
     # The margin ends at the first frame with too few markers.

@@ -86,14 +86,14 @@ def write_static_markers(markers: dict[str, np.ndarray], path: Path) -> None:
     """Write positions in metres as a .trc file of two equal frames, for OpenSim's tools."""
     names = "\t\t\t".join(markers)
     axes = "\t".join(f"{axis}{i + 1}" for i in range(len(markers)) for axis in "XYZ")
-    values = "\t".join(f"{value:.7f}" for place in markers.values() for value in place)
+    values = "\t".join(f"{value:.7f}" for position in markers.values() for value in position)
     head = (
         f"PathFileType\t4\t(X/Y/Z)\t{path.name}\n"
         "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\tOrigDataRate\tOrigDataStartFrame"
         f"\tOrigNumFrames\n100\t100\t2\t{len(markers)}\tm\t100\t1\t2\n"
         f"Frame#\tTime\t{names}\n\t\t{axes}\n\n"
     )
-    path.write_text(f"{head}1\t0.00\t{values}\n2\t0.01\t{values}\n", encoding="utf-8")
+    path.write_text(f"{head}1\t0.00\t{values}\n2\t0.01\t{values}\n", encoding="utf-8", newline="\n")
 
 
 def find_marker_pairs(model: Any, names: Iterable[str]) -> dict[str, list[Pair]]:
@@ -108,7 +108,7 @@ def find_marker_pairs(model: Any, names: Iterable[str]) -> dict[str, list[Pair]]
     """
     state = model.initSystem()
     markers = {name: model.getMarkerSet().get(name) for name in names}
-    place = {name: m.getLocationInGround(state).to_numpy() for name, m in markers.items()}
+    positions = {name: m.getLocationInGround(state).to_numpy() for name, m in markers.items()}
     body_of = {name: m.getParentFrame().findBaseFrame().getName() for name, m in markers.items()}
     landmarks = {name for name, m in markers.items() if m.get_fixed()}
     parents, joints = _body_tree(model, state)
@@ -119,9 +119,9 @@ def find_marker_pairs(model: Any, names: Iterable[str]) -> dict[str, list[Pair]]
         }
         found: dict[Pair, float] = {}
         for pair in combinations(markers, 2):
-            length = float(np.linalg.norm(place[pair[0]] - place[pair[1]]))
+            length = float(np.linalg.norm(positions[pair[0]] - positions[pair[1]]))
             if length >= SHORTEST_PAIR and _can_measure(
-                pair, body, body_of, place, ends, parents, length
+                pair, body, body_of, positions, ends, parents, length
             ):
                 found[pair] = length
         anatomical = {pair: length for pair, length in found.items() if set(pair) <= landmarks}
@@ -154,25 +154,25 @@ def _can_measure(
     pair: Pair,
     body: str,
     body_of: dict[str, str],
-    place: dict[str, np.ndarray],
+    positions: dict[str, np.ndarray],
     ends: dict[str, np.ndarray],
     parents: dict[str, str],
     length: float,
 ) -> bool:
-    on = [name for name in pair if body_of[name] == body]
-    if len(on) == 2:
+    on_body = [name for name in pair if body_of[name] == body]
+    if len(on_body) == 2:
         return True
-    if not on:
+    if not on_body:
         return False
     other = next(name for name in pair if body_of[name] != body)
     for end, centre in ends.items():
         # Beyond the proximal joint are ancestors; beyond a distal one, that child and its own.
-        beyond = (
+        is_beyond = (
             body_of[other] in _ancestors(body, parents)
             if end == body
             else end in [body_of[other], *_ancestors(body_of[other], parents)]
         )
-        if beyond and np.linalg.norm(place[other] - centre) <= NEAR_JOINT * length:
+        if is_beyond and np.linalg.norm(positions[other] - centre) <= NEAR_JOINT * length:
             return True
     return False
 
@@ -200,7 +200,7 @@ def _ancestors(body: str, parents: dict[str, str]) -> list[str]:
 def find_factor_sources(model: Any, pairs: dict[str, list[Pair]]) -> dict[str, str]:
     """For every body without a pair, the body whose factor it takes."""
     parents, _ = _body_tree(model, model.initSystem())
-    taken = {}
+    sources = {}
     for body in parents:
         if body in pairs:
             continue
@@ -208,5 +208,5 @@ def find_factor_sources(model: Any, pairs: dict[str, list[Pair]]) -> dict[str, s
         above = [b for b in _ancestors(body, parents) if b in pairs]
         # Where no descendant or ancestor is measured, any measured body is taken.
         nearest = sorted(below, key=lambda b: _ancestors(b, parents).index(body))
-        taken[body] = next(iter([*nearest, *above, *pairs]))
-    return taken
+        sources[body] = next(iter([*nearest, *above, *pairs]))
+    return sources

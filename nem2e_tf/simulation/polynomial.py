@@ -138,9 +138,9 @@ class PolynomialPaths:
         return MuscleGeometry(lengths, moment_arms, capacity)
 
     def _coordinate_values(
-        self, given: np.ndarray, coordinate: str, is_position: bool
+        self, values: np.ndarray, coordinate: str, is_position: bool
     ) -> np.ndarray:
         """A coordinate's column; one that is not given keeps the model's default value."""
         if coordinate in self._names:
-            return given[:, self._names.index(coordinate)]
-        return np.full(len(given), self._defaults[coordinate] if is_position else 0.0)
+            return values[:, self._names.index(coordinate)]
+        return np.full(len(values), self._defaults[coordinate] if is_position else 0.0)

@@ -81,10 +81,10 @@ class Posture:
 
     Args:
         model: opensim.Model, initialised.
-        given: coordinates whose values will be given, in their order.
+        inputs: coordinates whose values will be given, in their order.
     """
 
-    def __init__(self, model: Any, given: tuple[str, ...]) -> None:
+    def __init__(self, model: Any, inputs: tuple[str, ...]) -> None:
         self.model = model
         # Otherwise coordinates that are not given would keep the pose of an earlier use.
         self.state = model.initializeState()
@@ -95,15 +95,15 @@ class Posture:
         self._coordinates = [c for c in every if not c.getLocked(self.state)]
         self._defaults = np.array([c.getDefaultValue() for c in self._coordinates])
         self.names = tuple(c.getName() for c in self._coordinates)
-        known = [(i, self.names.index(name)) for i, name in enumerate(given) if name in self.names]
+        known = [(i, self.names.index(name)) for i, name in enumerate(inputs) if name in self.names]
         self._from, self._to = [i for i, _ in known], [i for _, i in known]
 
     def complete(self, values: np.ndarray, speeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Values and speeds of all coordinates that are not locked, in the order of `names`.
 
         Args:
-            values: `(frames, given)`, radians and metres.
-            speeds: `(frames, given)`, radians and metres a second.
+            values: `(frames, inputs)`, radians and metres.
+            speeds: `(frames, inputs)`, radians and metres a second.
 
         Returns:
             `(frames, names)` values and speeds.

@@ -57,10 +57,10 @@ class Recording:
 
     def __post_init__(self) -> None:
         for one, other in (("motion", "markers"), ("moments", "loads")):
-            given = [name for name in (one, other) if getattr(self, name) is not None]
-            if not given:
+            named = [name for name in (one, other) if getattr(self, name) is not None]
+            if not named:
                 raise InputError(f"neither --{one} nor --{other} is given; name one of them")
-            if len(given) == 2:
+            if len(named) == 2:
                 raise InputError(f"--{one} and --{other} are both given; name one of them")
         if self.tasks is not None and self.markers is None:
             raise InputError("--ik-tasks weighs markers; it goes with --markers, not with --motion")

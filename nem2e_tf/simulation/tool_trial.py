@@ -82,11 +82,11 @@ def complete_coordinates(leg: LegModel, motion: pd.DataFrame) -> pd.DataFrame:
     model = leg.model
     state = model.initializeState()
     found = [model.getCoordinateSet().get(name) for name in leg.coordinate_names]
-    given = [c for c in found if c.getName() in motion and not c.isDependent(state)]
-    columns = motion[[c.getName() for c in given]].to_numpy()
+    independent = [c for c in found if c.getName() in motion and not c.isDependent(state)]
+    columns = motion[[c.getName() for c in independent]].to_numpy()
     values = np.zeros((len(motion), len(found)))
     for frame, row in enumerate(columns):
-        for coordinate, value in zip(given, row, strict=True):
+        for coordinate, value in zip(independent, row, strict=True):
             coordinate.setValue(state, float(value), False)
         try:
             model.assemble(state)

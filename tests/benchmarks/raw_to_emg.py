@@ -74,10 +74,10 @@ def scores(measured: pd.DataFrame, estimate: pd.DataFrame) -> pd.DataFrame:
     columns = MuscleMap.load(MUSCLES).columns(estimate.columns, "r")
     times = time_grid(estimate.index[0], estimate.index[-1])
     truth = resample(measured, times)[list(columns)]
-    told = combine(resample(estimate, times), columns)
-    m, e = truth.to_numpy(), told.to_numpy()
+    estimated = combine(resample(estimate, times), columns)
+    m, e = truth.to_numpy(), estimated.to_numpy()
     gain = (m * e).sum(axis=0) / (e**2).sum(axis=0)
-    table = metrics.score_table(truth, told, RATE)
+    table = metrics.score_table(truth, estimated, RATE)
     frames = (table["lag_ms"].fillna(0.0) * RATE / 1000).round().astype(int)
     aligned = [_shifted_correlation(m[:, i], e[:, i], lag) for i, lag in enumerate(frames)]
     return table.assign(gain_rmse=metrics.root_mean_square_error(m, e * gain), aligned_r=aligned)
@@ -87,8 +87,8 @@ def _shifted_correlation(measured: np.ndarray, estimate: np.ndarray, frames: int
     """Pearson r once an estimate that is `frames` late has been moved back."""
     rows = len(measured)
     truth = measured[max(0, -frames) : rows - max(0, frames), None]
-    told = estimate[max(0, frames) : rows - max(0, -frames), None]
-    return float(metrics.correlation_score(truth, told)[0])
+    estimated = estimate[max(0, frames) : rows - max(0, -frames), None]
+    return float(metrics.correlation_score(truth, estimated)[0])
 
 
 def moment_differences(recording: Path, simulation: Simulation) -> pd.DataFrame:

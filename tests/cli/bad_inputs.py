@@ -313,7 +313,7 @@ TABLE: dict[str, list[Case]] = {
         Case("a row that is too long", storage("time\tknee\n0\t1\n0.01\t1\t2\n"),
              "ik.sto: row 2 has more values than the 2 columns; name every column"),
         Case("a row that is too short", storage("time\tknee\n0\n0.01\t1\n"),
-             "ik.sto: row 1 has 1 values for the 2 columns; give every column one"),
+             "ik.sto: row 1 has 1 values for the 2 columns; give every column a value"),
         Case("a last row that is cut short", storage("time\tknee\thip\n0\t1\t1\n0.01\t1\n"),
              "ik.sto: cut short: its last row ends before column 'hip'; export it again"),
         Case("fewer rows than the header announces",

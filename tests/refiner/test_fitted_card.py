@@ -59,7 +59,7 @@ def test_a_channel_that_the_shards_have_not_is_refused(shards: Shards) -> None:
     with pytest.raises(ValueError, match="sole"):
         make_card("mine", shards, input_maximum={"sole": 1.0})
     with pytest.raises(ValueError, match="no recording"):
-        make_card("mine", shards.where(lambda shard: False), input_maximum={"soleus": 1.0})
+        make_card("mine", shards.select(lambda shard: False), input_maximum={"soleus": 1.0})
 
 
 def test_a_network_and_its_card_are_a_refiner(shards: Shards, tmp_path: Path) -> None:

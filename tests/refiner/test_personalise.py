@@ -19,7 +19,15 @@ from nem2e_tf.refiner import personalise as personal
 from nem2e_tf.refiner.personalise import personalise
 from nem2e_tf.signals import MuscleMap, root_mean_square_error
 from tests import command
-from training.evaluation.personal_curve import METHODS, curve, draw, first_cycles, page, summary
+from training.evaluation.personal_curve import curve, first_cycles
+from training.evaluation.personal_page import (
+    METHODS,
+    RECORDED,
+    page,
+    read_tables,
+    summary,
+    write_curves,
+)
 
 Refused = Callable[..., AbstractContextManager[None]]
 
@@ -317,9 +325,21 @@ def test_a_delay_and_a_scale_are_found_by_gain_and_lag_and_by_ridge(
     )
     assert mean[3, "gain_and_lag"] < 0.25 * mean[0, "refiner"]
     assert mean[3, "ridge"] < 0.25 * mean[0, "refiner"]
-    draw(table, tmp_path / "curve.png")
+    write_curves({RECORDED: table}, tmp_path / "curve")
     assert (tmp_path / "curve.png").read_bytes()[:4] == b"\x89PNG"
-    written = page({"Some person": table}, {"Some person": tmp_path / "curve.png"})
-    assert f"| walking | 3 | {mean[3, 'refiner']:.3f}," in written
-    assert "](curve.png)" in written
+    written = (tmp_path / "curve.md").read_text(encoding="utf-8")
+    assert f", {mean[3, 'refiner']:.3f} |" in written
+    assert "](curve.png)" in written and "](curve/scores.csv)" in written
+    assert len(pd.read_csv(tmp_path / "curve" / "scores.csv")) == len(table)
     assert summary(table).to_dict()["rmse", "mean"]["walking", 3, "ridge"] == mean[3, "ridge"]
+    # What is kept from a file says the same on the page.
+    assert page(read_tables(tmp_path / "curve.json"), "curve") == written
+
+
+def test_scores_of_something_else_are_no_page(tmp_path: Path, refused: Refused) -> None:
+    path = tmp_path / "curve.json"
+    with refused(path, "--page-only"):
+        read_tables(path)
+    path.write_text('{"Recorded person": [{"task": "walking"}]}')
+    with refused(path, "--page-only"):
+        read_tables(path)

@@ -35,7 +35,7 @@ def default() -> MuscleMap:
     return MuscleMap.load()
 
 
-def names_in(model: Path, opensim: Any) -> list[str]:
+def muscle_names(model: Path, opensim: Any) -> list[str]:
     loaded = opensim.Model(str(model))
     found = loaded.getMuscles()
     return [found.get(i).getName() for i in range(found.getSize())]
@@ -52,7 +52,7 @@ def names_in(model: Path, opensim: Any) -> list[str]:
 def test_the_default_map_finds_its_nine_channels_in_both_families_of_models(
     default: MuscleMap, data: Path, opensim: Any, model: str, family: int, side: str
 ) -> None:
-    available = names_in(data / model, opensim)
+    available = muscle_names(data / model, opensim)
 
     found = default.columns(available, side)
 

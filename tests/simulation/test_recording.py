@@ -67,8 +67,8 @@ def test_a_foot_beside_the_plates_is_told(
     )
     with caplog.at_level(logging.INFO):
         simulate_recording(leg, files, start=0.05, end=0.25)
-    told = [r.getMessage() for r in caplog.records if "beside the plates" in r.getMessage()]
-    assert len(told) == 1 and "25 %" in told[0] and "--start" in told[0]
+    messages = [r.getMessage() for r in caplog.records if "beside the plates" in r.getMessage()]
+    assert len(messages) == 1 and "25 %" in messages[0] and "--start" in messages[0]
 
 
 def test_one_of_each_pair_of_files_is_needed(overground: Path, refused: Refused) -> None:

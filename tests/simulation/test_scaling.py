@@ -30,7 +30,7 @@ def subject(overground: Path) -> Path:
     return overground / "subject_walk_scaled.osim"
 
 
-def resized(opensim: Any, path: Path, factors: dict[str, float], output: Path) -> Path:
+def scale_bodies(opensim: Any, path: Path, factors: dict[str, float], output: Path) -> Path:
     """A model with its bodies scaled by OpenSim; the others stay as they are."""
     model = opensim.Model(str(path))
     state = model.initSystem()
@@ -52,7 +52,7 @@ def bodies(opensim: Any, path: Path) -> list[str]:
     return [model.getBodySet().get(i).getName() for i in range(model.getNumBodies())]
 
 
-def synthetic_static(opensim: Any, path: Path, output: Path, pose: dict[str, float]) -> Path:
+def write_synthetic_static(opensim: Any, path: Path, output: Path, pose: dict[str, float]) -> Path:
     """A synthetic static trial: every marker of a model in a pose, 20 frames at 100 Hz, in mm."""
     model = opensim.Model(str(path))
     state = model.initSystem()
@@ -99,7 +99,7 @@ def test_a_model_a_known_amount_too_large_comes_out_the_same_from_real_markers(
     opensim: Any, subject: Path, overground: Path, scaled: tuple[Path, dict[str, Any]],
     tmp_path: Path,
 ) -> None:  # fmt: skip
-    large = resized(
+    large = scale_bodies(
         opensim, subject, dict.fromkeys(bodies(opensim, subject), 1.08), tmp_path / "l.osim"
     )
     markers, right = overground / "markers_walk.trc", scaled[1]
@@ -122,8 +122,8 @@ def test_a_synthetic_subject_of_known_size_and_pose_is_recovered(
         known |= {f"femur_{side}": 1.06, f"patella_{side}": 1.06, f"tibia_{side}": 0.94}
         known |= {f"{b}_{side}": 1.03 for b in ("talus", "calcn", "toes")}
         known |= {f"{b}_{side}": 0.98 for b in ("humerus", "ulna", "radius", "hand")}
-    giant = resized(opensim, subject, known, tmp_path / "giant.osim")
-    static = synthetic_static(opensim, giant, tmp_path / "static.trc", POSE)
+    giant = scale_bodies(opensim, subject, known, tmp_path / "giant.osim")
+    static = write_synthetic_static(opensim, giant, tmp_path / "static.trc", POSE)
     scaling = scale_model(subject, static, 80.0, tmp_path / "own.osim")
     for body, factor in known.items():
         assert scaling.factors[body] == pytest.approx(factor, rel=0.01), body
@@ -144,9 +144,9 @@ def test_another_marker_set_and_model_are_recovered_too(
 ) -> None:
     generic = lower_limb / "gait2392.osim"
     known = dict.fromkeys(bodies(opensim, generic), 0.9)
-    small = resized(opensim, generic, known, tmp_path / "small.osim")
+    small = scale_bodies(opensim, generic, known, tmp_path / "small.osim")
     pose = {"hip_flexion_r": 0.15, "knee_angle_l": -0.1}
-    static = synthetic_static(opensim, small, tmp_path / "static.trc", pose)
+    static = write_synthetic_static(opensim, small, tmp_path / "static.trc", pose)
     scaling = scale_model(generic, static, 50.0, tmp_path / "own.osim", height=1.6)
     assert scaling.height == 1.6
     for body, factor in known.items():
