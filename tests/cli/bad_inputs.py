@@ -260,7 +260,8 @@ def experiment(change: str) -> Call:
     """Reading an experiment with a line more."""
 
     def call() -> None:
-        from training.experiment import CONFIGS, read_experiment
+        from training.experiment import read_experiment
+        from training.places import CONFIGS
 
         text = (CONFIGS / "walking.yaml").read_text(encoding="utf-8")
         read_experiment(wrote("walking.yaml", f"{text}{change}\n"))
@@ -472,10 +473,10 @@ TABLE: dict[str, list[Case]] = {
     ],
     "A recording (`nem2e estimate`, `nem2e simulate`)": [
         Case("neither motion nor markers", lambda: Recording(moments=Path("id.sto")),
-             "neither --motion nor --markers is given; name one of them"),
+             "neither motion nor markers is given; name one of them"),
         Case("motion and markers",
              lambda: Recording(motion=Path("a.mot"), markers=Path("a.trc"), moments=Path("id.sto")),
-             "--motion and --markers are both given; name one of them"),
+             "motion and markers are both given; name one of them"),
         Case("a coordinate that the model has not",
              simulate(lambda frame: frame.rename(columns={"knee_angle_r": "knee_r"})),
              "motion.mot: column 'knee_r' is not a coordinate of leg.osim; the nearest is"
@@ -561,18 +562,18 @@ TABLE: dict[str, list[Case]] = {
              "theirs: no refiner.keras in this folder; it is not a refiner"),
         Case("a refiner that was not exported",
              theirs(lambda folder: (folder / "exports.json").unlink(), "onnx"),
-             "theirs: no exports.json in this folder; export first: python -m export.all theirs"),
+             "theirs: no exports.json in this folder; export first: nem2e export theirs"),
         Case("a manifest that is none",
              theirs(lambda folder: (folder / "exports.json").write_text("[]"), "onnx"),
              "theirs/exports.json: not a manifest of exports: TypeError: list indices must be"
-             " integers or slices, not str; export again: python -m export.all theirs"),
+             " integers or slices, not str; export again: nem2e export theirs"),
         Case("a manifest of another format", manifest("tflite", format=7),
-             "theirs/exports.json: format 7, known is 1; export again: python -m export.all"
+             "theirs/exports.json: format 7, known is 1; export again: nem2e export"
              " theirs"),
         Case("an exported file that was changed",
              theirs(lambda folder: (folder / "refiner.onnx").write_bytes(b""), "onnx"),
-             "theirs/refiner.onnx: not the file that exports.json names; export again: python -m"
-             " export.all theirs"),
+             "theirs/refiner.onnx: not the file that exports.json names; export again: nem2e"
+             " export theirs"),
         Case("an exported file outside the folder",
              manifest("onnx", forms={"onnx": {"files": {"../a.onnx": {"bytes": 1, "sha256": ""}}}}),
              "theirs/exports.json: '../a.onnx': outside the refiner's folder"),

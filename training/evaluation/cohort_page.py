@@ -19,7 +19,7 @@ from nem2e_tf.cohort import SPEEDS
 from nem2e_tf.cohort.causes import read_causes
 from nem2e_tf.files import check_folder
 
-from ..experiment import REPOSITORY, data_folder
+from ..places import REPOSITORY, data_folder
 from .cohort_appendix import appendix
 from .cohort_figure import draw_figure
 from .cohort_people import Person, recorded_person, virtual_person
@@ -28,7 +28,7 @@ from .documents import as_list, as_words, format_people, markdown_table, write_p
 
 DOCS = REPOSITORY / "docs"
 
-app = terminal.application("Compare a cohort of virtual people with real recordings.")
+app = terminal.make_app("Compare a cohort of virtual people with real recordings.")
 
 
 @app.command()
@@ -60,7 +60,7 @@ def main(
     write_page(
         output / "cohort.md", page(found, len(people), seed, strides), appendix(found), found
     )
-    terminal.screen.print(f"wrote {output / 'cohort.md'}", soft_wrap=True, highlight=False)
+    terminal.stdout.print(f"wrote {output / 'cohort.md'}", soft_wrap=True, highlight=False)
 
 
 def page(found: Mapping[str, pd.DataFrame], people: int, seed: int, strides: int) -> str:
