@@ -22,9 +22,9 @@ GLUTEI = {"gluteus_maximus", "gluteus_medius"}
 
 
 @pytest.fixture(scope="module")
-def stance(overground: Path) -> Comparison:
+def stance(overground_stance: Path) -> Comparison:
     """0.4 s of right stance."""
-    return compare(overground, 0.7, 1.1)
+    return compare(overground_stance, 0.7, 1.1)
 
 
 def test_the_map_has_the_ten_channels_of_the_recording(overground: Path) -> None:

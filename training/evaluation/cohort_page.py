@@ -4,7 +4,6 @@
 recordings of one real person, and switches every cause on alone to show what it does."""
 
 import multiprocessing
-import os
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -13,6 +12,7 @@ from typing import Annotated, Any
 
 import pandas as pd
 import typer
+from joblib import cpu_count
 
 from nem2e_tf.cli import terminal
 from nem2e_tf.cohort import SPEEDS
@@ -44,7 +44,7 @@ def main(
     real = recorded_person((data or data_folder()) / "ceinms-lower-limb")
     people: list[Person] = []
     context = multiprocessing.get_context("spawn")
-    workers = min(len(os.sched_getaffinity(0)), subjects)
+    workers = min(cpu_count(), subjects)
     with (
         terminal.progress_bar("virtual people") as progress,
         ProcessPoolExecutor(workers, mp_context=context) as pool,
