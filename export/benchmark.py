@@ -9,7 +9,6 @@ All calls are timed in turn, so that what else the machine does slows all of the
 time is given too: other programs do not lengthen it.
 """
 
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from time import perf_counter
 from typing import Annotated
 
 import typer
+from joblib import cpu_count
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
@@ -210,7 +210,7 @@ def main(
     terminal.import_tensorflow_quietly()
     trained = load(refiner)
     forms, tried = measure(trained)
-    cores = len(os.sched_getaffinity(0))
+    cores = cpu_count()
     if as_json:
         terminal.print_json(
             {

@@ -107,7 +107,7 @@ def export(refiner: Refiner, forms: Iterable[Form], windows: Windows) -> list[di
                 staging = Path(beside)
                 _write(form, staging)
                 files = {
-                    str(path.relative_to(staging)): {
+                    path.relative_to(staging).as_posix(): {
                         "bytes": path.stat().st_size,
                         "sha256": sha256(path),
                         **form.describe(path),
@@ -177,7 +177,7 @@ def _write_manifest(path: Path, manifest: Manifest, forms: Mapping[str, Any]) ->
     ordered = {name: forms[name] for name in sorted(forms)}
     found = Manifest(path.parent, manifest.layout, ordered).as_json()
     with replace_file(path) as temporary:
-        temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8", newline="\n")
 
 
 def _versions() -> dict[str, str]:

@@ -1,13 +1,15 @@
 """What a form of a refiner takes of memory, in a process that does nothing else.
 
 It is the peak of a process that opens the form and refines some frames, without the peak of one
-that imports the same modules, NumPy among them, and opens nothing. The kernel's VmHWM is read: the
-`ru_maxrss` of a child begins at what its parent had when it was forked.
+that imports the same modules, NumPy among them, and opens nothing. The `ru_maxrss` of a process
+begins at what its parent had; so that this is not TensorFlow's, a small process stands between.
 """
 
+import sys
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from nem2e_tf.edge import Manifest
 from nem2e_tf.refiner.runtimes import open_network
@@ -38,8 +40,17 @@ def print_peak(*of: str) -> None:
             else open_form(manifest, form, threads=1)
         )
         network(np.zeros((1, FRAMES, manifest.layout.inputs), np.float32))
-    (line,) = (x for x in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in x)
-    print(1024 * int(line.split()[1]))
+    print(_peak())
+
+
+def _peak() -> int:
+    """Peak memory of this process so far, bytes."""
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else 1024 * most
 
 
 def measure_peak(*of: str) -> int:

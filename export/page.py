@@ -73,7 +73,8 @@ def assemble(refiner: Refiner, folder: Path) -> Assembled:
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, place)
         played = record_virtual_person(refiner)
-        (whole / "recording.json").write_text(json.dumps(played) + "\n", encoding="utf-8")
+        text = json.dumps(played) + "\n"
+        (whole / "recording.json").write_text(text, encoding="utf-8", newline="\n")
         size = sum(file.stat().st_size for file in whole.rglob("*") if file.is_file())
     return Assembled(str(folder), size, len(played["simulated"]) / refiner.card.rate)
 
@@ -138,8 +139,9 @@ def bundle(folder: Path) -> None:
 
 
 def _run_npm(web: Path, *command: str) -> None:
-    called = ["npm", *command, "--no-audit", "--no-fund"]
-    done = subprocess.run(called, cwd=web, capture_output=True, text=True)
+    # By its whole name: on Windows it is npm.cmd.
+    called = [shutil.which("npm") or "npm", *command, "--no-audit", "--no-fund"]
+    done = subprocess.run(called, cwd=web, capture_output=True, encoding="utf-8", errors="replace")
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if "error" in line.lower()]
         detail = " ".join(" ".join(errors or done.stderr.splitlines()).split())[:300]

@@ -62,7 +62,9 @@ def map_in_own_processes(
         The number of an item and its result, in the order of completion; None where its process
         died.
     """
-    jobs = jobs if jobs > 0 else os.cpu_count() or 1
+    from joblib import cpu_count
+
+    jobs = jobs if jobs > 0 else cpu_count()
     # There is a process for every processor; and with one thread the order of a sum is fixed.
     for threads in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         os.environ.setdefault(threads, "1")

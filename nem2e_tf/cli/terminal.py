@@ -1,5 +1,6 @@
 """What every command shares: errors of one line, a progress bar, output as text or JSON."""
 
+import io
 import json
 import logging
 import math
@@ -54,6 +55,10 @@ def run_command(command: Callable[..., None]) -> NoReturn:
 
 def run(app: typer.Typer) -> NoReturn:
     """Run an application. An error that the user can correct is one line, with exit status 2."""
+    if sys.platform == "win32":
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # what is piped on is UTF-8 as elsewhere
+                stream.reconfigure(encoding="utf-8")
     logger = logging.getLogger("nem2e_tf")
     logger.setLevel(logging.INFO)
     logger.addHandler(_LogPrinter())

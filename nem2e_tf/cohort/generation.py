@@ -111,7 +111,10 @@ def make_cohort(
             "causes": sorted(recipe.active_causes),
         },
     )
-    with replace_file(folder / LIST) as temporary, open(temporary, "w", newline="") as file:
+    with (
+        replace_file(folder / LIST) as temporary,
+        open(temporary, "w", encoding="utf-8", newline="") as file,
+    ):
         table = csv.writer(file, lineterminator="\n")
         table.writerow(COLUMNS)
         table.writerows(row for number in numbers for row in rows[number])
@@ -178,4 +181,4 @@ def write_hidden_parameters(session: VirtualSession, path: Path) -> None:
 
 def _write_json(path: Path, value: object) -> None:
     with replace_file(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8", newline="\n")

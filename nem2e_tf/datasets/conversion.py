@@ -224,5 +224,5 @@ def _write_list(path: Path, rows: list[dict[str, str]]) -> bool:
     if path.exists() and path.read_text(encoding="utf-8") != text.getvalue():
         return True
     with replace_file(path) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8")
+        temporary.write_text(text.getvalue(), encoding="utf-8", newline="\n")
     return False

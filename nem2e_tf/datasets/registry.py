@@ -174,9 +174,8 @@ class Dataset(_Entry):
 @cache
 def read_registry() -> dict[str, Dataset]:
     """All sets that the package knows, by name."""
-    return parse_registry(
-        (resources.files("nem2e_tf.datasets") / "datasets.yaml").read_text(), "datasets.yaml"
-    )
+    table = resources.files("nem2e_tf.datasets") / "datasets.yaml"
+    return parse_registry(table.read_text(encoding="utf-8"), "datasets.yaml")
 
 
 def parse_registry(text: str, what: str) -> dict[str, Dataset]:

@@ -171,11 +171,12 @@ def _read_in_process(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "c3d.npz"
         # -P: modules of this folder must not be imported in place of others of the same name.
-        command = [sys.executable, "-P", str(Path(__file__).with_name("c3d_process.py"))]
+        reader = str(Path(__file__).with_name("c3d_process.py"))
         done = subprocess.run(
-            [*command, str(path.resolve()), str(result)],
+            [sys.executable, "-X", "utf8", "-P", reader, str(path.resolve()), str(result)],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             check=False,
         )
         if done.returncode != 0:

@@ -7,12 +7,13 @@ types, and the one that is imported second mistakes the other's std::vector for 
 
 import json
 import os
-import resource
 import sys
+from contextlib import suppress
 from typing import Any
 
 import ezc3d
 import numpy as np
+import psutil
 
 BASE_MEMORY, MEMORY_PER_BYTE = 2**30, 100
 """Bytes of memory for any file, and for each of its bytes; ezc3d takes some 30 for each."""
@@ -56,18 +57,30 @@ def read_contents(path: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
 
 def limit_resources(path: str) -> None:
-    """Limit the time and memory of this process by the file's size: a header can ask for any."""
+    """Limit the time and memory of this process by the file's size: a header can ask for any.
+
+    Windows has no such limits, and macOS may not keep that of memory.
+    """
+    if sys.platform == "win32":
+        return
+    import resource
+
     size = os.path.getsize(path)
     limit_memory(BASE_MEMORY + MEMORY_PER_BYTE * size)
     seconds = BASE_SECONDS + size // BYTES_PER_SECOND
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    with suppress(ValueError):  # a lower limit is set already
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
 
 
 def limit_memory(more: int) -> None:
-    """Limit memory to so many bytes more than this process has now."""
-    with open("/proc/self/statm", encoding="ascii") as file:
-        most = int(file.read().split()[0]) * resource.getpagesize() + more
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    """Limit memory to so many bytes more than this process has now, where the system can."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    most = psutil.Process().memory_info().vms + more
+    with suppress(ValueError):  # a lower limit is set already, or macOS does not take this one
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
 def convert(path: str, result: str) -> str:

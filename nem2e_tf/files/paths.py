@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nem2e_tf.errors import InputError
@@ -84,7 +84,7 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[Path]:
             remove_path(temporary)
             try:
                 yield temporary
-                with temporary.open("rb") as written:
+                with temporary.open("r+b") as written:
                     os.fsync(written.fileno())  # some disks report only now that they are full
                 temporary.replace(path)
             finally:
@@ -113,6 +113,8 @@ def create_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         try:
             temporary.mkdir()
             yield temporary
+            with suppress(FileNotFoundError):
+                path.rmdir()  # it is empty; Windows renames to no folder that is there
             temporary.rename(path)
         except OSError as error:
             if error.filename is None or not Path(error.filename).is_relative_to(temporary):

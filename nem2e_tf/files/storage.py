@@ -207,7 +207,10 @@ def write_storage(frame: pd.DataFrame, path: str | os.PathLike[str], name: str) 
         f"{title}\nversion=1\nnRows={len(frame)}\nnColumns={frame.shape[1] + 1}\n"
         "inDegrees=no\nendheader\n" + "\t".join(["time", *labels]) + "\n"
     )
-    with replace_file(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+    with (
+        replace_file(path) as temporary,
+        open(temporary, "w", encoding="utf-8", newline="\n") as file,
+    ):
         file.write(head)
         frame.to_csv(file, sep="\t", header=False, lineterminator="\n", na_rep="nan")
 

@@ -122,7 +122,9 @@ def fit_muscles(
         check_folder(folder.parent)
         with tempfile.TemporaryDirectory(dir=folder.parent) as name:
             _create_fit(leg, muscles, joints, Path(name) / "fit")
-            (Path(name) / "fit" / "settings.json").write_text(json.dumps(settings, indent=1))
+            (Path(name) / "fit" / "settings.json").write_text(
+                json.dumps(settings, indent=1), encoding="utf-8", newline="\n"
+            )
             try:
                 (Path(name) / "fit").rename(folder)
             except OSError:
@@ -179,7 +181,8 @@ def _create_fit(
         muscles=np.array([m.getName() for m in known], dtype=str),
         **{x.name: getattr(curves, x.name) for x in fields(curves)},
     )
-    _fit_errors(leg, _read_paths(folder), joints).to_csv(folder / "errors.csv", index=False)
+    errors = _fit_errors(leg, _read_paths(folder), joints)
+    errors.to_csv(folder / "errors.csv", index=False, lineterminator="\n")
 
 
 def _read_paths(folder: Path) -> tuple[tuple[Polynomial, ...], ForceCurves]:

@@ -93,7 +93,7 @@ def write_static_markers(markers: dict[str, np.ndarray], path: Path) -> None:
         f"\tOrigNumFrames\n100\t100\t2\t{len(markers)}\tm\t100\t1\t2\n"
         f"Frame#\tTime\t{names}\n\t\t{axes}\n\n"
     )
-    path.write_text(f"{head}1\t0.00\t{values}\n2\t0.01\t{values}\n", encoding="utf-8")
+    path.write_text(f"{head}1\t0.00\t{values}\n2\t0.01\t{values}\n", encoding="utf-8", newline="\n")
 
 
 def find_marker_pairs(model: Any, names: Iterable[str]) -> dict[str, list[Pair]]:

@@ -134,13 +134,13 @@ def run_tool_process(task: dict[str, Any], folder: Path, name: str) -> str:
     Raises:
         InputError: it failed; the message says why.
     """
-    (folder / "task.json").write_text(json.dumps(task), encoding="utf-8")
+    (folder / "task.json").write_text(json.dumps(task), encoding="utf-8", newline="\n")
     script = Path(__file__).with_name("tool_process.py")
     # -P: modules of this folder must not be imported in place of others of the same name.
     result = subprocess.run(
-        [sys.executable, "-P", str(script)],
+        [sys.executable, "-X", "utf8", "-P", str(script)],
         cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, errors="replace", check=False,
+        encoding="utf-8", errors="replace", check=False,
     )  # fmt: skip
     # A tool may log errors and still succeed, or succeed with frames that it could not solve.
     if result.returncode or UNSOLVED_MESSAGE in result.stdout:

@@ -1,6 +1,5 @@
 """OpenSim's PolynomialPathFitter: the fit of muscle paths in a pruned copy of a model."""
 
-import os
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -31,6 +30,7 @@ def run_fitter(
     the fitter samples around the rows of a table, all of which are the middle of the range.
     """
     import opensim
+    from joblib import cpu_count
 
     folder.mkdir()
     model, welded = _prune_model(leg, muscles, joints)
@@ -66,7 +66,7 @@ def run_fitter(
     fitter.setCoordinateValues(opensim.TableProcessor(table))
     fitter.setNumSamplesPerFrame(POSES_PER_DESIGN)
     fitter.setLatinHypercubeAlgorithm("random")
-    fitter.setNumParallelThreads(min(len(os.sched_getaffinity(0)), DESIGNS))
+    fitter.setNumParallelThreads(min(cpu_count(), DESIGNS))
     fitter.setMaximumPolynomialOrder(MAX_ORDER)
     fitter.setPathLengthTolerance(LENGTH_TOLERANCE)
     fitter.setMomentArmTolerance(MOMENT_ARM_TOLERANCE)

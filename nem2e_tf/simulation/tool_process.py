@@ -122,7 +122,7 @@ def _remove_doubled_rows(path: Path) -> None:
     by_time = {line.split(None, 1)[0]: line for line in lines if line.strip()}
     kept = [line for line in head.splitlines() if not line.startswith("nRows")]
     text = "\n".join([*kept, "endheader", names, *by_time.values()])
-    path.write_text(text + "\n", encoding="utf-8")
+    path.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
 def run_scaling(task: dict[str, Any]) -> None:

@@ -701,7 +701,7 @@ def make_person(folder: Path) -> Path:
 
 
 def told(case: Case, person: Path) -> str:
-    """What a bad input is told, and what it leaves: nothing but what was given."""
+    """The message of a bad input, and that nothing is written."""
     with folder_of_a_case(person) as folder:
         try:
             case.call()
@@ -714,21 +714,20 @@ def page() -> str:
     """docs/errors.md."""
     count = sum(len(cases) for cases in TABLE.values())
     lines = [
-        "# What bad inputs are told",
+        "# Error messages",
         "",
-        "Written by `python -m tests.cli.bad_inputs -o docs/errors.md`, and by nothing else.",
+        "Written by `python -m tests.cli.bad_inputs -o docs/errors.md`.",
         "",
-        "Whatever is wrong with what was given is told in one line: the file, the column or time,"
-        " what is",
-        "wrong, what to do. Commands print it on standard error after `error:`, end with status 2,"
-        " and leave",
-        "no half-written file; in Python it is the message of an `nem2e_tf.errors.InputError`."
-        f" These {count} are",
-        f"given, and their messages compared, by `tests/cli/test_bad_inputs.py`; `{STUDY}` is the"
-        " folder of the files.",
+        "If an input is wrong, one line names the file, the column or time, the error, and what to"
+        " do. Commands",
+        "print it on standard error after `error:`, end with status 2, and leave no incomplete"
+        " file. In Python it",
+        "is the message of an `nem2e_tf.errors.InputError`. `tests/cli/test_bad_inputs.py` tests"
+        f" these {count}",
+        f"inputs and their messages; `{STUDY}` is the folder of the files.",
     ]
     for title, cases in TABLE.items():
-        lines += ["", f"## {title}", "", "| given | told |", "| --- | --- |"]
+        lines += ["", f"## {title}", "", "| input | message |", "| --- | --- |"]
         lines += [f"| {case.given} | {html.escape(case.message, quote=False)} |" for case in cases]
     return "\n".join(lines) + "\n"
 

@@ -1,19 +1,18 @@
 """What every form of a refiner costs, as `python -m export.benchmark` measures it."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from export.benchmark import measure
+from export.benchmark import app, measure
 from export.latency import step_call, time_calls, window_call
 from export.memory import FRAMES, measure_peak
 from export.networks import open_form
 from nem2e_tf.edge import Manifest, StepNetwork
 from nem2e_tf.refiner import load
+from tests import command
 from tests.repository import ROOT
 
 pytest.importorskip("ai_edge_litert", reason="LiteRT is not installed: pip install ai-edge-litert")
@@ -55,13 +54,7 @@ def test_memory_of_a_form_is_its_own_and_not_that_of_who_asks() -> None:
 
 
 def test_a_refiner_that_is_not_there_is_refused_in_one_line(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "export.benchmark", str(tmp_path), "--json"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    done = command.run(tmp_path, "--json", app=app)
     assert done.returncode == 2
     assert done.stdout == ""
     assert "card.json" in done.stderr.splitlines()[-1]
@@ -100,13 +93,7 @@ def test_every_form_and_every_stock_conversion_is_measured_or_says_why_not() -> 
 
 @pytest.mark.slow
 def test_the_command_prints_one_json_object() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "export.benchmark", "stream", "--json"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
+    done = command.start_module("export.benchmark", "stream", "--json")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["frames"] == FRAMES

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,22 +16,14 @@ from nem2e_tf.edge import MANIFEST, LiteRT, Manifest, StepNetwork, sha256
 from nem2e_tf.refiner import load
 from nem2e_tf.refiner.runtimes import FunctionNetwork
 from nem2e_tf.signals import root_mean_square_error
+from tests import command
+from tests.command import start_module
 from tests.repository import ROOT
 
 pytest.importorskip("ai_edge_litert", reason="LiteRT is not installed: pip install ai-edge-litert")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
 SHIPPED = ROOT / "saved_models"
-
-
-def command(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "export.verify", *map(str, arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
 
 
 def with_one_form(folder: Path, form: str, table: dict[str, object]) -> None:
@@ -160,7 +150,7 @@ def test_a_file_with_one_bit_turned_is_refused_by_name(walking: Path) -> None:
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
-    done = command(walking, "--json")
+    done = start_module("export.verify", walking, "--json")
     assert done.returncode == 2
     assert done.stdout == ""
     (line,) = (line for line in done.stderr.splitlines() if line.startswith("error: "))
@@ -177,7 +167,7 @@ def test_a_file_of_another_refiner_is_out_of_bounds_and_the_exit_status_says_so(
     known = table["files"][name]
     known["bytes"], known["sha256"] = (walking / name).stat().st_size, sha256(walking / name)
     with_one_form(walking, FORM, table)
-    done = command(walking, "--json")
+    done = command.run("verify", walking, "--json")
     assert done.returncode == 1
     result = json.loads(done.stdout)
     assert "100 of virtual people (synthetic)" in result["windows"]
@@ -194,7 +184,7 @@ def test_a_file_of_another_refiner_is_out_of_bounds_and_the_exit_status_says_so(
 
 def test_a_refiner_that_was_not_exported_is_refused_in_one_line(walking: Path) -> None:
     (walking / MANIFEST).unlink()
-    done = command(walking)
+    done = command.run("verify", walking)
     assert done.returncode == 2
     assert "export first" in done.stderr.splitlines()[-1]
 
@@ -202,12 +192,12 @@ def test_a_refiner_that_was_not_exported_is_refused_in_one_line(walking: Path) -
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["walking", "stream"])
 def test_the_command_passes_shipped_refiners_on_200_windows(name: str, data: Path) -> None:
-    done = command(name, "--json")
+    done = start_module("export.verify", name, "--json")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["windows"] == "100 of real recordings, 100 of virtual people (synthetic)"
     assert all(form["passed"] for form in result["forms"])
     assert all(form["rmse"].keys() == {"real", "virtual"} for form in result["forms"])
-    told = command(name)
+    told = start_module("export.verify", name)
     assert told.returncode == 0
     assert told.stdout.count("good") == len(result["forms"])

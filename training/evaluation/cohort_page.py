@@ -4,7 +4,6 @@
 recordings of one real person, and switches every cause on alone to show what it does."""
 
 import multiprocessing
-import os
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -13,6 +12,7 @@ from typing import Annotated, Any
 
 import pandas as pd
 import typer
+from joblib import cpu_count
 
 from nem2e_tf.cli import terminal
 from nem2e_tf.cohort import SPEEDS
@@ -24,7 +24,7 @@ from .cohort_appendix import appendix
 from .cohort_figure import draw_figure
 from .cohort_people import Person, recorded_person, virtual_person
 from .cohort_tables import median_effects, tables
-from .documents import as_list, as_words, format_people, markdown_table, write_page
+from .documents import as_list, as_words, format_number, format_people, markdown_table, write_page
 
 DOCS = REPOSITORY / "docs"
 
@@ -44,7 +44,7 @@ def main(
     real = recorded_person((data or data_folder()) / "ceinms-lower-limb")
     people: list[Person] = []
     context = multiprocessing.get_context("spawn")
-    workers = min(len(os.sched_getaffinity(0)), subjects)
+    workers = min(cpu_count(), subjects)
     with (
         terminal.progress_bar("virtual people") as progress,
         ProcessPoolExecutor(workers, mp_context=context) as pool,
@@ -139,7 +139,7 @@ def _comparison(table: pd.DataFrame) -> str:
     for what, of in table.groupby("quantity", sort=False):
         digits = digits_of(of["real"])
         middle = of[["real", "least", "median", "largest"]].median().to_numpy()
-        mine, *shown = (f"{value:.{digits}f}" for value in middle)
+        mine, *shown = (format_number(value, digits) for value in middle)
         rows.append([
             f"{what}{', median of muscles' if len(of) > 1 else ''}", mine, ", ".join(shown),
             f"{of['within'].sum()} of {len(of)}", f"{of['within_80'].sum()} of {len(of)}",

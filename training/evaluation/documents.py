@@ -70,4 +70,4 @@ def write_page(
         files[folder / APPENDIX] = appendix
     for path, content in files.items():
         with replace_file(path) as temporary:
-            temporary.write_text(content, encoding="utf-8")
+            temporary.write_text(content, encoding="utf-8", newline="\n")

@@ -1,8 +1,8 @@
 """Methods that estimate EMG from simulated activity, fitted on the same recordings."""
 
 import hashlib
+import io
 import json
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
@@ -116,7 +116,7 @@ def fit_network(
     if not (folder / CARD).exists():
         keras.utils.clear_session()
         work = folder / "work"
-        with open(os.devnull, "w") as null_device, redirect_stdout(null_device):
+        with redirect_stdout(io.StringIO()):
             fitted = fitting.fit(
                 experiment,
                 training_parts,

@@ -53,7 +53,7 @@ def write_curves(tables: Mapping[str, pd.DataFrame], output: Path) -> None:
     draw(tables, output.with_suffix(".png"))
     found = {name: table.to_dict("records") for name, table in tables.items()}
     with replace_file(output.with_suffix(".json")) as temporary:
-        temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8", newline="\n")
     people = [table.assign(people=name) for name, table in tables.items()]
     columns = ["people", "subject", "task", "cycles", "method", "rmse", "r"]
     write_page(

@@ -44,7 +44,7 @@ def write_results(
     }
     written = {**found, "protocols": protocols}
     with replace_file(output.with_suffix(".json")) as temporary:
-        temporary.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8", newline="\n")
     write_page(
         output.with_suffix(".md"),
         page(written, experiment, cards, picture, output.name),
