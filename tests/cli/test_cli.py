@@ -348,9 +348,9 @@ def cut(text: str) -> str:
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"--motion": "coordinates.sto"}, ["--motion", "--markers", "both given"]),
-        ({"--markers": None, "--ik-tasks": None}, ["neither --motion nor --markers"]),
-        ({"--loads": None}, ["neither --moments nor --loads"]),
+        ({"--motion": "coordinates.sto"}, ["motion and markers are both given"]),
+        ({"--markers": None, "--ik-tasks": None}, ["neither motion nor markers"]),
+        ({"--loads": None}, ["neither moments nor loads"]),
         ({"--markers": cut}, ["markers_walk.trc", "cut short"]),
         ({"--markers": lambda text: text.replace("mm", "ft", 1)}, ["unit", "'ft'"]),
         ({"--loads": cut}, ["grf_walk.xml"]),
