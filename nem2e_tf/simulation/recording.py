@@ -59,11 +59,11 @@ class Recording:
         for one, other in (("motion", "markers"), ("moments", "loads")):
             named = [name for name in (one, other) if getattr(self, name) is not None]
             if not named:
-                raise InputError(f"neither --{one} nor --{other} is given; name one of them")
+                raise InputError(f"neither {one} nor {other} is given; name one of them")
             if len(named) == 2:
-                raise InputError(f"--{one} and --{other} are both given; name one of them")
+                raise InputError(f"{one} and {other} are both given; name one of them")
         if self.tasks is not None and self.markers is None:
-            raise InputError("--ik-tasks weighs markers; it goes with --markers, not with --motion")
+            raise InputError("IK tasks are weights of markers; give markers, not motion")
 
     @property
     def files(self) -> list[Path]:

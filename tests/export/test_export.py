@@ -602,12 +602,12 @@ def test_a_refiner_that_was_not_exported_says_how_to(
     for name in (CARD, WEIGHTS):
         shutil.copy(small / name, folder)
     for runtime in set(RUNTIMES) - {"keras"}:
-        with refused(folder, f"python -m export.all {folder}"):
+        with refused(folder, f"nem2e export {folder}"):
             nem2e_tf.load(folder, runtime=runtime)
     write_storage(recording(60), tmp_path / "sim.sto", "synthetic")
     command = [NEM2E, "refine", "sim.sto", "--refiner", "mine", "--runtime", "onnx", "-o", "e.sto"]
     done = subprocess.run([*map(str, command)], cwd=tmp_path, capture_output=True, text=True)
-    refused_in_one_line(done, "python -m export.all")
+    refused_in_one_line(done, "nem2e export")
     assert not (tmp_path / "e.sto").exists()
 
 

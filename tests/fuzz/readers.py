@@ -245,7 +245,8 @@ def _experiment(folder: Path) -> Reader:
 
 def _ablations(folder: Path) -> Reader:
     from training.evaluate import read_ablations
-    from training.experiment import EVALUATION, read_experiment
+    from training.experiment import read_experiment
+    from training.places import EVALUATION
 
     whole = read_experiment(EVALUATION)
     seeds = [(ROOT / "training/evaluation/ablations.yaml").read_bytes()]
