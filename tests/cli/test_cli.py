@@ -354,7 +354,7 @@ def cut(text: str) -> str:
         ({"--markers": cut}, ["markers_walk.trc", "cut short"]),
         ({"--markers": lambda text: text.replace("mm", "ft", 1)}, ["unit", "'ft'"]),
         ({"--loads": cut}, ["grf_walk.xml"]),
-        ({"--loads": lambda text: text}, ["grf_walk.mot", "not there"]),
+        ({"--loads": lambda text: text}, ["grf_walk.mot", "does not exist"]),
         ({"--ik-tasks": cut}, ["ik_tasks_walk.xml"]),
         ({"--markers": "grf_walk.mot"}, ["grf_walk.mot", ".trc or .c3d"]),
         ({"--start": 2.0, "--end": 3.0}, ["outside the recording"]),
