@@ -1,13 +1,15 @@
 """NEM2E: muscle activity from human motion, refined by a sequence-to-sequence network.
 
-import nem2e_tf
+In one call:
 
-result = nem2e_tf.estimate(model="gait2392.osim", motion="ik.mot", moments="id.sto")
+    import nem2e_tf
 
-or in two steps,
+    result = nem2e_tf.estimate(model="gait2392.osim", motion="ik.mot", moments="id.sto")
 
-simulated = nem2e_tf.simulate("gait2392.osim", "ik.mot", "id.sto")
-envelopes = nem2e_tf.load("walking").refine(simulated)
+In two steps:
+
+    simulated = nem2e_tf.simulate("gait2392.osim", "ik.mot", "id.sto")
+    envelopes = nem2e_tf.load("walking").refine(simulated)
 
 Time series are `pandas.DataFrame`s with an index `time` in seconds. What is heavy (TensorFlow,
 OpenSim, pandas) is imported when it is first used.

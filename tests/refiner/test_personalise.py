@@ -214,7 +214,7 @@ def test_a_refiner_is_written_whole_or_not_at_all(
     again = nem2e_tf.load(tmp_path / "mine")
     simulated = person(2.0).simulated
     np.testing.assert_array_equal(again.refine(simulated), general.refine(simulated))
-    with refused(tmp_path / "mine", "there already"):
+    with refused(tmp_path / "mine", "already exists"):
         save(general, tmp_path / "mine")
 
 

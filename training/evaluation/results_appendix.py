@@ -35,7 +35,7 @@ def appendix(
         ),
         "## The shipped refiners",
         _SHIPPED,
-        _shipped_muscles(cards),
+        *_shipped_muscles(cards),
     ]  # fmt: skip
     for protocol, sections in sections_of(found).items():
         parts.append(f"## {HEADINGS[protocol]} (`{protocol}`)")
@@ -45,25 +45,26 @@ def appendix(
     return "\n\n".join(parts) + "\n"
 
 
-def _shipped_muscles(cards: Mapping[str, Card]) -> str:
-    """A row a refiner, test and muscle."""
-    rows = []
+def _shipped_muscles(cards: Mapping[str, Card]) -> list[str]:
+    """For each refiner, test and task, a table with a row a muscle."""
+    header = ["muscle", "raw RMSE", "RMSE", "raw r", "r", "r, 90 %", "lag (ms)", "interval holds"]
+    parts = []
     for name, card in cards.items():
         for test, found in card.scores.items():
             for task, of in found["tasks"].items():
+                rows = []
                 for muscle, row in of["muscles"].items():
                     low, high = row["r_90"] or (None, None)
                     rows.append([
-                        f"`{name}`", f"{test}, {task}", as_words(muscle),
-                        f"{row['raw_rmse']:.3f} → {row['rmse']:.3f}",
-                        f"{format_number(row['raw_r'], 2)} → {format_number(row['r'], 2)}",
+                        as_words(muscle), f"{row['raw_rmse']:.3f}", f"{row['rmse']:.3f}",
+                        format_number(row["raw_r"], 2), format_number(row["r"], 2),
                         "–" if low is None else f"{low:.2f} to {high:.2f}",
                         f"{row['lag_ms']:.0f}",
                         f"{100 * row['coverage']:.0f} %" if "coverage" in row else "–",
                     ])  # fmt: skip
-    header = ["refiner", "tested on", "muscle", "RMSE", "r", "r, 90 %", "lag (ms)",
-              "interval holds"]  # fmt: skip
-    return markdown_table(header, rows, left=3)
+                parts.append(f"### `{name}`, {task}: {test}, {found['data']}")
+                parts.append(markdown_table(header, rows))
+    return parts
 
 
 def _section(section: SectionTables) -> list[str]:
