@@ -1,10 +1,11 @@
-"""The one error that tells a person what is wrong with what they gave."""
+"""The error that is raised for input that cannot be used, and suggestions for unknown names."""
 
 import difflib
+import importlib.util
 from collections.abc import Iterable
 
 LONGEST_MESSAGE = 1000
-"""Characters of a message. What is longer quotes a file at length and loses its middle."""
+"""Characters of a message. The middle of a longer one, which quotes a file, is left out."""
 
 
 class InputError(ValueError):
@@ -19,15 +20,42 @@ class InputError(ValueError):
         super().__init__(_to_one_line(message))
 
 
+def require(module: str, *, extra: str = "") -> None:
+    """Check that a package is installed, without importing it.
+
+    Args:
+        module: str. What is imported of it, as `tf2onnx`.
+        extra: str. The extra of nem2e-tf that installs it; empty to name the package itself.
+
+    Raises:
+        InputError: it is not installed; the message has the command that installs it.
+    """
+    if importlib.util.find_spec(module) is None:
+        package = module.replace("_", "-")
+        install = f"'nem2e-tf[{extra}]'" if extra else package
+        raise InputError(f"{package} is not installed; install it: pip install {install}")
+
+
+def missing_dependency(module: str) -> str:
+    """What to tell somebody who installed nem2e-tf without its dependencies."""
+    package = module.replace("_", "-")
+    return (
+        f"{package} is not installed: nem2e-tf is here without its dependencies, which the command"
+        " nem2e needs; install them: pip install nem2e-tf"
+    )
+
+
 def suggest_name(name: str, names: Iterable[str]) -> str:
-    """End of a sentence about an unknown name: the known one that is spelled most like it."""
+    """End of a sentence about an unknown name: the known name with the most similar spelling."""
     known = sorted(set(names))
-    # Likeness takes the product of lengths; no name that is meant is that long.
+    # The comparison takes time in the product of the lengths; real names are shorter.
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5) if len(name) < 200 else []
     if close:
         return f"the nearest is '{close[0]}'"
     listed = ", ".join(f"'{n}'" for n in known[:6]) + (", …" if len(known) > 6 else "")
-    return f"there is {listed}" if known else "there are none"
+    if not known:
+        return "there are none"
+    return f"there {'is' if len(known) == 1 else 'are'} {listed}"
 
 
 def _to_one_line(message: str) -> str:

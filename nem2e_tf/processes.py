@@ -1,4 +1,4 @@
-"""Work shared among processes."""
+"""The same work on many items, in several processes."""
 
 import itertools
 import multiprocessing
@@ -14,16 +14,16 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 ITEMS_PER_PROCESS = 25
-"""Items for each process, after which all make room for new ones, so that no leak adds up."""
+"""Items for each process, after which all are replaced by new ones, so that leaks do not add up."""
 
 
 def map_in_processes(
     work: Callable[[Item], Result], items: Mapping[int, Item], jobs: int
 ) -> Iterator[tuple[int, Result]]:
-    """Do the same work on many things at a time.
+    """Do the same work on several items at a time.
 
-    joblib's processes are started anew rather than forked: a fork while OpenSim or TensorFlow run
-    threads may hang. Within `joblib.parallel_config` the work goes to the back end set there.
+    joblib starts new processes rather than forking: a fork while OpenSim or TensorFlow run threads
+    may hang. Within `joblib.parallel_config` the work goes to the back end set there.
 
     Args:
         work: callable of one item, at the top level of a module.
@@ -31,7 +31,7 @@ def map_in_processes(
         jobs: int. Processes; -1 is one for every processor, 1 does the work here.
 
     Yields:
-        The number of an item and what came of it, as they get done.
+        The number of an item and its result, in the order of completion.
     """
     from joblib import Parallel, delayed
 
@@ -50,32 +50,36 @@ def map_in_own_processes(
     items: Mapping[int, Item],
     jobs: int,
 ) -> Iterator[tuple[int, Result | None]]:
-    """Do the same work on many things, though a process that does it may die.
+    """Do the same work on many items; a process that dies costs only the item that it worked on.
 
     Args:
         work: callable of one item, at the top level of a module.
         items: by number.
-        jobs: int. Processes, renewed from time to time; -1 is one for every processor.
+        jobs: int. Processes, replaced after `ITEMS_PER_PROCESS` items; -1 is one for every
+            processor.
 
     Yields:
-        The number of an item and what came of it, as they get done; None where its process died.
+        The number of an item and its result, in the order of completion; None where its process
+        died.
     """
-    jobs = jobs if jobs > 0 else os.cpu_count() or 1
-    # As many processes as processors need no threads; and one thread adds up in one order.
+    from joblib import cpu_count
+
+    jobs = jobs if jobs > 0 else cpu_count()
+    # There is a process for every processor; and with one thread the order of a sum is fixed.
     for threads in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         os.environ.setdefault(threads, "1")
-    left = dict(items)
-    while left:
+    remaining = dict(items)
+    while remaining:
         # An executor that renews its processes itself (`max_tasks_per_child`) hangs in Python 3.11.
-        some = dict(itertools.islice(left.items(), ITEMS_PER_PROCESS * jobs))
+        batch = dict(itertools.islice(remaining.items(), ITEMS_PER_PROCESS * jobs))
         try:
-            for number, result in _map_in_pool(work, some, jobs):
-                del left[number]
+            for number, result in _map_in_pool(work, batch, jobs):
+                del remaining[number]
                 yield number, result
         except BrokenProcessPool:
-            # It was one of the first that are left; each gets a process of its own.
-            for number in list(left)[: jobs + 1]:
-                item = left.pop(number)
+            # One of the first remaining items ended its process; each gets a process of its own.
+            for number in list(remaining)[: jobs + 1]:
+                item = remaining.pop(number)
                 try:
                     yield from _map_in_pool(work, {number: item}, 1)
                 except BrokenProcessPool:
@@ -99,7 +103,7 @@ def _map_in_pool(
 
 
 def _start_worker() -> None:
-    # Interrupted together with its parent, a process ends without a word.
+    # Interrupted together with its parent, a process ends without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     threading.Thread(target=_exit_with_parent, daemon=True).start()
 

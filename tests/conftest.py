@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -11,12 +10,41 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from filelock import FileLock
 
 from nem2e_tf.errors import InputError
 from nem2e_tf.files import read_motion, read_storage
 from nem2e_tf.simulation import LegModel, Recording, load_leg, simulate_files
 from nem2e_tf.study import Request, estimation
+from tests.command import start_module
 from tests.repository import DATA, ROOT
+
+# As many workers as processors, and the processes that they start, need no threads beside.
+for threads in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+    os.environ.setdefault(threads, "1")
+
+MakeOnce = Callable[[str, Callable[[Path], object]], Path]
+
+
+@pytest.fixture(scope="session")
+def make_once(tmp_path_factory: pytest.TempPathFactory) -> MakeOnce:
+    """Make a folder or file of a session, by whichever worker of pytest-xdist wants it first.
+
+    Called with a name and with what writes there; gives the path, which nobody may change.
+    """
+    own = tmp_path_factory.getbasetemp()
+    shared = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "made"
+    shared.mkdir(exist_ok=True)
+
+    def make(name: str, write: Callable[[Path], object]) -> Path:
+        path, whole = shared / name, shared / f"{name}.whole"
+        with FileLock(shared / f"{name}.lock"):
+            if not whole.exists():
+                write(path)
+                whole.touch()
+        return path
+
+    return make
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +70,29 @@ def lower_limb(data: Path) -> Path:
 def overground(data: Path) -> Path:
     """One overground stride with a scaled 80-muscle model of the Rajagopal family."""
     return data / "opensim-3d-walking"
+
+
+def _cut_markers(overground: Path, folder: Path, start: float, end: float) -> None:
+    """Copy the stride with the frames of some seconds alone in its file of markers."""
+    shutil.copytree(overground, folder)
+    path = folder / "markers_walk.trc"
+    lines = path.read_text().splitlines()
+    head, rows = lines[:5], [line for line in lines[5:] if line.strip()]
+    kept = [row for row in rows if start <= float(row.split("\t")[1]) <= end]
+    head[2] = head[2].replace(str(len(rows)), str(len(kept)))
+    path.write_text("\n".join([*head, *kept]) + "\n")
+
+
+@pytest.fixture(scope="session")
+def overground_stance(overground: Path, make_once: MakeOnce) -> Path:
+    """The stride with the markers of 0.55-1.25 s alone: inverse kinematics takes 50 ms a frame."""
+    return make_once("stance", lambda folder: _cut_markers(overground, folder, 0.55, 1.25))
+
+
+@pytest.fixture(scope="session")
+def overground_onset(overground: Path, make_once: MakeOnce) -> Path:
+    """The stride with the markers of its first 0.4 s alone, a foot beside the force plates."""
+    return make_once("onset", lambda folder: _cut_markers(overground, folder, 0.0, 0.4))
 
 
 @pytest.fixture(scope="session")
@@ -98,11 +149,9 @@ def walk45_request(lower_limb: Path) -> Request:
 
 
 @pytest.fixture(scope="session")
-def walk45_result(walk45_request: Request, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def walk45_result(walk45_request: Request, make_once: MakeOnce) -> Path:
     """The folder of its result; takes some seconds."""
-    folder = tmp_path_factory.mktemp("results") / "walk45"
-    estimation.estimate_to_folder(folder, walk45_request)
-    return folder
+    return make_once("walk45", lambda folder: estimation.estimate_to_folder(folder, walk45_request))
 
 
 @pytest.fixture(scope="session")
@@ -122,9 +171,7 @@ def chromium() -> str:
     return browser
 
 
-@pytest.fixture(scope="session")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a small refiner of random weights, whose steps of 3 frames fill no window."""
+def _save_small_refiner(folder: Path) -> None:
     import keras
 
     from nem2e_tf.edge import shipped_refiners
@@ -137,25 +184,27 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Large enough for its outputs to follow its inputs.
     model.set_weights([2 * weight for weight in model.get_weights()])
     card = Card.read(shipped_refiners()["walking"] / CARD).model_copy(update={"name": "small"})
-    folder = tmp_path_factory.mktemp("small") / "small"
     save(Refiner(card, model), folder)
-    return folder
 
 
 @pytest.fixture(scope="session")
-def exported(small: Path) -> Path:
-    """The same folder after `python -m export.all --json`, which is in told.json beside it."""
-    done = subprocess.run(
-        [sys.executable, "-m", "export.all", str(small), "--json"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    small.with_name("told.json").write_text(done.stdout)
-    return small
+def small(make_once: MakeOnce) -> Path:
+    """The folder of a small refiner of random weights, whose steps of 3 frames fill no window."""
+    return make_once("small", _save_small_refiner)
+
+
+@pytest.fixture(scope="session")
+def exported(small: Path, make_once: MakeOnce) -> Path:
+    """A copy after `nem2e export --json`, whose output is in told.json beside it."""
+
+    def export(folder: Path) -> None:
+        shutil.copytree(small, folder)
+        done = start_module("nem2e_tf", "export", folder, "--json")
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+        folder.with_name("told.json").write_text(done.stdout)
+
+    return make_once("exported", export)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What a refiner does not know: intervals and familiar ranges for its card, and their test."""
+"""Prediction intervals and familiar ranges for a refiner's card, and the coverage of intervals."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -12,15 +12,15 @@ from nem2e_tf.refiner import Refiner, familiarity, intervals
 def calibrate_refiner(
     refiner: Refiner, held_out: Sequence[Pair], training_pairs: Sequence[Pair]
 ) -> Refiner:
-    """The same refiner, its card knowing how far it may be wrong, and with what.
+    """Add prediction intervals and the ranges of familiar inputs to a refiner's card.
 
     Args:
         refiner: Refiner.
         held_out: pairs of two or more people that the fit never saw; they give the intervals.
-        training_pairs: what the refiner was fitted on; it gives the ranges of what is familiar.
+        training_pairs: what the refiner was fitted on; they give the ranges of familiar inputs.
 
     Returns:
-        Refiner. Of its card, `interval` and `familiar` are new.
+        The refiner with `interval` and `familiar` on its card.
     """
     refined, measured = _relative_envelopes(refiner, held_out)
     tables = intervals.calibrate(
@@ -42,7 +42,7 @@ def calibrate_refiner(
 
 
 def coverage(refiner: Refiner, pairs: Sequence[Pair]) -> pd.DataFrame:
-    """Share of measured samples that the intervals hold.
+    """Share of measured samples within the intervals.
 
     Args:
         refiner: Refiner with intervals, as `calibrate_refiner` gives it.
@@ -64,7 +64,7 @@ def coverage(refiner: Refiner, pairs: Sequence[Pair]) -> pd.DataFrame:
 def _relative_envelopes(
     refiner: Refiner, pairs: Sequence[Pair]
 ) -> tuple[dict[str, list[np.ndarray]], dict[str, list[np.ndarray]]]:
-    """By person refined and measured envelopes, `(frames, outputs)` each, as shares of maxima.
+    """Refined and measured envelopes by person, `(frames, outputs)` each, as shares of maxima.
 
     Amplitudes do not compare between people: measured ones are divided by the person's own
     maximum in the task.

@@ -1,10 +1,8 @@
-"""Score STDR-Net and what it must beat: `python -m training.evaluate` writes docs/results.md.
+"""Score STDR-Net beside other methods: `python -m training.evaluate` writes docs/results.md.
 
-Every method is fitted on the same recordings, in the same run, and scored on others.
+Every method is fitted on the same recordings in the same run, and scored on other recordings.
 """
 
-import importlib.util
-import json
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -18,23 +16,24 @@ from pydantic import ValidationError
 
 from nem2e_tf.cli import terminal
 from nem2e_tf.edge import shipped_refiners
-from nem2e_tf.errors import InputError, suggest_name
-from nem2e_tf.files import read_yaml, replace_file
+from nem2e_tf.errors import InputError, require, suggest_name
+from nem2e_tf.files import read_yaml
 from nem2e_tf.refiner import CARD, Card
 
 from .evaluation.methods import METHODS, NETWORKS, fit_baseline, fit_network, is_cached
 from .evaluation.protocols import PROTOCOLS, EvaluationData, Fold, make_ablation_folds, make_folds
-from .evaluation.results import Result, ablation_result, figure_names, read_results, results_as_json
-from .evaluation.results_figures import draw
-from .evaluation.results_page import page
+from .evaluation.results import Result, ablation_result, read_results, results_as_json
+from .evaluation.results_figures import draw_sections
+from .evaluation.results_files import write_results
 from .evaluation.scoring import Method, ScoredRecording, Section
-from .experiment import EVALUATION, REPOSITORY, RUNS, Experiment, read_experiment
+from .experiment import Experiment, read_experiment
 from .fit import configure_tensorflow
+from .places import EVALUATION, REPOSITORY, RUNS
 
 Step = Callable[[str, str], None]
-"""Told of a method and of the fold on which it has been fitted."""
+"""Called with a method and the fold on which it was fitted."""
 
-app = terminal.application("Score STDR-Net and other methods on what they never saw.")
+app = terminal.make_app("Score STDR-Net and other methods on recordings that no fit has seen.")
 
 
 def run_protocol(
@@ -45,15 +44,15 @@ def run_protocol(
     cache: Path,
     step: Step = lambda method, fold: None,
 ) -> list[Section]:
-    """Fit every method on every fold, or find it fitted, and estimate what is tested.
+    """Fit every method on every fold, or load it from the cache, and estimate the test recordings.
 
     Args:
-        protocol: what it is called.
+        protocol: its name.
         splits: the folds.
         methods: of `training.evaluation.methods.METHODS`.
-        experiment: how networks are fitted.
+        experiment: the settings of the fits.
         cache: folder of fitted networks.
-        step: told of each method on each fold.
+        step: called after each method on each fold.
     """
     sections: dict[str, Section] = {}
     for fold in splits:
@@ -75,7 +74,11 @@ def run_protocol(
 
 
 def read_ablations(path: Path, experiment: Experiment) -> dict[str, Experiment]:
-    """Experiments by name, from a table of changes to one; `InputError` names one that is wrong."""
+    """Read a table of changes to an experiment, as experiments by name.
+
+    Raises:
+        InputError: a setting is wrong; the message names it.
+    """
     table = read_yaml(path, "ablations")
     if not isinstance(table, dict) or not all(isinstance(c, dict) for c in table.values()):
         raise InputError(f"{path}: not a table of names, each with what it changes")
@@ -104,13 +107,13 @@ def _merge_settings(settings: dict[str, Any], changes: dict[str, Any]) -> dict[s
 
 @contextmanager
 def _report_steps(tasks: Sequence[tuple[Fold, str, Experiment]], cache: Path) -> Iterator[Step]:
-    """A progress bar over folds and methods, and a line for every network."""
+    """Show a progress bar over folds and methods, and print a line for every network."""
     missing = sum(
         not is_cached(method, experiment, fold.training_parts, cache)
         for fold, method, experiment in tasks
         if method in NETWORKS
     )
-    terminal.console.print(f"{missing} networks to fit, the others are kept", highlight=False)
+    terminal.stderr.print(f"{missing} networks to fit, the others are kept", highlight=False)
     with terminal.progress_bar("fitting and scoring") as progress:
         done = 0
 
@@ -120,13 +123,13 @@ def _report_steps(tasks: Sequence[tuple[Fold, str, Experiment]], cache: Path) ->
             progress(done, len(tasks))
             if method in NETWORKS:
                 message = f"{done} of {len(tasks)}: {fold}, {METHODS[method]}"
-                terminal.console.print(message, highlight=False, soft_wrap=True)
+                terminal.stderr.print(message, highlight=False, soft_wrap=True)
 
         yield step
 
 
 def _select_names(requested: Sequence[str] | None, known: Sequence[str], what: str) -> list[str]:
-    """What was asked for, in the usual order."""
+    """The requested names in the usual order; all where none is requested."""
     for name in requested or ():
         if name not in (*known, "all"):
             raise InputError(f"there is no {what} '{name}'; {suggest_name(name, known)}")
@@ -159,20 +162,28 @@ def main(
         Path | None, typer.Option(help="Table of changes, each refitted and scored.")
     ] = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Where to write, without .json and .md.")
+        Path,
+        typer.Option("--output", "-o", help="Where to write .json, .md, .png and a folder."),
     ] = REPOSITORY / "docs" / "results",
     data: Annotated[
         Path | None, typer.Option(help="Folder of the recordings; NEM2E_DATA otherwise.")
     ] = None,
+    page_only: Annotated[
+        bool, typer.Option("--page-only", help="Write the page again from the .json; fit nothing.")
+    ] = False,
     json_only: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Fit, score and write page, figures and numbers; a fitted network is not fitted again.
+    """Fit, score and write page, appendix, tables and figures; a kept network is not fitted again.
 
     Protocols that are not asked for stay on the page as they were.
     """
+    if page_only:
+        kept_results = read_results(output.with_suffix(".json"))
+        if not kept_results["protocols"]:
+            raise InputError(f"{output.with_suffix('.json')}: there is none; evaluate first")
+        return _write(kept_results, read_experiment(config), output, kept_results, json_only)
     for module in ("spm1d", "dtaidistance"):
-        if importlib.util.find_spec(module) is None:
-            raise InputError(f"{module} is not installed; install it: pip install -e '.[evaluate]'")
+        require(module, extra="evaluate")
     chosen = _select_names(protocol, PROTOCOLS, "protocol") if protocol or ablate is None else []
     selected_methods = _select_names(methods and ["raw", *methods], list(METHODS), "method")
     protocol_methods = {
@@ -232,30 +243,35 @@ def main(
     run_facts = {"command": command, "date": date.today().isoformat()}
     of_protocol: dict[str, dict[str, Any]] = {}
     for name, of_sections in results.items():
-        figures, own = draw(name, of_sections, output)
-        sections = [r.as_json() | {"figures": f} for r, f in zip(of_sections, own, strict=True)]
-        of_protocol[name] = run_facts | {"figures": figures, "sections": sections}
+        figures = draw_sections(name, of_sections, output)
+        sections = [r.as_json() | {"figures": f} for r, f in zip(of_sections, figures, strict=True)]
+        of_protocol[name] = run_facts | {"figures": [], "sections": sections}
         if name == "subject":
             of_protocol[name]["groups"] = groups
     results_json = results_as_json(
         former_results["protocols"] | of_protocol,
         run_facts | {"rows": table} if table else former_results["ablations"],
     )
+    _write(results_json, experiment, output, former_results, json_only)
+
+
+def _write(
+    results_json: dict[str, Any],
+    experiment: Experiment,
+    output: Path,
+    former_results: dict[str, Any],
+    json_only: bool,
+) -> None:
     cards = {name: Card.read(folder / CARD) for name, folder in shipped_refiners().items()}
-    text = page(results_json, experiment, cards)
-    for suffix, content in ((".json", json.dumps(results_json, indent=1) + "\n"), (".md", text)):
-        with replace_file(output.with_suffix(suffix)) as temporary:
-            temporary.write_text(content, encoding="utf-8")
-    for name in figure_names(former_results) - figure_names(results_json):
-        output.with_name(name).unlink(missing_ok=True)
+    written = write_results(results_json, experiment, cards, output, former_results)
     if json_only:
-        terminal.print_json(results_json)
+        terminal.print_json(written)
     else:
-        terminal.screen.print(f"wrote {output.with_suffix('.md')}", soft_wrap=True, highlight=False)
+        terminal.stdout.print(f"wrote {output.with_suffix('.md')}", soft_wrap=True, highlight=False)
 
 
 def _default_methods(protocol: str) -> list[str]:
-    """Methods of a protocol where none is asked for."""
+    """The methods of a protocol where none is requested."""
     return [name for name in METHODS if protocol == "block" or name not in _SLOW_METHODS]
 
 

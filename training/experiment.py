@@ -1,4 +1,4 @@
-"""An experiment: one small YAML file that says what a refiner is fitted on, and how."""
+"""An experiment: a YAML file with the recordings and the settings of a fit."""
 
 import hashlib
 import os
@@ -26,26 +26,22 @@ from nem2e_tf.errors import InputError, suggest_name
 from nem2e_tf.files import Trial, check_folder, exclusive_lock, read_trials, read_yaml
 from nem2e_tf.pipeline import Augmentation, Pair, Settings, Shards, prepare
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-CONFIGS = REPOSITORY / "training" / "configs"
+from .places import RUNS, find_data_folder
+
 ADDITIONAL_TASKS_SHARE = 0.3
-"""Share of the recorded windows that is of the tasks that teach too."""
-EVALUATION = REPOSITORY / "training" / "evaluation" / "evaluation.yaml"
-"""How networks are fitted to be compared, and on whom."""
-RUNS = REPOSITORY / "runs"
-"""What training keeps between runs: simulations, checkpoints, logs."""
+"""Share of the recorded training windows that come from the additional tasks (`also`)."""
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 @dataclass(frozen=True)
 class Part:
-    """Recordings, or a block of time of each, and how much of the teaching they do.
+    """Recordings of a fit, or a block of time of each, and their weight.
 
     Args:
-        shards: Shards. Any split by subject or task is a choice among them.
+        shards: Shards, already selected by subject or task.
         block: shares (0-1) of every recording's length, in time order.
-        weight: of its windows among those of all parts.
+        weight: share of its windows among those of all parts.
     """
 
     shards: Shards
@@ -53,7 +49,7 @@ class Part:
     weight: float = 1.0
 
     def pairs(self) -> list[Pair]:
-        """What is in it."""
+        """The pairs, cut to the block."""
         return [pair.block(*self.block) for pair in self.shards.pairs()]
 
 
@@ -62,7 +58,7 @@ class Blocks(BaseModel):
 
     Args:
         fit: what the weights are fitted on.
-        test: what is scored, seen by nothing before.
+        test: what is scored; no fit and no calibration uses it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -79,14 +75,14 @@ class Blocks(BaseModel):
 
 
 class VirtualPeople(BaseModel):
-    """A cohort that teaches beside the recorded people; all of it is synthetic.
+    """A cohort for training beside the recorded people; all of it is synthetic.
 
     Args:
         subjects: how many.
         seed: of `nem2e cohort`.
         strides: of each task.
-        share: of the windows that teach; the rest are recorded ones.
-        held_out: how many of them, the last, do not teach but tell how wrong a refiner may be.
+        share: of the training windows; the rest are recorded ones.
+        held_out: how many of them, the last, are not in the fit but calibrate its intervals.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -105,7 +101,7 @@ class VirtualPeople(BaseModel):
 
 
 class Experiment(BaseModel):
-    """What a refiner is fitted on, and how.
+    """The recordings and the settings of a fit.
 
     Args:
         name: of the refiner.
@@ -113,26 +109,27 @@ class Experiment(BaseModel):
         unit: what an envelope of 1 means; goes onto its card.
         trials: the list of recorded trials, a CSV; its path is relative to the experiment's file.
         tasks: the trials of that list to use; what the refiner is for.
-        also: tasks that teach too, in a smaller part. Two tasks tell more of how people differ.
-        models: how many other models of the leg the recorded trials are simulated with too, for
-            teaching; see `nem2e_tf.simulation.model_variants`.
-        cohort: virtual people who teach too, or None.
-        others: virtual people who teach in an evaluation's `virtual`, and are never tested.
+        also: tasks that are fitted on too, with a smaller share; more tasks show more of how
+            people differ.
+        models: how many other models of the leg the recorded trials are also simulated with for
+            the fit; see `nem2e_tf.simulation.model_variants`.
+        cohort: virtual people to fit on too, or None.
+        others: virtual people who are fitted on in the protocol `virtual` and never tested.
         blocks: see `Blocks`.
-        inputs: simulated channels and then joint angles that the network is given; None: all
+        inputs: simulated channels and then joint angles that the network takes; None: all
             simulated channels.
-        window: seconds that the network sees at once.
+        window: seconds that the network processes at once.
         hop: seconds from one training window to the next.
         batch: windows of a training step.
         steps: training steps of an epoch.
         epochs: how many.
         free_running_from: the epoch from which the decoder has no teacher.
         learning_rate: at the start; falls to zero along a cosine.
-        loss: what is made small, as Keras or `training.losses` name it. On inner blocks and people
-            that no result is of, absolute errors gave smaller RMSE than squared ones.
+        loss: its name in Keras or `training.losses`. On validation blocks and people, absolute
+            errors gave smaller RMSE than squared ones.
         seed: of weights, dropout and the order of windows.
         network: arguments of `nem2e_tf.network.stdr_net.stdr_net`.
-        augmentation: random changes of the windows that are fitted on, and of no others.
+        augmentation: random changes of the training windows only.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -161,7 +158,7 @@ class Experiment(BaseModel):
     augmentation: Augmentation | None = None
 
     def prepare_recorded(self, data: Path | None, config: Path, models: int = 0) -> Shards:
-        """Simulate the recorded trials and pair them with their EMG, or find that done.
+        """Simulate the recorded trials and pair them with their EMG, or load them.
 
         Args:
             data: path or None. Folder of the recordings.
@@ -171,7 +168,7 @@ class Experiment(BaseModel):
         Raises:
             InputError: there is no such trial, or one of them cannot be prepared.
         """
-        trials = read_trials(config.parent / self.trials, data or data_folder())
+        trials = read_trials(config.parent / self.trials, data or find_data_folder())
         for task in self.training_tasks:
             if task not in (known := [trial.task for trial in trials]):
                 raise InputError(
@@ -182,19 +179,19 @@ class Experiment(BaseModel):
         return replace(shards[0], selected=tuple(shard for one in shards for shard in one.selected))
 
     def prepare_virtual(self) -> Shards | None:
-        """Make the virtual people that teach and prepare their trials, or find that done."""
+        """Make the cohort's people of the fit and prepare their trials, or load them."""
         return _select_people(self.cohort, lambda number, last: number <= last, self.training_tasks)
 
     def prepare_others(self) -> Shards | None:
-        """The virtual people who teach and are never tested, made and prepared or found."""
+        """Make and prepare the virtual people of `others` who are in the fit, or load them."""
         return _select_people(self.others, lambda number, last: number <= last, self.training_tasks)
 
     def prepare_held_out(self) -> Shards | None:
-        """The virtual people that do not teach."""
+        """Make and prepare the cohort's people who are held out of the fit, or load them."""
         return _select_people(self.cohort, lambda number, last: number > last, self.tasks)
 
     def training_parts(self, recorded: Shards, virtual: Shards | None) -> list[Part]:
-        """What the shipped refiner is fitted on."""
+        """The parts that a refiner is fitted on, with their weights."""
         share = 1.0 - self.cohort.share if virtual is not None and self.cohort else 1.0
         parts = []
         for tasks, weight in (
@@ -209,7 +206,7 @@ class Experiment(BaseModel):
 
     @property
     def training_tasks(self) -> list[str]:
-        """All tasks that teach."""
+        """All tasks that are fitted on."""
         return [*self.tasks, *self.also]
 
 
@@ -227,11 +224,11 @@ def _select_people(
 
 
 def _select_tasks(shards: Shards, tasks: Sequence[str]) -> Shards:
-    return shards.where(lambda shard: shard.task in tasks)
+    return shards.select(lambda shard: shard.task in tasks)
 
 
 def prepare_virtual_people(subjects: int, seed: int, strides: int = 30) -> Shards:
-    """A cohort's walking and running, made and prepared now or found."""
+    """Make a cohort and prepare its walking and running, or load them."""
     folder = RUNS / f"cohort-{seed}-{subjects}-{strides}-{_source_digest(cohort)}"
     with exclusive_lock(check_folder(folder)):
         if not (folder / LIST).exists():
@@ -251,7 +248,7 @@ def _prepare_trials(trials: Sequence[Trial], what: str, model: int = 0) -> Shard
 
 
 def _source_digest(package: ModuleType) -> str:
-    """A few letters that change with a package's files."""
+    """A short hash of a package's files."""
     content = hashlib.sha256()
     for file in sorted(Path(str(package.__file__)).parent.glob("*.*")):
         content.update(file.read_bytes())
@@ -266,8 +263,3 @@ def read_experiment(path: str | os.PathLike[str]) -> Experiment:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the whole"
         raise InputError(f"{path}: {place}: {first['msg']}") from None
-
-
-def data_folder() -> Path:
-    """Folder of the recordings: `NEM2E_DATA`, else `../shared/data` beside the checkout."""
-    return Path(os.environ.get("NEM2E_DATA") or REPOSITORY.parent / "shared" / "data")

@@ -1,17 +1,15 @@
-"""Fit a refiner: `python -m training.fit training/configs/walking.yaml`."""
+"""Fit a refiner: `nem2e fit walking`, or `python -m training.fit training/configs/walking.yaml`."""
 
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from nem2e_tf.cli import terminal
 from nem2e_tf.edge import MANIFEST
@@ -22,28 +20,16 @@ from nem2e_tf.refiner import CARD, Refiner
 from nem2e_tf.refiner.runtimes import WEIGHTS, write_keras_model
 from nem2e_tf.signals import RATE
 
-from .calibration import calibrate_refiner
-from .cards import card_of, median, unit
-from .evaluation.overground import simulate_overground_stride
-from .evaluation.shipped_scores import card_scores
-from .experiment import EVALUATION, REPOSITORY, RUNS, Experiment, Part, data_folder, read_experiment
+from .cards import calibrate_and_score, make_experiment_card, median_maxima, select_output_maximum
+from .experiment import Experiment, Part, read_experiment
+from .places import RUNS, default_folder, find_config
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 WEIGHT_DECAY = 1e-4
 EMA_MOMENTUM = 0.99
-"""Momentum of the running average of weights that a refiner keeps."""
-
-
-class StrategyName(StrEnum):
-    """Over what `tf.distribute` spreads a fit."""
-
-    mirrored = "mirrored"
-    multiworker = "multiworker"
-
-
-app = terminal.application("Fit a refiner on recorded trials.")
+"""Momentum of the exponential moving average of the weights, which the refiner keeps."""
 
 
 def fit(
@@ -65,8 +51,9 @@ def fit(
         training_parts: what the weights are fitted on. Where the first part is one person's in one
             task, the card's maxima are theirs; else envelopes are shares of a maximum.
         work_folder: path. Folder for the checkpoint and `log.csv`.
-        network: function of inputs and outputs that builds another network than STDR-Net.
-        validation: what the log's `val_loss` is of. It changes nothing.
+        network: function that builds another network than STDR-Net from its numbers of inputs and
+            outputs.
+        validation: recordings of the `val_loss` in the log; they do not influence the fit.
         strategy: tf.distribute.Strategy or None. A batch is shared among its replicas.
 
     Returns:
@@ -86,7 +73,7 @@ def fit(
     keras.utils.set_random_seed(experiment.seed)
     pairs = [part.pairs() for part in training_parts]
     inputs = experiment.inputs or list(pairs[0][0].simulated.columns)
-    input_maximum = median(
+    input_maximum = median_maxima(
         [channel_maxima([p.inputs(inputs).abs()]) for part in pairs for p in part]
     )
     scales = maxima_by_person(p for part in pairs for p in part)
@@ -108,7 +95,7 @@ def fit(
         [part.weight for part in training_parts],
         seed=experiment.seed,
     )  # fmt: skip
-    # An interrupted fit goes on with the windows that would have come.
+    # A resumed fit skips the windows that it has used.
     backup = Backup(work_folder / "backup", strategy)
     training_data = training_data.skip(backup.finished_epochs * experiment.steps * experiment.batch)
     training_data = training_data.batch(experiment.batch, drop_remainder=True).prefetch(
@@ -147,12 +134,14 @@ def fit(
         )
     if network is None:
         round_weights(model)
-    output_maximum = unit(list(maxima_by_person(pairs[0]).values()))
-    return Refiner(card_of(experiment, training_parts, input_maximum, output_maximum), model)
+    output_maximum = select_output_maximum(list(maxima_by_person(pairs[0]).values()))
+    return Refiner(
+        make_experiment_card(experiment, training_parts, input_maximum, output_maximum), model
+    )
 
 
 def make_optimizer(experiment: Experiment, replicas: int = 1) -> Any:
-    """What moves the weights; each replica of a batch is clipped by itself."""
+    """The optimizer; gradients are clipped in each replica."""
     import keras
 
     decay = keras.optimizers.schedules.CosineDecay(
@@ -168,7 +157,7 @@ def make_optimizer(experiment: Experiment, replicas: int = 1) -> Any:
 
 
 def _add_teacher(model: Any, free_running_from: int) -> tuple[Any, list[Any]]:
-    """The graph to fit and its callbacks; a network without a decoder has no use for a teacher."""
+    """The model to fit and its callbacks; a network without a decoder ignores the teacher."""
     import keras
 
     from nem2e_tf.network.stdr_net import ScheduledSampling, build_training_model
@@ -179,48 +168,11 @@ def _add_teacher(model: Any, free_running_from: int) -> tuple[Any, list[Any]]:
     return build_training_model(model), [ScheduledSampling(free_running_from)]
 
 
-def calibrate_and_score(
-    refiner: Refiner,
-    experiment: Experiment,
-    training_parts: Sequence[Part],
-    data: Path | None,
-    config: Path,
-) -> Refiner:
-    """The same refiner, its card saying how wrong it may be and how it does on unseen recordings.
-
-    Args:
-        refiner: Refiner, fitted.
-        experiment: Experiment.
-        training_parts: what it was fitted on.
-        data: path or None. Folder of the recordings.
-        config: path. The experiment's file.
-    """
-    held_out = experiment.prepare_held_out()
-    if held_out is None or not held_out.selected:
-        return refiner
-    all_pairs = (pair for part in training_parts for pair in part.pairs())
-    training_pairs = [pair for pair in all_pairs if pair.task in experiment.tasks]
-    refiner = calibrate_refiner(refiner, list(held_out.pairs()), training_pairs)
-    unseen_people = read_experiment(EVALUATION).prepare_virtual()
-    assert unseen_people is not None
-    other_laboratories = (
-        [simulate_overground_stride(data or data_folder())] if "walking" in experiment.tasks else []
-    )
-    test_pairs = Part(experiment.prepare_recorded(data, config), experiment.blocks.test).pairs()
-    scores = card_scores(
-        refiner,
-        [pair for pair in test_pairs if pair.task in experiment.tasks],
-        list(unseen_people.where(lambda shard: shard.task in experiment.tasks).pairs()),
-        other_laboratories,
-    )
-    return Refiner(refiner.card.model_copy(update={"scores": scores}), refiner.network)
-
-
 def replace_refiner(refiner: Refiner, folder: Path) -> None:
-    """Write a refiner's folder, the card last: a folder without one is none.
+    """Write a refiner's folder in place of a former one; the card comes last and completes it.
 
-    What was exported of a network that was there before counts no more. Where the new one finds no
-    room, the former stays.
+    The manifest of exports is removed, because they are of the former network. Where writing fails,
+    the former refiner stays.
     """
     check_folder(folder)
     with TemporaryDirectory(prefix=UNFINISHED_PREFIX, dir=folder) as temporary_name:
@@ -234,37 +186,32 @@ def replace_refiner(refiner: Refiner, folder: Path) -> None:
 
 
 def configure_tensorflow() -> None:
-    """Import TensorFlow as a fit wants it: every operation on one thread.
+    """Import TensorFlow with one thread for each operation.
 
-    The operations of a network this small end before a second thread has woken; the threads that
-    there are take operations side by side instead.
+    The operations of a small network end before a second thread has started; the threads run
+    several operations at once instead.
     """
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-    terminal.quiet_tensorflow()
+    terminal.import_tensorflow_quietly()
 
 
-@app.command()
-def main(
-    config: Annotated[Path, typer.Argument(help="The experiment, a YAML file.")],
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder; saved_models/<name> otherwise.")
-    ] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="Folder of the recordings; NEM2E_DATA otherwise.")
-    ] = None,
-    strategy: Annotated[
-        StrategyName | None,
-        typer.Option(
-            help="Share every batch among the devices of this machine, or among the workers of"
-            " TF_CONFIG, each of which runs this command."
-        ),
-    ] = None,
+def run(
+    config: Path, output: Path | None = None, data: Path | None = None, strategy: str | None = None
 ) -> None:
-    """Simulate the trials, fit STDR-Net and write a refiner folder."""
-    import shutil
+    """Simulate the trials of an experiment, fit STDR-Net and write a refiner folder.
 
+    Args:
+        config: path. An experiment's file, or the name of a shipped one.
+        output: path or None. The refiner's folder; None: see `default_folder`.
+        data: path or None. Folder of the recordings; None: see `find_data_folder`.
+        strategy: str or None. `mirrored` or `multiworker`; see `make_strategy`.
+
+    Raises:
+        InputError: the experiment, its list of trials or a recording cannot be used.
+    """
+    config = find_config(config)
     experiment = read_experiment(config)
-    folder = output or REPOSITORY / "saved_models" / experiment.name
+    folder = output or default_folder(experiment.name)
     check_folder(folder)
     configure_tensorflow()
     from .strategy import is_chief, make_strategy, run_on_chief_first
@@ -289,11 +236,11 @@ def main(
                 calibrate_and_score(refiner, experiment, training_parts, data, config), folder
             )
             shutil.rmtree(work_folder)
-            terminal.screen.print(f"wrote {folder}", soft_wrap=True)
+            terminal.stdout.print(f"wrote {folder}", soft_wrap=True)
 
 
 def _fit_digest(experiment: Experiment, training_parts: Sequence[Part]) -> str:
-    """A few letters that change with what is fitted on what: a fit goes on with its own weights."""
+    """A short hash of the settings and the recordings; a fit resumes under the same hash only."""
     parts = [
         (part.block, part.weight, [s.file for s in part.shards.selected]) for part in training_parts
     ]
@@ -302,4 +249,6 @@ def _fit_digest(experiment: Experiment, training_parts: Sequence[Part]) -> str:
 
 
 if __name__ == "__main__":
-    terminal.run(app)
+    from . import command
+
+    terminal.run_command(command.fit)

@@ -1,7 +1,7 @@
-"""Losses that add to the squared error something of the shape of an envelope.
+"""Losses that add a term for the shape of an envelope to the squared error.
 
-Each takes `(batch, frames, muscles)`, measured and estimated, to `(batch, frames)`. What is added
-is weighted so that at the end of a fit it is of the size of the squared error.
+Each takes `(batch, frames, muscles)`, measured and estimated, to `(batch, frames)`. The weight of
+the term makes it as large as the squared error at the end of a fit.
 """
 
 from typing import Any
@@ -10,11 +10,11 @@ import keras
 
 CORRELATION = 0.05
 DERIVATIVE = 20.0
-"""Of what changes by a muscle's maximum within a frame, squared."""
+"""Weight of the squared change from frame to frame."""
 
 
 def squared_error_and_correlation(measured: Any, estimated: Any) -> Any:
-    """And 1 - r (Pearson), over a window and for each muscle."""
+    """Squared error and 1 - r (Pearson), over a window and for each muscle."""
     squared = keras.losses.mean_squared_error(measured, estimated)
     centred = [x - keras.ops.mean(x, axis=1, keepdims=True) for x in (measured, estimated)]
     norms = [keras.ops.sqrt(keras.ops.sum(x * x, axis=1) + keras.config.epsilon()) for x in centred]
@@ -23,7 +23,7 @@ def squared_error_and_correlation(measured: Any, estimated: Any) -> Any:
 
 
 def squared_error_and_derivative(measured: Any, estimated: Any) -> Any:
-    """And the squared error of the change from frame to frame; none before the first."""
+    """Squared error, and that of the change from frame to frame, which is 0 in the first frame."""
     squared = keras.losses.mean_squared_error(measured, estimated)
     derivatives = [keras.ops.diff(x, axis=1) for x in (measured, estimated)]
     derivative_error = keras.losses.mean_squared_error(*derivatives)

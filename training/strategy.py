@@ -1,12 +1,12 @@
 """One fit on several devices or machines, through `tf.distribute`.
 
-Every replica takes its share of each batch, and what they learn from it is added up before the
-weights move: the same fit as with one, but for rounding, and but for random draws (dropout and
-scheduled sampling repeat in every replica's share).
+Every replica takes its share of each batch, and the gradients are summed before the weights change:
+the same fit as with one replica, except for rounding and for random draws (dropout and scheduled
+sampling repeat in every replica's share).
 
-Keras 3.15 meets `MultiWorkerMirroredStrategy` in two places that its `fit` was not made for.
+Two parts of `fit` in Keras 3.15 fail under `MultiWorkerMirroredStrategy`.
 Before the first step it averages a batch over the workers, which fails for inputs in a dict; a
-model that is made outside the strategy's scope, of layers made inside, is spared that. And it
+model that is made outside the strategy's scope, of layers made inside, avoids that. And it
 averages metrics along an axis that single numbers do not have; `Trainer` gives them one.
 """
 
@@ -26,13 +26,13 @@ from nem2e_tf.files import replace_file
 Result = TypeVar("Result")
 
 SUFFIX = ".weights.h5"
-"""Of files of weights, as Keras wants it."""
+"""Suffix that Keras requires for files of weights."""
 REPLICAS = 2
 """Replicas of a mirrored fit on a machine without a GPU."""
 
 
 def make_strategy(kind: str) -> tf.distribute.Strategy:
-    """Make the strategy, first thing in a process: TensorFlow cannot be spread once it has begun.
+    """Make the strategy; call it before any other use of TensorFlow in the process.
 
     Args:
         kind: `mirrored` is over this machine's GPUs, or, where there is none, over `REPLICAS`
@@ -74,7 +74,7 @@ def is_chief(strategy: tf.distribute.Strategy | None) -> bool:
 def run_on_chief_first(
     strategy: tf.distribute.Strategy | None, function: Callable[[], Result]
 ) -> Result:
-    """Let the chief make files; the others wait, and then find them made."""
+    """Call a function that writes files on the chief first, and then on the other workers."""
     result = function() if is_chief(strategy) else None
     if strategy is not None:
         # A sum over all workers waits for each of them.
@@ -83,14 +83,14 @@ def run_on_chief_first(
 
 
 def split_by_batch(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """The same data: every worker reads all of it and takes its share of each batch."""
+    """Set the dataset so that every worker reads all of it and takes its share of each batch."""
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     return dataset.with_options(options)
 
 
 class Trainer(keras.Model):
-    """A model to fit inside a strategy's scope, itself made outside of it."""
+    """A model that is fitted inside a strategy's scope and made outside of it."""
 
     @classmethod
     def from_model(cls, model: keras.Model) -> "Trainer":
@@ -98,7 +98,7 @@ class Trainer(keras.Model):
         return cls(model.input, model.output)
 
     def compute_metrics(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """The metrics, with an axis to average them along where workers do."""
+        """The metrics, with an axis along which several workers average them."""
         values = super().compute_metrics(*args, **kwargs)
         if isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy):
             return {name: tf.expand_dims(value, 0) for name, value in values.items()}
@@ -106,7 +106,7 @@ class Trainer(keras.Model):
 
 
 class Backup(keras.callbacks.Callback):
-    """Keeps the end of the last epoch, whole or not at all; the chief writes, all go on from it.
+    """Keeps the weights at the end of the last epoch; the chief writes them, all workers resume.
 
     `keras.callbacks.BackupAndRestore` writes weights and their epoch one after the other: killed
     between the two, a fit would go on with the weights of another epoch. Here the file's name says
@@ -123,16 +123,16 @@ class Backup(keras.callbacks.Callback):
         if self.chief:
             folder.mkdir(parents=True, exist_ok=True)
         self.finished_epochs = max(self._saved_epochs(), default=0)
-        """Whole epochs that an interrupted fit has left there."""
+        """Epochs that an interrupted fit has completed."""
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Go on where the last fit stopped."""
+        """Load the weights of the last fit and its number of epochs."""
         if self.finished_epochs:
             self.model.load_weights(self._saved_epochs()[self.finished_epochs])
             self.model._initial_epoch = self.finished_epochs  # as Keras's own callback does
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Write, or have a part in it: metrics are read by all workers together or not at all."""
+        """Write the weights; all workers take part, as variables are read by all together."""
         if not self.chief:
             with TemporaryDirectory() as unused:
                 self.model.save_weights(Path(unused) / "unused.weights.h5")

@@ -1,4 +1,4 @@
-"""Virtual people: bodies and muscles known entirely, who walk and run with an EMG like people's.
+"""Virtual people: synthetic bodies, gait, muscles and EMG, of which every parameter is known.
 
 Nothing here loads OpenSim until a leg is built.
 """

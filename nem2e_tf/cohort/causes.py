@@ -1,4 +1,4 @@
-"""Why a virtual person's EMG differs from the estimate: every cause, its parameters and ranges.
+"""The causes by which a virtual person's EMG differs from the estimate, with parameters and ranges.
 
 `causes.yaml` holds the numbers and their sources. A cause is switched off by leaving its name out.
 """
@@ -27,7 +27,7 @@ class Parameter:
         is_normal: whether the distribution is normal, with two standard deviations from the mean
             to either end, rather than uniform.
         neutral: its value where the cause is switched off.
-        scope: what has one of its own: `person`, `muscle`, `joint`, `electrode` or `pair`.
+        scope: what has its own value: `person`, `muscle`, `joint`, `electrode` or `pair`.
         unit: of the number, or empty.
         source: of the range.
     """
@@ -56,7 +56,7 @@ class Cause:
 
     Args:
         name: str.
-        description: in a few words.
+        description: a few words for a table.
         parameters: by name.
     """
 
@@ -91,7 +91,7 @@ def read_causes() -> dict[str, Cause]:
 
 
 def select_causes(only: Iterable[str] | None = None, without: Iterable[str] = ()) -> frozenset[str]:
-    """Names of the causes that act.
+    """The names of the causes that act.
 
     Args:
         only: names or None. None is all.
@@ -116,9 +116,9 @@ def sample_parameter(
     parameter: str,
     names: Iterable[str],
 ) -> np.ndarray:
-    """One person's values of a parameter.
+    """Draw one person's values of a parameter.
 
-    They do not depend on which other causes act, nor on the order of `names`.
+    The values depend neither on the other causes that act nor on the order of `names`.
 
     Args:
         subject: Subject.

@@ -1,4 +1,4 @@
-"""What people do on average in a gait cycle, at any speed of walking and running.
+"""The average gait cycle of people at any speed of walking and running.
 
 `walking.csv` and `running.yaml` hold the published numbers and their sources.
 """
@@ -33,7 +33,7 @@ _LEG_LENGTH_TO_HEIGHT = 0.53
 """Hip joint above the floor, of body height: Winter DA (2009), Biomechanics and Motor Control of
 Human Movement, 4th ed., figure 4.1 (greater trochanter 0.530 H)."""
 _HARMONICS = 9
-"""Of a running cycle; Fourier terms beyond are the knots' corners rather than a person's."""
+"""Fourier terms of a running cycle; higher ones come from the knots of the interpolation."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Cycle:
 def typical_cycle(task: str, speed: float, height: float) -> Cycle:
     """The average cycle of people of some height at some speed.
 
-    Walking people of different size are alike at equal speed over the square root of gravity and
+    People of different size walk alike at equal speed over the square root of gravity and
     leg length (Hof 1996, Gait Posture 4:222), so walking is interpolated between the five speeds of
     `walking.csv` in that measure, and its cadence with them.
 
@@ -67,7 +67,7 @@ def typical_cycle(task: str, speed: float, height: float) -> Cycle:
         height: of the body, m.
 
     Raises:
-        ValueError: no such task, or nobody's speed.
+        ValueError: there is no such task, or the speed is out of its range.
     """
     if task not in SPEEDS:
         raise ValueError(f"there is no task {task!r}; there are {', '.join(SPEEDS)}")

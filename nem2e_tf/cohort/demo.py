@@ -12,7 +12,7 @@ from nem2e_tf.files import read_storage, write_storage
 from nem2e_tf.simulation import Progress, simulate_files
 
 SEED = 9_000_001
-"""Of people whom no refiner is fitted on; a cohort for training has a smaller seed."""
+"""Seed of people whom no refiner is fitted on; a cohort for training has a smaller seed."""
 
 STRIDES = 5
 
@@ -20,11 +20,11 @@ STRIDES = 5
 def write_demo_walk(
     folder: Path, progress: Progress | None = None
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[Path]]:
-    """Write a virtual person and their walk as OpenSim files, and simulate them like a recording.
+    """Write a virtual person's walk as OpenSim files and simulate it as a recording is simulated.
 
     Args:
-        folder: path. Takes leg.osim, motion.mot, moments.sto and simulated.sto, and of what the
-            simulation does not know measured.sto, truth.sto and physiology.json.
+        folder: path. Gets leg.osim, motion.mot, moments.sto and simulated.sto; and measured.sto,
+            truth.sto and physiology.json, which the simulation does not read.
         progress: callable or None.
 
     Returns:

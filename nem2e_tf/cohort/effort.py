@@ -1,4 +1,4 @@
-"""How one person shares joint moments among muscles: a cost and a floor of their own."""
+"""Load sharing among the muscles of one person, whose cost and least activations are their own."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def share_moments(
         `(frames, muscles)`.
 
     Raises:
-        ValueError: a frame in which no answer was found.
+        ValueError: the iteration did not converge in a frame.
     """
     coordinates = moments.shape[1]
     multiplier = np.zeros_like(moments)
@@ -71,7 +71,7 @@ def share_moments(
             coordinates
         )
         step = -np.linalg.solve(matrix, residual[unconverged][..., None])[..., 0]
-        # The dual is convex: a step that still climbs at its end has gone beyond the lowest place.
+        # The dual is convex: where it rises at the end of a step, the step has passed the minimum.
         length = np.ones((len(remaining), 1))
         slack = 1e-6 * np.abs((residual[unconverged] * step).sum(axis=1))
         for _ in range(40):
@@ -84,7 +84,7 @@ def share_moments(
                 break
             length[overshoots] *= 0.5
         multiplier[remaining] = multipliers + length * step
-    raise ValueError(f"no sharing of the moments found in frame {int(remaining[0])}")
+    raise ValueError(f"load sharing did not converge in frame {int(remaining[0])}")
 
 
 def _activation_response(

@@ -1,4 +1,4 @@
-"""From muscle activation back to the excitation that made it, and when the EMG shows it."""
+"""Muscle excitation from activation, and the relative EMG amplitude that it gives."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def excitation(activation: pd.DataFrame, physiology: Physiology) -> pd.DataFrame
     """The excitation whose delayed activation dynamics give an activation.
 
     Activation `a` follows excitation `u` as da/dt = (u - a) / τ, with τ = rise (0.5 + 1.5 a) while
-    it grows and fall / (0.5 + 1.5 a) while it sinks (Winters 1995, Ann Biomed Eng 23:359; Thelen
-    2003, J Biomech Eng 125:70). Solved for `u`, and held within 0 and 1: no muscle can be switched
-    off faster than at no excitation. It shows in the EMG an electromechanical delay earlier.
+    it rises and fall / (0.5 + 1.5 a) while it falls (Winters 1995, Ann Biomed Eng 23:359; Thelen
+    2003, J Biomech Eng 125:70). The equation is solved for `u`, which is clipped to 0-1: a
+    muscle deactivates fastest without excitation. The EMG leads by the electromechanical delay.
 
     Args:
         activation: `(frames, muscles)`, index `time` in seconds.
@@ -49,11 +49,11 @@ def excitation(activation: pd.DataFrame, physiology: Physiology) -> pd.DataFrame
 def vary_between_strides(
     drive: pd.DataFrame, strides: Strides, subject: Subject, task: str, physiology: Physiology
 ) -> pd.DataFrame:
-    """Excitation whose size varies from stride to stride, each muscle's by itself.
+    """Vary the size of the excitation from stride to stride, each muscle independently.
 
     Args:
         drive: `(frames, muscles)`, excitation.
-        strides: whose foot strikes part the strides.
+        strides: its foot strikes separate the strides.
         subject: Subject.
         task: str.
         physiology: Physiology of these muscles.
@@ -63,7 +63,7 @@ def vary_between_strides(
     varied = {}
     for muscle, size in zip(drive.columns, physiology.unsteadiness, strict=True):
         score = subject.rng("unsteadiness", task, str(muscle)).standard_normal(len(middle))
-        # With a mean of one, whatever the size.
+        # The mean of the factor is one, whatever the size.
         factor = np.exp(size * score - 0.5 * size**2)
         smooth = PchipInterpolator(middle, factor)(np.clip(time, middle[0], middle[-1]))
         varied[muscle] = np.clip(drive[muscle].to_numpy() * smooth, 0.0, 1.0)

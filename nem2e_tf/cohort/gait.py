@@ -1,6 +1,6 @@
-"""Level walking, as a motion and the joint moments that belong to it.
+"""Level walking: motion and joint moments of a published average cycle, the same in every stride.
 
-The cycle is a published average (`walking.csv` names its source); every stride is the same.
+`walking.csv` names the source.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _FREE_SPEED = 0.429
 
 
 def _free_speed_cycle() -> pd.DataFrame:
-    # The transverse hip moment is of other people than the rest of the table.
+    # The transverse hip moment of the table is from another study than the rest.
     columns = [name for name in COLUMNS if name != f"hip_rotation_r{MOMENT}"]
     table = walking_table()[columns]
     free = table[table.index.get_level_values("speed") == _FREE_SPEED]

@@ -1,4 +1,4 @@
-"""A cohort on disk: virtual people's files and their list of trials, a data set like any other."""
+"""A cohort on disk: the files of virtual people and their list of trials."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ LIST = "trials.csv"
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a cohort is made from; the same recipe gives the same bytes.
+    """The settings of a cohort; the same settings give the same files, byte by byte.
 
     Args:
-        seed: not negative. Another seed, other people.
+        seed: not negative. Another seed gives other people.
         tasks: `walking`, `running` or both.
         strides: of each task.
         active_causes: names of the causes that act, from `select_causes`.
@@ -59,7 +59,7 @@ def make_cohort(
     jobs: int = -1,
     progress: Progress | None = None,
 ) -> Path:
-    """Make virtual people and write what a laboratory would have of them, and the truth beside it.
+    """Make virtual people; write what a laboratory would measure of them, and the hidden truth.
 
     Into `folder` go `trials.csv`, `cohort.json` and a folder a person with
 
@@ -75,11 +75,11 @@ def make_cohort(
     there are.
 
     Args:
-        folder: str or path. New or empty, or left by an interrupted making of a cohort.
+        folder: str or path. New or empty, or of an interrupted call.
         subjects: how many, at least 1.
         recipe: Recipe or None for the usual one.
         jobs: int. Processes; -1 is one for every processor.
-        progress: callable or None. Told of people done.
+        progress: callable or None. Called with the people done and all.
 
     Returns:
         Path of `trials.csv`.
@@ -111,7 +111,10 @@ def make_cohort(
             "causes": sorted(recipe.active_causes),
         },
     )
-    with replace_file(folder / LIST) as temporary, open(temporary, "w", newline="") as file:
+    with (
+        replace_file(folder / LIST) as temporary,
+        open(temporary, "w", encoding="utf-8", newline="") as file,
+    ):
         table = csv.writer(file, lineterminator="\n")
         table.writerow(COLUMNS)
         table.writerows(row for number in numbers for row in rows[number])
@@ -143,7 +146,7 @@ def write_trial(
     """Write the files of one task into a folder; the seconds at which its strides start and end."""
     trial, name = session.trials[task], session.subject.name
     what = f"of {name}, {task} (synthetic)"
-    # Rounded far below what any of it means, and short to read.
+    # Rounded far below the precision of the data, to keep the files small.
     write_storage(trial.strides.motion.round(8), task_folder / "motion.mot", f"Joint motion {what}")
     write_storage(
         trial.strides.moments.round(6), task_folder / "moments.sto", f"Joint moments {what}"
@@ -156,7 +159,7 @@ def write_trial(
 
 
 def write_hidden_parameters(session: VirtualSession, path: Path) -> None:
-    """Write all that is hidden in a person, and body, speeds and foot strikes with it."""
+    """Write a person's hidden parameters with body, speeds and foot strikes."""
     subject = session.subject
     _write_json(
         path,
@@ -178,4 +181,4 @@ def write_hidden_parameters(session: VirtualSession, path: Path) -> None:
 
 def _write_json(path: Path, value: object) -> None:
     with replace_file(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8", newline="\n")

@@ -1,4 +1,4 @@
-"""When muscles are active in gait by habit, beyond what the joint moments ask for."""
+"""Habitual muscle activity in gait, beyond what the joint moments require."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import yaml
 
 
 def habitual_activity(task: str, muscles: Sequence[str], phases: np.ndarray) -> np.ndarray:
-    """Habitual bursts, their largest in walking being 1.
+    """Habitual bursts; the largest in walking is 1.
 
     Args:
         task: `walking` or `running`.

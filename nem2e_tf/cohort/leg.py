@@ -88,7 +88,7 @@ def build_leg(
     model.addJoint(opensim.WeldJoint("ground_pelvis", model.getGround(), bodies.get("pelvis")))
     for name, joint in table["joints"].items():
         model.addJoint(_make_joint(name, joint, bodies, lengths))
-    # A joint makes its coordinates when the model is finalised, and path points refer to them.
+    # A joint creates its coordinates when the model is finalised, and path points refer to them.
     model.finalizeFromProperties()
     for joint in table["joints"].values():
         for name, coordinate in joint["coordinates"].items():
@@ -123,7 +123,7 @@ def _upright_lengths(model: opensim.Model) -> dict[str, float]:
 
 @cache
 def _average_lengths() -> dict[str, float]:
-    """The same of the leg of `leg.yaml`, for a body of its height."""
+    """Muscle-tendon lengths of the leg of `leg.yaml` in the default pose, in metres, by muscle."""
     table = _table()
     return _upright_lengths(build_leg(table["mass"], table["height"]))
 
@@ -162,8 +162,8 @@ def _make_joint(
     transform = opensim.SpatialTransform()
     coordinates = joint["coordinates"]
     axes = [coordinate["axis"] for coordinate in coordinates.values()]
-    # The axes that no coordinate turns have to complete a basis for the joint to be valid. The
-    # functions go in by set_function, which copies: after setFunction Python frees them as well.
+    # The remaining axes have to complete a basis for the joint to be valid. set_function copies the
+    # function; after setFunction, Python would free it a second time.
     for index, axis in enumerate(_complete_axes(axes)):
         rotation = transform.updTransformAxis(index)
         rotation.setAxis(_make_vector(axis))
@@ -210,7 +210,7 @@ def _make_muscle(
     made_muscle = opensim.Millard2012EquilibriumMuscle(
         name, muscle["force"], muscle["fibre_length"], muscle["slack_length"], muscle["pennation"]
     )
-    # OpenSim sets this itself for a muscle with fibre damping, and tells every muscle's user so.
+    # OpenSim sets this itself for a muscle with fibre damping, and prints a warning for each.
     made_muscle.upd_ActiveForceLengthCurve().setMinValue(0.0)
     points = made_muscle.updGeometryPath().updPathPointSet()
     for index, place in enumerate(muscle["path"], start=1):

@@ -1,4 +1,4 @@
-"""What is hidden in a virtual person: true muscles, effort, and the way from drive to force."""
+"""The hidden parameters of a virtual person, and the true activations of their muscles."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ JOINTS = {"hip": ("hip_flexion_r", "hip_adduction_r", "hip_rotation_r"),
 _USUAL_SPEED = 1.3
 """m/s, at which the co-contraction floors are given."""
 _HIGHEST_FLOOR = 0.25
-"""No co-contraction goes beyond."""
+"""Largest activation by co-contraction."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class Physiology:
         moment_arm: `(muscles,)`, factor.
         exponent: of the cost.
         weights: `(muscles,)`, of the cost.
-        floor: by joint, activation.
-        loaded: by joint, activation.
+        floor: by joint, least activation by co-contraction.
+        loaded: by joint, activation added at the largest moment.
         floor_by_speed: per m/s.
         rise: s.
         fall: s.
@@ -58,7 +58,7 @@ class Physiology:
         shape: `(muscles,)`, of EMG amplitude against excitation.
         habit: `(muscles,)`, activation at the peak of habitual bursts in walking.
         habit_shift: `(muscles,)`, lateness of these bursts, share of the cycle.
-        feels_fast_motion: whether the muscles carry what the laboratory's low-pass takes away.
+        feels_fast_motion: whether the muscles carry what the laboratory's low-pass removes.
     """
 
     muscles: tuple[str, ...]
@@ -83,7 +83,7 @@ class Physiology:
     feels_fast_motion: bool
 
     def as_json(self) -> dict[str, Any]:
-        """Plain tables, values of muscles by name."""
+        """The parameters as JSON types; values of muscles by name."""
         plain: dict[str, Any] = {}
         for name, value in vars(self).items():
             if isinstance(value, np.ndarray):
@@ -96,7 +96,7 @@ class Physiology:
 def sample_physiology(
     subject: Subject, muscles: Sequence[str], active_causes: frozenset[str]
 ) -> Physiology:
-    """A person's hidden parameters, with those causes that act."""
+    """Draw a person's hidden parameters; those of causes that do not act are neutral."""
 
     def muscle_values(cause: str, parameter: str) -> np.ndarray:
         return sample_parameter(subject, active_causes, cause, parameter, muscles)
@@ -136,12 +136,12 @@ def sample_physiology(
 def true_activation(
     leg: LegModel, strides: Strides, physiology: Physiology, speed: float, task: str
 ) -> pd.DataFrame:
-    """Activations with which the person's true muscles did what was done.
+    """The activations of the person's true muscles in the motion that they performed.
 
     Args:
         leg: LegModel, the right leg of the model that a laboratory would use.
-        strides: what was done.
-        physiology: whose muscles differ from the model's.
+        strides: the motion and moments.
+        physiology: the parameters of the true muscles.
         speed: m/s.
         task: `walking` or `running`.
 
@@ -170,7 +170,7 @@ def true_activation(
 def _true_geometry(
     leg: LegModel, motion: pd.DataFrame, model_geometry: MuscleGeometry, physiology: Physiology
 ) -> MuscleGeometry:
-    """The muscles as they are: paths stretched about the upright pose by a factor."""
+    """Geometry of the true muscles: path lengths scaled by a factor about the upright pose."""
     muscles = leg.model.getMuscles()
     curves = force_curves([muscles.get(name) for name in leg.muscles])
     upright = pd.DataFrame(
@@ -232,7 +232,7 @@ def _minimum_activation(
 def _habitual_activation(
     leg: LegModel, strides: Strides, physiology: Physiology, task: str
 ) -> np.ndarray:
-    """Least activation by habit `(frames, muscles)`, as late as muscles are after their EMG."""
+    """Least activation by habit `(frames, muscles)`, delayed as activation is after the EMG."""
     time = strides.motion.index.to_numpy()
     late = physiology.delay + (physiology.rise + physiology.fall) / 2.0
     strides_done = np.interp(

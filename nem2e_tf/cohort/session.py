@@ -1,4 +1,4 @@
-"""A virtual person in the laboratory: what is measured, and the truth behind it."""
+"""A recording session of a virtual person: measured signals and true activations."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from nem2e_tf.signals import normalise_envelopes
 from nem2e_tf.simulation import LegModel, load_leg
 
 STRENGTH = 1.8
-"""Of a cohort's legs over `leg.yaml`, whose forces come from cadavers. Volumes of the muscles of
+"""Factor of muscle strength over `leg.yaml`, whose forces come from cadavers. Muscle volumes of
 young adults (Handsfield GG et al. 2014, J Biomech 47:631-638) give forces 1.5 to 2.7 times as large
 in Rajagopal A et al. (2016), IEEE Trans Biomed Eng 63:2068-2079; with less, running saturates."""
 
 
 @dataclass(frozen=True)
 class VirtualTrial:
-    """What a virtual person did in one task.
+    """One task of a virtual person.
 
     Args:
         task: str.
@@ -64,7 +64,7 @@ def write_leg(subject: Subject, path: Path) -> LegModel:
     """Write the model that a laboratory would use for a person, and read it back."""
     import opensim
 
-    # A log would otherwise appear in the working folder.
+    # OpenSim would write a log file into the working folder.
     opensim.Logger.setLevelString("Off")
     opensim.Logger.removeFileSink()
     leg = build_leg(subject.mass, subject.height, subject.proportions, STRENGTH)
@@ -80,7 +80,7 @@ def record_session(
     active_causes: frozenset[str],
     leg: LegModel | None = None,
 ) -> VirtualSession:
-    """Let a virtual person walk and run, and record it.
+    """Simulate a session in which a virtual person walks and runs.
 
     Args:
         subject: Subject.
@@ -108,7 +108,7 @@ def record_session(
             physiology.slowing,
             active_causes,
         )
-        # Only the strides that count: filters and delays have settled there.
+        # The strides before and after are left out, in which filters and delays settle.
         envelopes.append(emg.loc[performed.start - 1e-6 : performed.end + 1e-6])
         recorded[task] = (performed, activation, drive, raw)
     trials = {

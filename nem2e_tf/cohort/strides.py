@@ -1,12 +1,12 @@
-"""Many strides of one person: angles and moments that vary together, around an own average.
+"""Consecutive strides of one person: joint angles and moments around the person's own average.
 
 A person's cycle departs from the average of people by smooth periodic functions, scaled to the
 published spread at every instant of the cycle; each stride departs from the person's cycle in the
 same way, less. Departures of a joint's moment go with those of its angle as in a spring: the
 joint's quasi-stiffness (Shamaei, Sawicki and Dollar 2013, PLoS ONE 8:e59935, e81841).
 
-Published spreads are of what laboratories record, their errors among it: of a person's departure, a
-share is the cause `measurement`'s and not the leg's.
+Published spreads include the errors of measurement: a share of a person's recorded departure is due
+to the cause `measurement` and is not in the true motion.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from nem2e_tf.cohort.subject import Subject, sample_bounded_normal
 from nem2e_tf.signals import RATE
 
 _VARIANCE_SHARES = (0.40, 0.25, 0.18, 0.11, 0.06)
-"""Of a departure's variance, in its mean and first four harmonics."""
+"""Shares of a departure's variance in its mean and first four harmonics."""
 _STIFFNESS = -0.5
 """Correlation of the departures of moment and angle."""
 _STRIDE_VARIABILITY = {"walking": (0.15, 0.40), "running": (0.25, 0.90)}
@@ -55,7 +55,7 @@ _DRIFT = 0.03
 
 @dataclass(frozen=True)
 class Strides:
-    """What a virtual person did, and what a laboratory has of it.
+    """The motion and moments of a virtual person, as recorded and as they were.
 
     Args:
         motion: `(frames, coordinates)` at 100 Hz, radians, as recorded.
@@ -74,7 +74,7 @@ class Strides:
 
     @property
     def start(self) -> float:
-        """Seconds at which the strides that count begin."""
+        """Seconds at which the first of the requested strides begins."""
         return float(np.ceil(self.strikes[1] * RATE) / RATE)
 
     @property

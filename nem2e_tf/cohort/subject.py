@@ -1,4 +1,4 @@
-"""A virtual person: body, usual speeds, and a source of chance of their own."""
+"""A virtual person: body, usual speeds, and random generators of their own."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ class Subject:
     speeds: Mapping[str, float]
 
     def rng(self, *purpose: str) -> np.random.Generator:
-        """A stream of random numbers that depends on cohort, person and purpose alone.
+        """A random generator that depends on cohort, person and purpose alone.
 
-        Whatever else is drawn, in whatever order or process, a purpose always gets the same
-        numbers, so that one cause can be switched off and the rest stays as it was.
+        A purpose gets the same numbers whatever else is drawn, in any order or process, so that
+        one cause can be switched off without a change of the others.
         """
         words = [crc32(word.encode()) for word in purpose]
         return np.random.default_rng([self.seed, self.number, *words])
@@ -85,7 +85,7 @@ def sample_subject(seed: int, number: int) -> Subject:
 
 
 def sample_bounded_normal(rng: np.random.Generator, mean: float, deviation: float) -> float:
-    """A normal number, drawn anew until it is within two standard deviations."""
+    """Draw from a normal distribution that is truncated at two standard deviations."""
     while abs(score := rng.standard_normal()) > 2.0:
         pass
     return float(mean + deviation * score)

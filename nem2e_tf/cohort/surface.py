@@ -1,6 +1,6 @@
-"""Surface EMG of a virtual person: noise whose amplitude follows excitation, as electrodes hear it.
+"""Surface EMG of a virtual person: noise whose amplitude follows the excitation.
 
-The rest of the causes act here: the carrier, crosstalk, electrodes, noise and movement artefacts.
+These causes act here: carrier, crosstalk, electrode, noise and movement artefact.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ELECTRODES = {
     "rect_fem_r": ("knee_angle_r", ("vas_lat_r", "vas_med_r", "vas_int_r")),
     "vas_med_r": ("knee_angle_r", ("rect_fem_r", "vas_int_r")),
 }
-"""By the muscle under them: the joint that slides the muscle under the skin, and the neighbours."""
+"""By the muscle under the electrode: the joint whose motion slides it, and its neighbours."""
 
 _ARTEFACT_SPEED = 3.0
 """m/s, for which the size of an artefact is given; it grows with speed."""
@@ -45,16 +45,15 @@ def record_emg(
     slowing: float,
     active_causes: frozenset[str],
 ) -> tuple[pd.DataFrame, pd.DataFrame | None]:
-    """What nine electrodes record, and its envelopes.
+    """Simulate the EMG of nine electrodes and its envelopes.
 
     Envelopes are made as from people's recordings, by `nem2e_tf.signals.envelopes`. Where neither
-    the carrier nor noise nor artefacts act, there is nothing to take an envelope of, and the
-    amplitude itself is returned.
+    carrier nor noise nor artefacts act, there is no raw EMG, and the amplitude is returned.
 
     Args:
         subject: Subject.
         task: str.
-        strides: what was done.
+        strides: the motion, and the foot strikes of artefacts.
         amplitude: `(frames, muscles)` at 100 Hz, relative EMG amplitude.
         slowing: share of the spectrum's frequencies lost by the end.
         active_causes: names of the causes that act.

@@ -1,4 +1,4 @@
-"""A public set's own files, worked up to what a list of trials names: moments, envelopes, list."""
+"""Conversion of a public set's files: joint moments, EMG envelopes and the list of trials."""
 
 import csv
 import io
@@ -21,10 +21,10 @@ from nem2e_tf.simulation import Stages, inverse_dynamics, load_leg
 
 LIST = "trials.csv"
 CONVERTED = "made"
-"""Folder of worked-up files, within the set's."""
+"""Folder of converted files, within the set's folder."""
 
 TrialFiles = dict[str, Path]
-"""By column of the list, the file."""
+"""Path of the file, by column of the list."""
 
 log = logging.getLogger(__name__)
 
@@ -49,19 +49,19 @@ class TrialList:
 
 
 def write_trial_list(dataset: Dataset, folder: Path, stages: Stages) -> TrialList:
-    """Write the list of the trials whose files are all there, with what has to be made first.
+    """Convert the files of the trials that are complete, and write their list.
 
-    Joint moments that a set has not are worked out from its ground reaction forces, raw EMG
-    becomes envelopes normalised over all of a person's trials, and EMG columns are given our names.
-    The set's own files stay as they are. A trial that cannot be worked up is left out.
+    Joint moments that a set lacks are computed from its ground reaction forces, raw EMG becomes
+    envelopes normalised over all of a person's trials, and EMG columns get our names. The set's own
+    files are not changed. A trial whose files cannot be converted is left out.
 
     Args:
         dataset: Dataset.
-        folder: path. Where its files are.
+        folder: path. The folder of its files.
         stages: callable. Opens a progress bar for each step.
 
     Raises:
-        InputError: no trial has all its files, or none can be worked up.
+        InputError: no trial has all its files, or none can be converted.
     """
     people: dict[str, list[tuple[RecordedTrial, TrialFiles]]] = {}
     missing: dict[str, list[str]] = {}
@@ -97,7 +97,7 @@ def _add_person(
     rows: list[dict[str, str]],
     faults: dict[str, str],
 ) -> None:
-    """A person's lines of the list, or what is wrong with their trials."""
+    """Add a person's lines to the list, or the faults of their trials."""
     try:
         envelopes = _convert_envelopes(dataset, folder, trials)
     except InputError as error:
@@ -111,11 +111,11 @@ def _add_person(
 
 
 def _find_files(folder: Path, recorded: RecordedTrial) -> tuple[TrialFiles, list[str]]:
-    """The files of a trial, and the patterns that nothing fits."""
+    """The files of a trial, and the patterns that match no file."""
     root = folder.resolve()
     files, unmatched = {}, []
     for column, pattern in recorded.files.items():
-        # A set, for a folder within one of the same name can be found twice.
+        # A set, because a path can be found twice where a folder is in one of the same name.
         matches = sorted({path for path in root.glob(pattern) if _is_dataset_file(path, root)})
         if len(matches) > 1:
             one, other = (path.relative_to(root) for path in matches[:2])
@@ -129,7 +129,7 @@ def _find_files(folder: Path, recorded: RecordedTrial) -> tuple[TrialFiles, list
 
 def _is_dataset_file(path: Path, root: Path) -> bool:
     """Whether a path is one of the set's files."""
-    # __MACOSX is what macOS puts into archives: other files of the same names.
+    # macOS adds a folder __MACOSX to archives, with other files of the same names.
     other_folders = {"__MACOSX", CONVERTED} & set(path.relative_to(root).parts)
     return path.is_file() and path.resolve().is_relative_to(root) and not other_folders
 
@@ -137,7 +137,7 @@ def _is_dataset_file(path: Path, root: Path) -> bool:
 def _convert_envelopes(
     dataset: Dataset, folder: Path, trials: list[tuple[RecordedTrial, TrialFiles]]
 ) -> list[Path]:
-    """The envelopes of a person's trials: as the set has them, or made."""
+    """The files of envelopes of a person's trials; they are written unless the set has them."""
     columns = list(dataset.channels.values()) or None
     if dataset.raw:
         recordings = process_session([files["emg"] for _, files in trials], channels=columns)
@@ -187,7 +187,7 @@ def _trial_row(
 def _write_external_loads(
     dataset: Dataset, folder: Path, recorded: RecordedTrial, files: TrialFiles
 ) -> Path:
-    """ExternalLoads for a file of ground reaction forces."""
+    """Write ExternalLoads for a file of ground reaction forces."""
     import opensim
 
     path = _converted_path(folder, recorded, files, "loads.xml")
@@ -210,13 +210,13 @@ def _write_external_loads(
 
 
 def _converted_path(folder: Path, recorded: RecordedTrial, files: TrialFiles, kind: str) -> Path:
-    """Where a worked-up file goes."""
+    """The path of a converted file."""
     converted = check_folder(folder.resolve() / CONVERTED)
     return converted / f"{recorded.subject}-{files['motion'].stem}-{kind}"
 
 
 def _write_list(path: Path, rows: list[dict[str, str]]) -> bool:
-    """Write the list; True where somebody's own is there, which is left as it is."""
+    """Write the list, unless an edited one exists, which is kept; True in that case."""
     text = io.StringIO()
     table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     table.writeheader()
@@ -224,5 +224,5 @@ def _write_list(path: Path, rows: list[dict[str, str]]) -> bool:
     if path.exists() and path.read_text(encoding="utf-8") != text.getvalue():
         return True
     with replace_file(path) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8")
+        temporary.write_text(text.getvalue(), encoding="utf-8", newline="\n")
     return False

@@ -1,4 +1,4 @@
-"""Files of a public set, fetched once: by their SHA-256, and on from where a cut has left them."""
+"""Download of a public set's files, checked by SHA-256; an interrupted download is resumed."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -15,14 +15,14 @@ TIMEOUT = (10.0, 30.0)
 """Seconds to wait for a connection, and for the next bytes."""
 
 BLOCK_SIZE = 1 << 14
-"""Bytes taken at once: what a cut connection loses at most."""
+"""Bytes of a block; a cut connection loses at most one."""
 
 Progress = Callable[[int, int], None]
 log = logging.getLogger(__name__)
 
 
 def missing_files(dataset: Dataset, folder: Path) -> list[File]:
-    """The files that are not there, or not as they were published."""
+    """The files that are missing or differ from the published ones."""
     import pooch
 
     return [
@@ -37,14 +37,14 @@ def download(
 ) -> int:
     """Fetch the files that a folder lacks.
 
-    What has come of a file is kept beside its place in `<name>.part`, and the next call goes on
-    from there. A file whose content is not the published one is removed.
+    The received part of a file is kept beside it in `<name>.part`, and the next call resumes
+    there. A file whose content is not the published one is removed.
 
     Args:
         dataset: Dataset with an address.
         folder: path. There already.
-        mirror: str or None. An address in place of the set's.
-        progress: callable or None. Called with kB there and kB in all.
+        mirror: str or None. An address that replaces the set's.
+        progress: callable or None. Called with the kB present and the total kB.
 
     Returns:
         How many files were fetched.
@@ -88,7 +88,7 @@ def download(
 
 
 def _file_path(folder: Path, file: File) -> Path:
-    """Where a file goes; refused where a link would lead it out of the folder."""
+    """The path of a file; `InputError` where a link leads out of the folder."""
     root = folder.resolve()
     path = (root / file.name).resolve()
     if not path.is_relative_to(root):
@@ -99,7 +99,7 @@ def _file_path(folder: Path, file: File) -> Path:
 def _fetch_file(
     url: str, output: str, _: Any, *, part: Path, size: int, report: Callable[[int], None]
 ) -> None:
-    """Downloader for pooch: fills `part` up to `size` bytes, then puts it where it is wanted."""
+    """Downloader for pooch: fills `part` up to `size` bytes, then renames it to `output`."""
     if part.exists() and part.stat().st_size > size:
         part.unlink()
     if not part.exists() or part.stat().st_size < size:

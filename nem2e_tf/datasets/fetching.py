@@ -15,18 +15,18 @@ from nem2e_tf.simulation import Stages, cache_folder
 
 @dataclass(frozen=True)
 class FetchResult:
-    """What became of a set.
+    """The result of fetching a set.
 
     Args:
-        folder: where it is.
+        folder: of the set.
         trials_csv: its list of trials.
-        trials: how many are in it.
-        subjects: of how many people.
-        downloaded: files fetched now.
-        found: files that were there, whole.
+        trials: number of trials in the list.
+        subjects: number of people in the list.
+        downloaded: number of files fetched by this call.
+        found: number of files that were complete before.
         missing: by file pattern, the trials that it is missing for.
         faults: by trial, what is wrong with its files.
-        kept: whether a list that somebody changed was there, and was left as it is.
+        kept: whether an edited list existed and was kept.
     """
 
     folder: Path
@@ -40,7 +40,7 @@ class FetchResult:
     kept: bool
 
     def warnings(self) -> list[str]:
-        """What a person should know."""
+        """What was left out or kept, a line each."""
         messages = [
             f"{len(trials)} trial{'s' if len(trials) > 1 else ''} left out, no '{pattern}': "
             + ", ".join(trials)
@@ -54,12 +54,12 @@ class FetchResult:
         return messages
 
     def as_json(self) -> dict[str, Any]:
-        """Plain tables and lists."""
+        """The result as JSON types."""
         return vars(self) | {"folder": str(self.folder), "trials_csv": str(self.trials_csv)}
 
 
 def default_folder() -> Path:
-    """Where sets go unless a folder is named: `data` in the folder of caches."""
+    """The folder of sets where none is given: `data` in the folder of caches."""
     return cache_folder() / "data"
 
 
@@ -68,16 +68,16 @@ def fetch(
 ) -> FetchResult:
     """Fetch what a folder lacks of a set, and write the list of its trials there.
 
-    A set that needs a log-in is only read: the folder is where a person has unpacked it.
+    A set that needs a log-in is only read, from the folder where a person unpacked it.
 
     Args:
         dataset: Dataset.
         folder: path. The set's own folder, made if it is not there.
-        mirror: str or None. What the files' sources are below, in place of the set's address.
+        mirror: str or None. The address of the files, in place of the set's.
         stages: callable or None. Opens a progress bar for each step.
 
     Returns:
-        Fetched. Its `trials_csv` is what `nem2e prepare` takes; what was worked up is in `made/`.
+        Fetched. Its `trials_csv` is what `nem2e prepare` takes; converted files are in `made/`.
 
     Raises:
         InputError: no connection, a file that is not the published one, no trial that can be used.

@@ -1,4 +1,4 @@
-"""Public sets of recordings: what each holds, under which licence, and how to come by it."""
+"""Public sets of recordings: what each holds, under which licence, and how to obtain it."""
 
 from functools import cache
 from importlib import resources
@@ -36,8 +36,8 @@ class File(_Entry):
     """A file of a set that is fetched.
 
     Args:
-        name: its place in the set's folder.
-        source: its place below the set's address.
+        name: its path in the set's folder.
+        source: its path below the set's address.
         size: bytes.
         sha256: of its content.
     """
@@ -49,7 +49,7 @@ class File(_Entry):
 
 
 class RecordedTrial(_Entry):
-    """A trial of a set, or one line for many, by the files that it is in.
+    """A trial of a set by its files, or one entry for many trials.
 
     Args:
         subject: who moved; left out with `each`.
@@ -87,7 +87,7 @@ class RecordedTrial(_Entry):
 
     @property
     def name(self) -> str:
-        """How messages call it."""
+        """The trial's name in messages."""
         return f"{self.subject} {PurePosixPath(self.motion).stem}"
 
     @property
@@ -97,7 +97,7 @@ class RecordedTrial(_Entry):
         return {column: pattern for column in columns if (pattern := getattr(self, column))}
 
     def expand(self) -> "list[RecordedTrial]":
-        """A line for every trial, without braces."""
+        """An entry for each trial, without braces."""
         if not self.each:
             return [self]
         text = self.model_dump_json(exclude={"each"})
@@ -122,8 +122,8 @@ class Dataset(_Entry):
         doi: of that.
         licence: its name.
         page: address of the set, for a person.
-        address: what the files' sources are below; None where a person has to log in.
-        log_in: how a person comes by it; None where it is fetched.
+        address: base address of the files; None where a person has to log in.
+        log_in: how a person obtains the set; None where it is fetched.
         files: of a set that is fetched.
         channels: which column of the set's EMG each of our channels is; empty where its columns are
             muscles of its model.
@@ -157,7 +157,7 @@ class Dataset(_Entry):
 
     @property
     def recorded_trials(self) -> list[RecordedTrial]:
-        """Trial by trial."""
+        """The trials, one by one."""
         return [trial for entry in self.trials for trial in entry.expand()]
 
     @property
@@ -174,9 +174,8 @@ class Dataset(_Entry):
 @cache
 def read_registry() -> dict[str, Dataset]:
     """All sets that the package knows, by name."""
-    return parse_registry(
-        (resources.files("nem2e_tf.datasets") / "datasets.yaml").read_text(), "datasets.yaml"
-    )
+    table = resources.files("nem2e_tf.datasets") / "datasets.yaml"
+    return parse_registry(table.read_text(encoding="utf-8"), "datasets.yaml")
 
 
 def parse_registry(text: str, what: str) -> dict[str, Dataset]:

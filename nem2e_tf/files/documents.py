@@ -1,4 +1,4 @@
-"""YAML and XML documents: read so that none can exhaust, crash or mislead what reads it."""
+"""YAML and XML documents: readers and checks that refuse harmful or wrong content."""
 
 import os
 from collections.abc import Collection
@@ -12,20 +12,20 @@ from nem2e_tf.errors import InputError
 from nem2e_tf.files.paths import check_input
 
 MAX_YAML_BYTES = 1_000_000
-"""Bytes. Ours have a few thousand."""
+"""The package's own files have a few thousand."""
 
 MAX_DEPTH = 100
-"""Elements within each other. OpenSim's own reader calls itself for each, and crashes at some
-thousands; models have about fifteen."""
+"""Nested XML elements. OpenSim's own reader is recursive and crashes at some thousands; models have
+about fifteen."""
 
 FILE_ELEMENTS = ("mesh_file", "geometry_file", "filename", "controls_file")
 """Elements of a model that name files, which OpenSim opens as soon as it reads the model."""
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """YAML without aliases: a few lines of them can stand for more than any memory holds.
+    """YAML without aliases, a few lines of which can expand to more than memory holds.
 
-    And without whole numbers of more than 64 bits, which are neither written nor computed with.
+    Whole numbers of more than 64 bits are refused as well.
     """
 
     def compose_node(self, parent: Any, index: Any) -> Any:
@@ -43,43 +43,43 @@ class _PlainLoader(yaml.SafeLoader):
 _PlainLoader.add_constructor("tag:yaml.org,2002:int", _PlainLoader.construct_yaml_int)
 
 
-def read_yaml(path: str | os.PathLike[str], what: str) -> Any:
+def read_yaml(path: str | os.PathLike[str], role: str) -> Any:
     """Tables, lists and plain values of a YAML file.
 
     Args:
         path: str or path. The file.
-        what: str. What it is wanted as, for messages.
+        role: str. What the file should be, for messages.
 
     Raises:
         InputError: not YAML, too large, or with aliases or tags that stand for anything else.
     """
-    path = check_input(path, what)
+    path = check_input(path, role)
     if path.stat().st_size > MAX_YAML_BYTES:
-        raise InputError(f"{path}: larger than {MAX_YAML_BYTES} bytes; this is not {what}")
+        raise InputError(f"{path}: larger than {MAX_YAML_BYTES} bytes; this is not {role}")
     return parse_yaml(path.read_text(encoding="utf-8", errors="replace"), str(path))
 
 
-def parse_yaml(text: str, what: str) -> Any:
-    """The same of a text; `what` is where it comes from."""
+def parse_yaml(text: str, source: str) -> Any:
+    """The same for a text; `source` names its source in messages."""
     try:
         return yaml.load(text, _PlainLoader)
-    # A date or number that is none is a ValueError; brackets within brackets exhaust the stack.
+    # An impossible date or number is a ValueError; deeply nested brackets exhaust the stack.
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         detail = " ".join(str(error).split())[:200]
-        raise InputError(f"{what}: not YAML: {detail}") from None
+        raise InputError(f"{source}: not YAML: {detail}") from None
 
 
-def check_document(path: Path, what: str, kind: str) -> None:
+def check_document(path: Path, role: str, kind: str) -> None:
     """Refuse an XML file that OpenSim could not read, or that could make it crash.
 
     Args:
         path: path.
-        what: str. What it is wanted as, for messages.
+        role: str. What the file should be, for messages.
         kind: str. The element that an OpenSimDocument of this kind holds, such as `Model`.
 
     Raises:
         InputError: not well-formed, declares types or entities, holds another kind of object, is
-            nested beyond all measure, or names a file outside its own folder that is there.
+            nested too deeply, or names an existing file outside its own folder.
     """
     names: list[str] = []
     text: list[str] = []
@@ -94,9 +94,9 @@ def check_document(path: Path, what: str, kind: str) -> None:
         if len(names) >= MAX_DEPTH:
             raise InputError(
                 f"{path}: more than {MAX_DEPTH} elements within each other, at line"
-                f" {parser.CurrentLineNumber}; this is not {what}"
+                f" {parser.CurrentLineNumber}; this is not {role}"
             )
-        # Files of OpenSim's first versions hold their object at once.
+        # Files of OpenSim's first versions have no OpenSimDocument around their object.
         if len(names) == 1 or (not names and name != "OpenSimDocument"):
             held.add(name)
         names.append(name)
@@ -104,7 +104,7 @@ def check_document(path: Path, what: str, kind: str) -> None:
 
     def end(name: str) -> None:
         if name in FILE_ELEMENTS:
-            # Read byte for byte, so that a wrong encoding of a name or comment is no fault.
+            # Read byte for byte, so that a wrong encoding of a name or comment is not an error.
             letters = (c.encode("utf-8" if c > "\xff" else "latin-1") for c in "".join(text))
             named = b"".join(letters).decode("utf-8", errors="replace")
             _check_inside(path, name, named.strip())
@@ -119,9 +119,11 @@ def check_document(path: Path, what: str, kind: str) -> None:
         with open(path, "rb") as file:
             parser.ParseFile(file)
     except expat.ExpatError as error:
-        raise InputError(f"{path}: not {what}: no XML: {error}; mend or export it again") from None
+        raise InputError(
+            f"{path}: not {role}: not well-formed XML: {error}; export it again"
+        ) from None
     if kind not in held:
-        raise InputError(f"{path}: holds {_list_elements(held)}, not <{kind}>; expected {what}")
+        raise InputError(f"{path}: holds {_list_elements(held)}, not <{kind}>; expected {role}")
 
 
 def _check_inside(path: Path, element: str, named: str) -> None:

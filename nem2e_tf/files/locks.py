@@ -1,4 +1,4 @@
-"""One writer at a time: locks that the system takes back from a process that dies."""
+"""Locks for one writer at a time; the system releases those of a process that dies."""
 
 import errno
 import logging
@@ -12,28 +12,28 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 UNFINISHED_PREFIX, LOCK_PREFIX = ".unfinished-", ".lock-"
-"""How the names begin of what is being written, and of its lock."""
+"""Beginnings of the names of an unfinished file or folder, and of its lock."""
 FOLDER_LOCK = "folder"
-"""The lock of a folder is of this name in it."""
+"""Name of a folder's lock, after `LOCK_PREFIX`, in the folder itself."""
 
 log = logging.getLogger(__name__)
 
 
 def unfinished_path(path: Path) -> Path:
-    """Where a file or folder is until it is whole."""
+    """Where a file or folder is written until it is complete."""
     return path.with_name(UNFINISHED_PREFIX + path.name)
 
 
 def lock_path(path: Path) -> Path:
-    """What is held while a file or folder is written."""
+    """The lock file that is held while a file or folder is written."""
     return path.with_name(LOCK_PREFIX + path.name)
 
 
 @contextmanager
 def exclusive_lock(folder: str | os.PathLike[str]) -> Iterator[None]:
-    """Let one run at a time write into a folder; another says for whom it waits, and waits.
+    """Let one run at a time write into a folder; another logs which process it waits for.
 
-    What killed runs left unfinished there is removed.
+    Unfinished files of killed runs in the folder are removed.
     """
     folder = Path(folder)
     with write_lock(folder / FOLDER_LOCK):
@@ -42,7 +42,7 @@ def exclusive_lock(folder: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove from a folder what killed runs left unfinished."""
+    """Remove the unfinished files of killed runs from a folder."""
     left = {
         file.name.removeprefix(UNFINISHED_PREFIX) for file in folder.glob(f"{UNFINISHED_PREFIX}*")
     }
@@ -50,17 +50,17 @@ def remove_unfinished(folder: Path) -> None:
         FOLDER_LOCK
     }
     for name in left:
-        # A writer that is alive keeps what is its own.
+        # A running writer keeps its files.
         with suppress(BlockingIOError), write_lock(folder / name, wait=False):
             remove_path(unfinished_path(folder / name))
 
 
 @contextmanager
 def write_lock(path: Path, wait: bool = True) -> Iterator[None]:
-    """Let one process at a time write a file or folder; another says for whom it waits, and waits.
+    """Let one process at a time write a file or folder; another logs which process it waits for.
 
     Raises:
-        BlockingIOError: another process has it, and there is to be no waiting.
+        BlockingIOError: another process holds the lock, and `wait` is false.
     """
     file = lock_path(path)
     lock = FileLock(file)
@@ -72,7 +72,7 @@ def write_lock(path: Path, wait: bool = True) -> Iterator[None]:
         log.info("%s: held by %s; waiting for it", file, _read_holder(file))
         lock.acquire()
     try:
-        _write_read_holder(file)
+        _write_holder(file)
         yield
     finally:
         # Before the release, or it could be another's. Windows removes no open file; filelock
@@ -83,14 +83,14 @@ def write_lock(path: Path, wait: bool = True) -> Iterator[None]:
 
 
 def remove_path(path: Path) -> None:
-    """Remove a file or a folder, if it is there."""
+    """Remove a file or a folder, if it exists."""
     if path.is_dir():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
 
 
-def _write_read_holder(lock: Path) -> None:
+def _write_holder(lock: Path) -> None:
     """Say in a lock who has it, behind its first byte, which is what Windows locks."""
     with suppress(OSError), lock.open("r+b") as file:  # a full disk has no room for this
         file.seek(1)

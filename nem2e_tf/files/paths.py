@@ -1,21 +1,21 @@
-"""Where commands read and write: refused before long work starts, and never left half-written."""
+"""Checks of input and output paths, and files and folders that are written whole or not at all."""
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nem2e_tf.errors import InputError
 from nem2e_tf.files.locks import lock_path, remove_path, unfinished_path, write_lock
 
 
-def check_input(path: str | os.PathLike[str], what: str) -> Path:
+def check_input(path: str | os.PathLike[str], role: str) -> Path:
     """The path, or an `InputError` if it is not a file that can be read."""
     path = Path(path)
     if not path.exists():
-        raise InputError(f"{path}: no such file (wanted as {what})")
+        raise InputError(f"{path}: no such file; expected {role}")
     if not path.is_file():
-        raise InputError(f"{path}: is a folder, not a file (wanted as {what})")
+        raise InputError(f"{path}: is a folder; expected {role}")
     if not os.access(path, os.R_OK):
         raise InputError(f"{path}: cannot be read (permission denied)")
     return path
@@ -26,7 +26,7 @@ def check_output(
 ) -> Path:
     """The path, or an `InputError` if a result cannot be written there.
 
-    Asked before long work starts. An output that is also an input is refused.
+    Called before long work starts. An output that is also an input is refused.
     """
     path, suffixes = Path(path), tuple(suffixes)
     if path.suffix.lower() not in suffixes:
@@ -34,34 +34,34 @@ def check_output(
     if path.is_dir():
         raise InputError(f"{path}: is a folder; name a file to write")
     if not path.absolute().parent.is_dir():
-        raise InputError(f"{path}: the folder {path.parent} does not exist; make it first")
+        raise InputError(f"{path}: the folder {path.parent} does not exist; create it first")
     if not os.access(path.absolute().parent, os.W_OK):
         raise InputError(f"{path}: the folder {path.parent} cannot be written to")
-    for given in inputs:
-        if given is not None and path.exists() and path.samefile(given):
+    for source in inputs:
+        if source is not None and path.exists() and path.samefile(source):
             raise InputError(f"{path}: is also an input of this command; name another output")
     return path
 
 
 def check_folder(path: str | os.PathLike[str]) -> Path:
-    """The folder, made if it is not there, or an `InputError` if it cannot be written into."""
+    """The folder, created if it does not exist, or an `InputError` if it cannot be written to."""
     path = Path(path)
     if path.exists() and not path.is_dir():
         raise InputError(f"{path}: is a file; name a folder to write into")
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{path}: cannot make this folder: {error.strerror}") from None
+        raise InputError(f"{path}: cannot create this folder: {error.strerror}") from None
     if not os.access(path, os.W_OK):
         raise InputError(f"{path}: this folder cannot be written to")
     return path
 
 
 def check_new_folder(path: str | os.PathLike[str]) -> Path:
-    """The path, or an `InputError` if a folder cannot be made there or holds something already."""
+    """The path, or an `InputError` if a folder cannot be created there or is not empty."""
     path = Path(path).absolute()
     if path.is_dir() and any(path.iterdir()):
-        raise InputError(f"{path}: is there already; name a new folder, or remove it first")
+        raise InputError(f"{path}: already exists; name a new folder, or remove it first")
     if path.exists() and not path.is_dir():
         raise InputError(f"{path}: is a file; name a folder to write")
     check_folder(path.parent)
@@ -70,12 +70,12 @@ def check_new_folder(path: str | os.PathLike[str]) -> Path:
 
 @contextmanager
 def replace_file(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary file beside `path`, renamed to it if the block ends well, removed if not.
+    """A temporary file beside `path`, renamed to it if the block succeeds, removed if not.
 
-    Two writers of one file take turns. What a killed one left is removed by the next.
+    Two writers of one file take turns. The next writer removes what a killed one left.
 
     Raises:
-        OSError: about `path`, as of a full disk; the file that was there is as it was.
+        OSError: about `path`, as of a full disk; an earlier file is unchanged.
     """
     path = Path(path)
     temporary = unfinished_path(path)
@@ -84,13 +84,13 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[Path]:
             remove_path(temporary)
             try:
                 yield temporary
-                with temporary.open("rb") as written:
-                    os.fsync(written.fileno())  # some disks say only now that they are full
+                with temporary.open("r+b") as written:
+                    os.fsync(written.fileno())  # some disks report only now that they are full
                 temporary.replace(path)
             finally:
                 remove_path(temporary)
     except OSError as error:
-        # Nobody has heard of the files beside it, and libraries name none.
+        # The user does not know the files beside it, and some libraries name none.
         if error.filename in (None, str(temporary), str(lock_path(path))):
             raise OSError(error.errno, error.strerror or str(error), str(path)) from error
         raise
@@ -98,12 +98,12 @@ def replace_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextmanager
 def create_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary folder beside `path`, renamed to it if the block ends well, removed if not.
+    """A temporary folder beside `path`, renamed to it if the block succeeds, removed if not.
 
-    Two makers of one folder take turns, so that the second is refused before it begins.
+    Two writers of one folder take turns, and the second is refused before it begins.
 
     Raises:
-        InputError: something is there already, or the folder around it cannot be written to.
+        InputError: it already exists, or the folder around it cannot be written to.
     """
     path = check_new_folder(path)
     temporary = unfinished_path(path)
@@ -113,6 +113,8 @@ def create_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         try:
             temporary.mkdir()
             yield temporary
+            with suppress(FileNotFoundError):
+                path.rmdir()  # it is empty; Windows renames to no folder that is there
             temporary.rename(path)
         except OSError as error:
             if error.filename is None or not Path(error.filename).is_relative_to(temporary):

@@ -1,4 +1,4 @@
-"""OpenSim's storage files (.sto, .mot) in and out."""
+"""Readers and writer of OpenSim's storage files (.sto, .mot)."""
 
 import csv
 import io
@@ -13,15 +13,15 @@ from nem2e_tf.errors import InputError
 from nem2e_tf.files.paths import check_input, replace_file
 
 STORAGE_SUFFIXES = (".sto", ".mot")
-# What C and MATLAB programs write for a number that is none.
+# What C and MATLAB programs write for NaN.
 NAN_TEXTS = ("", "nan", "NaN", "NAN", "-nan", "1.#QNAN", "-1.#IND", "1.#IND", "N/A")
 
 
 def read_storage(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Read an OpenSim storage file (.sto or .mot).
 
-    Headers vary between programs: only `endheader` and the row of column names are relied upon.
-    `nColumns` is not believed; `nRows` only to notice a file that was cut short.
+    Headers vary between programs: only `endheader` and the row of column names are required.
+    `nColumns` is ignored; `nRows` serves to detect a file that was cut short.
 
     Args:
         path: str or path. The file.
@@ -31,8 +31,8 @@ def read_storage(path: str | os.PathLike[str]) -> pd.DataFrame:
         are as written; `frame.attrs` holds `path`, and `in_degrees` as the header has it.
 
     Raises:
-        InputError: not a storage file, empty, cut short, a value that is no number, or time that
-            does not increase.
+        InputError: not a storage file, empty, cut short, a value that is not a number, or time
+            that does not increase.
     """
     path = check_input(path, "a storage file")
     if path.suffix.lower() not in STORAGE_SUFFIXES:
@@ -92,24 +92,24 @@ def _split_header(path: Path, text: str) -> tuple[dict[str, str], list[str], str
 
 
 def parse_count(count: str) -> int:
-    """How many rows a header announces; 0 where what it says is no count."""
+    """A count that a header announces; 0 for a text that is not a count."""
     return int(count) if count.isascii() and count.isdigit() and len(count) < 19 else 0
 
 
 def parse_numbers(column: pd.Series, decimal: str = ".") -> pd.Series:
-    """A column of texts as float64, NaN where one is no number."""
+    """A column of texts as float64, NaN where a text is not a number."""
     texts = column.astype(str)
-    # An integer of more digits than a float holds is an error to pandas, not infinity.
+    # For an integer of more digits than a float holds pandas raises an error.
     short = texts.where(texts.str.len() < 100)
     return pd.to_numeric(short.str.replace(decimal, "."), errors="coerce").astype(float)
 
 
 def _parse_rows(path: Path, labels: list[str], body: str) -> pd.DataFrame:
     if body.count("\n") * (2 * len(labels) - 1) > len(body):
-        # Rows too short for a value a column: a table of them could be larger than any memory.
+        # The rows are too short for a value per column; the table might not fit into memory.
         _check_rows(path, labels, body)
     try:
-        # One column more than there are labels: a longer row shows there instead of shifting.
+        # One column more than there are labels receives the surplus value of a longer row.
         table = pd.read_csv(
             io.StringIO(body), sep=r"\s+", header=None, names=[*labels, ""], dtype=None,
             na_values=list(NAN_TEXTS), keep_default_na=False, quoting=csv.QUOTE_NONE,
@@ -149,7 +149,7 @@ def _parse_rows(path: Path, labels: list[str], body: str) -> pd.DataFrame:
 
 
 def _check_rows(path: Path, labels: list[str], body: str) -> None:
-    """Refuse the first row that has not a value a column; asked only when something is wrong."""
+    """Refuse the first row with too many or too few values; called only when something is wrong."""
     rows = [line.split() for line in body.splitlines() if line.strip()]
     for row, values in enumerate(rows, start=1):
         if len(values) > len(labels):
@@ -166,7 +166,7 @@ def _check_rows(path: Path, labels: list[str], body: str) -> None:
                 )
             raise InputError(
                 f"{path}: row {row} has {len(values)} values for the {len(labels)} columns;"
-                " give every column one"
+                " give every column a value"
             )
 
 
@@ -201,13 +201,16 @@ def write_storage(frame: pd.DataFrame, path: str | os.PathLike[str], name: str) 
     ...     read_storage(f"{folder}/emg.sto").equals(frame)
     True
     """
-    # Tabs and line breaks in a name would be columns and rows; quotes are no quotes here.
+    # Tabs and line breaks in a name would be columns and rows; quotes have no meaning here.
     title, *labels = (" ".join(str(text).split()) for text in (name, *frame.columns))
     head = (
         f"{title}\nversion=1\nnRows={len(frame)}\nnColumns={frame.shape[1] + 1}\n"
         "inDegrees=no\nendheader\n" + "\t".join(["time", *labels]) + "\n"
     )
-    with replace_file(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+    with (
+        replace_file(path) as temporary,
+        open(temporary, "w", encoding="utf-8", newline="\n") as file,
+    ):
         file.write(head)
         frame.to_csv(file, sep="\t", header=False, lineterminator="\n", na_rep="nan")
 

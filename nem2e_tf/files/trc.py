@@ -1,4 +1,4 @@
-"""Marker positions as motion capture exports them for OpenSim, in .trc files."""
+"""Reader of .trc files, the marker positions that motion capture exports for OpenSim."""
 
 import os
 from pathlib import Path
@@ -11,10 +11,10 @@ from nem2e_tf.files.paths import check_input
 from nem2e_tf.files.storage import NAN_TEXTS, check_time, parse_count
 
 METRES_PER_UNIT = {"mm": 0.001, "cm": 0.01, "dm": 0.1, "m": 1.0}
-"""Length of a unit as files name it."""
+"""By unit, as files name it."""
 
 MAX_BLANK_COORDINATES = 10_000_000
-"""Coordinates of a recording that may all be blank; 80 MB."""
+"""Coordinates of a recording of any size on disk; they take 80 MB."""
 
 AXES = ("x", "y", "z")
 
@@ -23,7 +23,7 @@ def read_trc(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Read a .trc file (Motion Analysis' Track Row Column format, as OpenSim takes it).
 
     A blank coordinate is a gap; so is a marker at exactly (0, 0, 0), which some programs write
-    for one they lost.
+    for a missing marker.
 
     Args:
         path: str or path. The file.
@@ -32,7 +32,7 @@ def read_trc(path: str | os.PathLike[str]) -> pd.DataFrame:
         As `nem2e_tf.files.read_markers`.
 
     Raises:
-        InputError: not a .trc, cut short, an unknown unit, or a value that is no number.
+        InputError: not a .trc, cut short, an unknown unit, or a value that is not a number.
     """
     path = check_input(path, "marker positions")
     lines = path.read_bytes().decode("utf-8", errors="replace").splitlines()
@@ -77,15 +77,15 @@ def marker_frame(
     """Marker positions as `nem2e_tf.files.read_markers` gives them.
 
     Args:
-        path: path. Where they are from.
+        path: path. The file that they come from.
         time: `(frames,)`, seconds.
         positions: `(frames, markers × 3)`, metres, y up, NaN in a gap.
         markers: list of str.
     """
     check_time(path, time)
     points = positions.reshape(len(time), len(markers), 3)
-    lost = np.isnan(points).any(axis=2) | (points == 0).all(axis=2)
-    points = np.where(lost[:, :, None], np.nan, points)
+    missing = np.isnan(points).any(axis=2) | (points == 0).all(axis=2)
+    points = np.where(missing[:, :, None], np.nan, points)
     columns = pd.MultiIndex.from_product([markers, AXES], names=["marker", "axis"])
     index = pd.Index(time, name="time")
     frame = pd.DataFrame(points.reshape(len(time), columns.size), index=index, columns=columns)
@@ -99,7 +99,7 @@ def _parse_rows(path: Path, markers: list[str], rows: list[str]) -> np.ndarray:
     labels = ["Frame#", "Time", *(f"{name} {axis}" for name in markers for axis in AXES)]
     size = len(rows) * len(labels)
     if size > MAX_BLANK_COORDINATES and size > 4 * sum(map(len, rows)):
-        # Blank coordinates may be left out, but not nearly all: no memory might hold the table.
+        # Blank coordinates may be left out, but a table of almost nothing else might fill memory.
         raise InputError(
             f"{path}: names {len(markers)} markers, and nearly all of their coordinates in its"
             f" {len(rows)} rows are blank; leave out markers that were not recorded"
@@ -129,7 +129,7 @@ def _parse_rows(path: Path, markers: list[str], rows: list[str]) -> np.ndarray:
                     raise InputError(
                         f"{path}: '{labels[column]}', row {row + 1}: '{cell[:30]}' is not a number"
                     ) from None
-    timeless = np.flatnonzero(~np.isfinite(values[:, 1]))
-    if len(timeless):
-        raise InputError(f"{path}: row {timeless[0] + 1} has no time; export it again")
+    without_time = np.flatnonzero(~np.isfinite(values[:, 1]))
+    if len(without_time):
+        raise InputError(f"{path}: row {without_time[0] + 1} has no time; export it again")
     return values

@@ -1,4 +1,4 @@
-"""Lists of recorded trials, as a person edits them in a spreadsheet."""
+"""Lists of recorded trials: a CSV that a person edits in a spreadsheet."""
 
 import itertools
 import os
@@ -21,7 +21,7 @@ FaultHandler = Callable[[str, str, str, str], None]
 
 @dataclass(frozen=True)
 class Trial:
-    """A recording: whose, of what, in which files, and which part of it counts.
+    """A recording: its subject, task, files and time range.
 
     Args:
         subject: who moved.
@@ -33,7 +33,7 @@ class Trial:
         emg: measured EMG envelopes, or None.
         start: seconds.
         end: seconds.
-        label: what tells it from the subject's other trials, as the name of its results.
+        label: distinguishes it from the subject's other trials; the name of its results.
     """
 
     subject: str
@@ -49,14 +49,14 @@ class Trial:
 
     @property
     def name(self) -> str:
-        """How messages and result tables call it."""
+        """The trial's name in messages and tables of results."""
         return f"{self.subject} {self.task}"
 
 
 def read_trials(
     path: str | os.PathLike[str],
     data: str | os.PathLike[str] | None = None,
-    refused: FaultHandler | None = None,
+    on_fault: FaultHandler | None = None,
 ) -> list[Trial]:
     """Read a list of trials, a CSV with the columns `COLUMNS`, and `trial` if there are labels.
 
@@ -64,12 +64,12 @@ def read_trials(
         path: str or path. The CSV. An empty cell in loads, moments or emg means that there is
             none.
         data: str, path or None. Folder that the file names are relative to; None is the CSV's
-            own. No name leads out of it.
-        refused: callable or None. Told subject, task and label of a trial with a fault, and the
-            fault; the trial is left out. None raises the first fault.
+            own. No file may lie outside it.
+        on_fault: callable or None. Called with the subject, task and label of a trial with a fault,
+            and the fault; the trial is left out. None raises the first fault.
 
     Raises:
-        InputError: names the line and column of the first fault.
+        InputError: the first fault, with its line and column.
     """
     path = check_input(path, "a list of trials")
     root = (Path(data) if data is not None else path.parent).resolve()
@@ -107,9 +107,9 @@ def read_trials(
                     f" in line {before}, {model.name}; one subject has one model"
                 )
         except InputError as fault:
-            if refused is None:
+            if on_fault is None:
                 raise
-            refused(subject, row["task"].strip(), label, str(fault))
+            on_fault(subject, row["task"].strip(), label, str(fault))
         else:
             trials.append(trial)
     return trials

@@ -115,7 +115,8 @@ class Manifest(BaseModel):
     def write(self, folder: Path) -> None:
         """Write a folder's manifest."""
         with replace_file(folder / MANIFEST) as temporary:
-            temporary.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+            text = self.model_dump_json(indent=2) + "\n"
+            temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_shard(pair: Pair, path: Path) -> None:
@@ -188,7 +189,7 @@ class Shards:
     Args:
         folder: path.
         manifest: content of the folder.
-        chosen: the shards in use.
+        selected: the shards in use.
     """
 
     folder: Path

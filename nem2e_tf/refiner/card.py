@@ -116,7 +116,7 @@ class Card(BaseModel):
         """Write card.json."""
         text = json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False)
         with replace_file(path) as temporary:
-            temporary.write_text(text + "\n", encoding="utf-8")
+            temporary.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
 def versions() -> dict[str, str]:

@@ -46,4 +46,4 @@ def write_report(result: Result, path: Path) -> None:
     """
     text = render_page(result)
     with replace_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", newline="\n")

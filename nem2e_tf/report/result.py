@@ -138,7 +138,7 @@ def write_result(result: Result, folder: Path) -> None:
         for file, (frame, title) in frames.items():
             write_storage(frame, temporary / file, f"{title} of {name}")
         text = facts.model_dump_json(indent=1, by_alias=True)
-        (temporary / FACTS).write_text(text + "\n", encoding="utf-8")
+        (temporary / FACTS).write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
 def read_result(folder: Path) -> Result:

@@ -1,4 +1,4 @@
-"""Filters, EMG, gait cycles, muscles and scores: tables of samples in, tables out."""
+"""Signal processing: filters, EMG envelopes, gait cycles, muscles and scores."""
 
 from nem2e_tf.signals.agreement import Agreement, channels_in_common, score_agreement
 from nem2e_tf.signals.bursts import Burst, find_bursts

@@ -1,4 +1,4 @@
-"""How an estimate agrees with measured EMG, file against file."""
+"""Scores of an estimate against measured EMG envelopes."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +29,7 @@ class Agreement:
         estimate: a row a muscle, as `nem2e_tf.signals.metrics.score_table` gives it.
         baseline: the same for the baseline, or None.
         unscored: measured columns that the estimate does not have.
-        measured: `(times, muscles)`, what was compared with, under the estimate's names.
+        measured: `(times, muscles)`, the measured envelopes under the estimate's names.
     """
 
     start: float
@@ -110,7 +110,7 @@ def score_agreement(
 ) -> Agreement:
     """Compare an estimate with measured envelopes over their common time, at 100 Hz.
 
-    Columns are paired by the muscle map, and where it says nothing by equal names.
+    Columns are paired by the muscle map, and those that it does not have by equal names.
 
     Args:
         measured: `(rows, channels)`, index `time` in seconds.
@@ -145,22 +145,22 @@ def score_agreement(
     times = time_grid(low, high)
     if len(times) < FEWEST_ROWS:
         raise InputError(f"{high - low:.3g} s in common are too few to compare")
-    # A muscle is called what the estimate calls it.
+    # Muscles have the names of the estimate.
     labels = [next(iter(found["estimate"][key])) for key in common]
 
-    def on_grid(role: str) -> pd.DataFrame:
+    def resample_channels(role: str) -> pd.DataFrame:
         channels = combine(resample(frames[role], times), {k: found[role][k] for k in common})
         return channels.set_axis(labels, axis="columns")
 
     paired = {column for key in common for column in found["measured"][key]}
-    compared = on_grid("measured")
+    compared = resample_channels("measured")
     return Agreement(
         start=float(times[0]),
         end=float(times[-1]),
-        estimate=metrics.score_table(compared, on_grid("estimate"), RATE),
+        estimate=metrics.score_table(compared, resample_channels("estimate"), RATE),
         baseline=None
         if baseline is None
-        else metrics.score_table(compared, on_grid("baseline"), RATE),
+        else metrics.score_table(compared, resample_channels("baseline"), RATE),
         unscored=[str(c) for c in measured.columns if c not in paired],
         measured=compared,
     )
@@ -169,7 +169,7 @@ def score_agreement(
 def channels_in_common(
     measured: pd.DataFrame, estimate: pd.DataFrame, muscles: MuscleMap, side: str
 ) -> list[str]:
-    """The channels of which both have columns; `InputError` if there are none."""
+    """The channels that both have; `InputError` if there are none."""
     available = _columns_by_channel(estimate, muscles, side)
     common = [key for key in _columns_by_channel(measured, muscles, side) if key in available]
     if not common:

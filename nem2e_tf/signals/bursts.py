@@ -1,11 +1,11 @@
-"""When in the gait cycle a muscle is active: where its bursts begin, end and peak.
+"""Bursts of muscle activity in the gait cycle: where they begin, end and peak.
 
 The criterion is the intensity-filtered average of Bogey, Barnes and Perry (1992), "Computer
 algorithms to characterize individual subject EMG profiles during gait", Arch Phys Med Rehabil
-73:835: of the mean cycle, what is weak or shorter than 5 % of the cycle does not count. Theirs is
-weak below 5 % of a maximal contraction. Nobody has measured one here, so that the threshold is a
-share of the mean cycle's own peak, as in studies of pedalling, which take 15-25 % (Hug and Dorel
-2009, J Electromyogr Kinesiol 19:182).
+73:835: activity of the mean cycle that is weak or shorter than 5 % of the cycle does not
+count. Their threshold is 5 % of a maximal contraction. No maximal contraction is known here, so the
+threshold is a share of the mean cycle's own peak, as in studies of pedalling, which take 15-25 %
+(Hug and Dorel 2009, J Electromyogr Kinesiol 19:182).
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ ACTIVE_SHARE = 0.2
 """Share of the peak of the mean cycle above which a muscle is active."""
 
 SHORTEST_BURST = 5
-"""Per cent of the cycle: a shorter pause does not part two bursts, a shorter burst is none."""
+"""Per cent of the cycle. A shorter pause does not separate bursts; a shorter burst is ignored."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ class Burst:
 
 
 def find_bursts(cycle: np.ndarray) -> list[Burst]:
-    """The bursts of a mean cycle, in order; none where it is flat.
+    """The bursts of a mean cycle, in order; none where the cycle is flat.
 
     Args:
-        cycle: `(100,)`, an envelope at every per cent of the cycle, which is closed: after 99 %
+        cycle: `(100,)`, an envelope at every per cent of the cycle, which is periodic: after 99 %
             comes 0 %.
     """
     if np.ptp(cycle) <= 1e-9:
@@ -60,7 +60,7 @@ def find_bursts(cycle: np.ndarray) -> list[Burst]:
 
 
 def _find_runs(active: np.ndarray) -> list[tuple[int, int]]:
-    """Start and length of every run around the circle, by start; one of it all where it is."""
+    """Start and length of every run of active frames in the periodic cycle, by start."""
     if active.all():
         return [(0, len(active))]
     starts = np.flatnonzero(active & ~np.roll(active, 1))

@@ -1,4 +1,4 @@
-"""Raw EMG to envelopes: filtered, rectified, smoothed, normalised by a maximum of the subject."""
+"""Raw EMG to envelopes: filtered, rectified, smoothed, normalised by the subject's maximum."""
 
 import logging
 import os
@@ -10,7 +10,15 @@ import pandas as pd
 from scipy.signal import butter, filtfilt, iirnotch, sosfiltfilt
 
 from nem2e_tf.errors import InputError, suggest_name
-from nem2e_tf.files import STORAGE_SUFFIXES, check_input, check_time, parse_numbers, read_storage
+from nem2e_tf.files import (
+    STORAGE_SUFFIXES,
+    check_finite,
+    check_input,
+    check_time,
+    parse_numbers,
+    read_c3d_analog,
+    read_storage,
+)
 from nem2e_tf.signals.filters import (
     RATE,
     check_continuous,
@@ -21,17 +29,17 @@ from nem2e_tf.signals.filters import (
 )
 
 BAND = (20.0, 450.0)
-"""Hz. What of surface EMG is muscle.
+"""Hz. The band of surface EMG.
 
 Below 20 Hz are movement artefacts and the unstable firing rates of motor units (De Luca, Gilmore,
 Kuznetsov and Roy 2010, J Biomech 43:1573, who recommend this corner). SENIAM asks for 10-20 to
 about 500 Hz (Hermens, Freriks, Disselhorst-Klug and Rau 2000, J Electromyogr Kinesiol 10:361),
 ISEK's standards for reporting (Merletti 1999) for 5 to 500 Hz. 450 Hz is what
-1000 samples a second hold.
+1000 samples a second can represent.
 """
 
 CUTOFF = 6.0
-"""Hz. Low-pass of the rectified signal. ISEK asks that it be told; 3-10 Hz are usual in gait."""
+"""Hz. Low-pass of the rectified signal. ISEK asks for it in reports; 3-10 Hz are usual in gait."""
 
 MIN_RATE = 200.0
 """Samples a second: refused below."""
@@ -44,8 +52,8 @@ def read_raw(path: str | os.PathLike[str], channels: Sequence[str] | None = None
     """Read raw EMG.
 
     Args:
-        path: str or path. A storage file, a .c3d (its analog channels that are of no force plate),
-            a .csv whose first column is `time` in seconds, or an .anc of Motion Analysis.
+        path: str or path. A storage file, a .c3d (its analog channels that are not of a force
+            plate), a .csv whose first column is `time` in seconds, or an .anc of Motion Analysis.
         channels: sequence of str or None. The channels to keep; None keeps all.
 
     Returns:
@@ -53,18 +61,16 @@ def read_raw(path: str | os.PathLike[str], channels: Sequence[str] | None = None
         `path`.
 
     Raises:
-        InputError: not such a file, no EMG in it, or no channel of that name.
+        InputError: not a file of these types, no EMG in it, or no channel of that name.
     """
     path = check_input(path, "raw EMG")
     suffix = path.suffix.lower()
     if suffix in STORAGE_SUFFIXES:
         frame = read_storage(path)
     elif suffix == ".c3d":
-        from nem2e_tf.files import read_c3d
-
-        frame = read_c3d(path, up="z").analog
+        frame = read_c3d_analog(path)
         if frame.empty:
-            raise InputError(f"{path}: no analog channels beside those of force plates: no EMG")
+            raise InputError(f"{path}: no analog channels beside those of force plates, so no EMG")
     elif suffix == ".csv":
         frame = _read_csv(path)
     elif suffix == ".anc":
@@ -75,6 +81,7 @@ def read_raw(path: str | os.PathLike[str], channels: Sequence[str] | None = None
         if name not in frame.columns:
             raise InputError(f"{path}: no channel '{name}'; {suggest_name(name, frame.columns)}")
     chosen = frame if not channels else frame[list(channels)]
+    check_finite(chosen, str(path), "channel")
     chosen.attrs = {"path": str(path)}
     return chosen
 
@@ -96,8 +103,8 @@ def envelopes(
         band: pair of floats. Hz; the upper one is lowered to 0.9 of half the sampling rate where
             that is less.
         cutoff: float. Hz, of the low-pass.
-        notch: float or None. Hz, of mains hum to take out together with its multiples in the band
-            (2 Hz wide); None takes none out, as EMG is strong there too.
+        notch: float or None. Hz, of mains hum to remove together with its multiples in the band
+            (2 Hz wide); None removes nothing, as EMG is strong there too.
 
     Returns:
         `(frames, channels)` at 100 Hz, in the unit of `raw`, not below zero.
@@ -105,31 +112,31 @@ def envelopes(
     Raises:
         InputError: too few samples a second, too short, or with a gap.
     """
-    what = str(raw.attrs.get("path", "raw EMG"))
-    raw = resample_uniformly(raw, what)
+    source = str(raw.attrs.get("path", "raw EMG"))
+    raw = resample_uniformly(raw, source)
     rate = sampling_rate(raw)
     if rate < MIN_RATE:
         raise InputError(
-            f"{what}: {rate:.4g} samples a second are too few for raw EMG ({MIN_RATE:g} are the"
-            " least); is this an envelope already, or its time not in seconds?"
+            f"{source}: {rate:.4g} samples a second are too few for raw EMG (at least"
+            f" {MIN_RATE:g} are needed); is this an envelope already, or its time not in seconds?"
         )
     low, high = band[0], min(band[1], 0.9 * rate / 2)
     if not 0 < low < high:
         raise InputError(
-            f"{what}: no band from {low:g} to {band[1]:g} Hz at {rate:.4g} samples a second"
+            f"{source}: no band from {low:g} to {band[1]:g} Hz at {rate:.4g} samples a second"
         )
     values = raw.to_numpy()
     if notch is not None:
         if not 0 < notch < rate / 2:
-            raise InputError(f"{what}: no notch at {notch:g} Hz at {rate:.4g} samples a second")
+            raise InputError(f"{source}: no notch at {notch:g} Hz at {rate:.4g} samples a second")
         for frequency in np.arange(notch, high, notch):
             numerator, denominator = iirnotch(frequency, frequency / 2.0, fs=rate)
             values = filtfilt(numerator, denominator, values, axis=0)
     values = zero_lag_filter(zero_lag_filter(values, low, rate, "highpass"), high, rate, "lowpass")
     rectified = pd.DataFrame(np.abs(values), index=raw.index, columns=raw.columns)
-    smooth = low_pass(rectified, cutoff, what).clip(lower=0.0)
-    result = resample_to_rate(smooth, RATE, what).clip(lower=0.0)
-    result.attrs = {"path": what}
+    smooth = low_pass(rectified, cutoff, source).clip(lower=0.0)
+    result = resample_to_rate(smooth, RATE, source).clip(lower=0.0)
+    result.attrs = {"path": source}
     return result
 
 
@@ -148,11 +155,11 @@ def normalise_envelopes(
         contraction a fast movement may exceed 1.
 
     Raises:
-        InputError: a channel that the references lack, or that is zero throughout.
+        InputError: the references lack a channel, or it is zero throughout.
     """
-    judges = list(references) or list(trials)
-    highest = pd.concat([frame.max() for frame in judges], axis=1).max(axis=1)
-    source = str(judges[0].attrs.get("path", "the reference"))
+    reference_frames = list(references) or list(trials)
+    highest = pd.concat([frame.max() for frame in reference_frames], axis=1).max(axis=1)
+    source = str(reference_frames[0].attrs.get("path", "the reference"))
     for trial in trials:
         for name in trial.columns:
             if name not in highest.index:
@@ -165,15 +172,15 @@ def normalise_envelopes(
     for trial in done:
         over = [str(name) for name in trial.columns if trial[name].max() > 1 + 1e-9]
         if over:
-            told = ", ".join(f"{name} {trial[name].max():.2f}" for name in over)
+            listed = ", ".join(f"{name} {trial[name].max():.2f}" for name in over)
             log.info(
-                "%s: above the reference's maximum: %s", trial.attrs.get("path", "trial"), told
+                "%s: above the reference's maximum: %s", trial.attrs.get("path", "trial"), listed
             )
     return done
 
 
 def zero_lag_filter(values: np.ndarray, edge: float, rate: float, kind: str) -> np.ndarray:
-    """Second-order Butterworth, forwards and backwards, -3 dB at `edge` (Hz) in all.
+    """Second-order Butterworth, forwards and backwards, -3 dB at `edge` (Hz) in total.
 
     Args:
         values: `(samples, channels)`.
@@ -188,9 +195,9 @@ def zero_lag_filter(values: np.ndarray, edge: float, rate: float, kind: str) -> 
     return sosfiltfilt(sections, values, axis=0, padlen=min(len(values) - 1, int(rate)))
 
 
-def resample_uniformly(raw: pd.DataFrame, what: str) -> pd.DataFrame:
+def resample_uniformly(raw: pd.DataFrame, source: str) -> pd.DataFrame:
     """The recording on a uniform clock."""
-    check_continuous(raw, what)
+    check_continuous(raw, source)
     time, rate = raw.index.to_numpy(), sampling_rate(raw)
     if np.ptp(np.diff(time)) <= 0.01 / rate:
         return raw
@@ -205,7 +212,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
     separator = next((mark for mark in "\t;" if mark in head), ",")
     decimal = "," if separator != "," and "," in first else "."
     if rows * head.count(separator) > path.stat().st_size:
-        # Read, the blanks that are left out might need more memory than there is.
+        # Filling the missing values might take more memory than there is.
         raise InputError(
             f"{path}: names {head.count(separator) + 1} columns, and its rows are shorter;"
             " give every column a value in every row"

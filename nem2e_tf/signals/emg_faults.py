@@ -1,4 +1,4 @@
-"""What is wrong with a channel of raw EMG, in plain words."""
+"""Faults of raw EMG channels: dead, clipped, mains hum, drift, offset."""
 
 import numpy as np
 import pandas as pd
@@ -12,15 +12,15 @@ MAINS = (50.0, 60.0)
 
 
 def find_faults(raw: pd.DataFrame) -> dict[str, list[str]]:
-    """What is wrong with each channel, in words; a channel without fault has an empty list.
+    """The faults of each channel, as sentences; a channel without fault has an empty list.
 
-    A dead channel's sentence begins with `dead`.
+    The sentence about a dead channel begins with `dead`.
 
     Args:
         raw: `(samples, channels)`, index `time` in seconds.
     """
-    what = str(raw.attrs.get("path", "raw EMG"))
-    even = resample_uniformly(raw, what)
+    source = str(raw.attrs.get("path", "raw EMG"))
+    even = resample_uniformly(raw, source)
     rate = sampling_rate(even)
     values = even.to_numpy()
     high = min(BAND[1], 0.9 * rate / 2)
@@ -52,7 +52,9 @@ def _find_channel_faults(
     if strength < 0.01 * others:
         return ["dead: under a hundredth of the other channels' strength; is the electrode off?"]
     if recorded.min() >= -0.05 * recorded.max() and strength < 0.1 * float(signal.std()):
-        return ["no raw EMG: hardly below zero and without fast change; an envelope already?"]
+        return [
+            "not raw EMG: hardly below zero and without fast changes; is it an envelope already?"
+        ]
     found = []
     share = _clipped_share(recorded)
     if share > 1e-3:
@@ -65,17 +67,17 @@ def _find_channel_faults(
         frequency, share = hum
         found.append(
             f"mains hum: {frequency:g} Hz and its multiples hold {100 * share:.0f} % of its power;"
-            f" take it out with --notch {frequency:g}"
+            f" remove it with --notch {frequency:g}"
         )
     slow = signal - signal.mean()
     slow = zero_lag_filter(slow[:, None], 2.0, rate, "lowpass")[:, 0]
     if float(slow.std()) > strength:
         found.append(
-            "drift: its baseline wanders more than the muscle's signal is strong; the band-pass"
-            " takes it out, but look at electrode and cable"
+            "drift: its baseline varies more than the muscle's signal; the band-pass removes it,"
+            " but check electrode and cable"
         )
     elif abs(float(signal.mean())) > 3 * strength:
-        found.append("offset: its mean is not zero; the band-pass takes it out")
+        found.append("offset: its mean is not zero; the band-pass removes it")
     return found
 
 

@@ -1,4 +1,4 @@
-"""The EMG files of one subject's session, worked up together."""
+"""The EMG files of one subject's session, processed together."""
 
 import os
 from collections.abc import Sequence
@@ -59,12 +59,12 @@ def process_session(
             odd = sorted(set(recorded[file].columns) ^ set(first))[0]
             raise InputError(
                 f"{file}: its channels are not those of {files[0]} ('{odd}' is in one of them);"
-                " trials that are normalised together have the same, name them with --channel"
+                " trials that are normalised together need the same ones; name them with --channel"
             )
-    told, dead = [], set()
+    found_faults, dead = [], set()
     for file, frame in recorded.items():
         for channel, sentences in find_faults(frame).items():
-            told += [f"{file}: {channel}: {sentence}" for sentence in sentences]
+            found_faults += [f"{file}: {channel}: {sentence}" for sentence in sentences]
             if any(sentence.startswith("dead") for sentence in sentences):
                 dead.add(channel)
     kept = [channel for channel in first if channel not in dead]
@@ -78,7 +78,7 @@ def process_session(
     done = normalise_envelopes(
         [smooth[file][kept] for file in files], [smooth[Path(f)] for f in mvc]
     )
-    return Session(dict(zip(files, done, strict=True)), told)
+    return Session(dict(zip(files, done, strict=True)), found_faults)
 
 
 def output_paths(
@@ -92,7 +92,7 @@ def output_paths(
         others: sequence of paths. More inputs that must not be overwritten.
 
     Raises:
-        InputError: it cannot be written there, or two trials have one name.
+        InputError: the output cannot be written, or two trials have the same name.
     """
     inputs = [*raw, *others]
     if len(raw) == 1:

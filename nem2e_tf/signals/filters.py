@@ -1,4 +1,4 @@
-"""Time series on one clock: cut, made uniform, low-passed, resampled."""
+"""Time series: common time ranges, uniform sampling, low-pass filter, resampling."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ from scipy.signal import butter, sosfiltfilt
 from nem2e_tf.errors import InputError
 
 RATE = 100.0
-"""Hz. Everything between a recording and an envelope happens at this rate."""
+"""Hz. Simulated activity and envelopes have this sampling rate."""
 
 LONGEST_GAP = 0.1
 """Seconds without a sample that interpolation may bridge."""
@@ -46,27 +46,29 @@ def resample(frame: pd.DataFrame, times: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(values, index=pd.Index(times, name="time"), columns=frame.columns)
 
 
-def resample_to_rate(frame: pd.DataFrame, rate: float, what: str) -> pd.DataFrame:
-    """A whole recording resampled to multiples of `1 / rate` seconds; `what` is for messages."""
-    check_continuous(frame, what)
+def resample_to_rate(frame: pd.DataFrame, rate: float, source: str) -> pd.DataFrame:
+    """A whole recording resampled to multiples of `1 / rate` seconds; `source` is for messages."""
+    check_continuous(frame, source)
     return resample(frame, time_grid(frame.index[0], frame.index[-1], rate))
 
 
-def check_continuous(frame: pd.DataFrame, what: str) -> None:
+def check_continuous(frame: pd.DataFrame, source: str) -> None:
     """Raise `InputError` for a recording that is too short or has a gap."""
     if len(frame) < FEWEST_ROWS:
-        raise InputError(f"{what}: {len(frame)} rows are too few; {FEWEST_ROWS} are the least")
+        raise InputError(
+            f"{source}: {len(frame)} rows are too few; at least {FEWEST_ROWS} are needed"
+        )
     time = frame.index.to_numpy()
     steps = np.diff(time)
     if steps.max() > max(LONGEST_GAP, 1.5 * float(np.median(steps))):
         row = int(steps.argmax())
         raise InputError(
-            f"{what}: no sample between {time[row]:g} and {time[row + 1]:g} s; use --start and"
+            f"{source}: no sample between {time[row]:g} and {time[row + 1]:g} s; use --start and"
             " --end to stay on one side of the gap"
         )
 
 
-def low_pass(frame: pd.DataFrame, cutoff: float, what: str) -> pd.DataFrame:
+def low_pass(frame: pd.DataFrame, cutoff: float, source: str) -> pd.DataFrame:
     """Fourth-order Butterworth low-pass without lag, on a uniform clock at the recording's rate.
 
     A second-order filter runs forwards and backwards, its cut-off raised so that the two passes
@@ -75,17 +77,17 @@ def low_pass(frame: pd.DataFrame, cutoff: float, what: str) -> pd.DataFrame:
     Args:
         frame: `(rows, columns)`, index `time` in seconds.
         cutoff: float. Hz.
-        what: str. The recording, for messages.
+        source: str. The recording, for messages.
 
     Raises:
-        InputError: the sampling rate cannot hold `cutoff`, the recording is too short to filter,
+        InputError: the sampling rate is too low for `cutoff`, the recording is too short to filter,
             or a gap is longer than `LONGEST_GAP`.
     """
-    check_continuous(frame, what)
+    check_continuous(frame, source)
     rate = sampling_rate(frame)
     if rate < 4 * cutoff:
         raise InputError(
-            f"{what}: {rate:.3g} rows a second are too few to low-pass at {cutoff:g} Hz;"
+            f"{source}: {rate:.3g} rows a second are too few to low-pass at {cutoff:g} Hz;"
             " is its time in seconds?"
         )
     time = frame.index.to_numpy()
@@ -93,8 +95,8 @@ def low_pass(frame: pd.DataFrame, cutoff: float, what: str) -> pd.DataFrame:
     if np.ptp(np.diff(time)) > 0.01 / rate:
         count = round((time[-1] - time[0]) * rate) + 1
         uniform = resample(frame, np.linspace(time[0], time[-1], count))
-    # 0.8022 = (sqrt(2) - 1) ** (1 / 4): what two passes of a second-order filter do to its
-    # cut-off; a digital filter has it in the tangent of the frequency.
+    # 0.8022 = (sqrt(2) - 1) ** (1 / 4): the factor by which two passes of a second-order
+    # filter lower its cut-off; for a digital filter it applies to the tangent of the frequency.
     raised = np.arctan(np.tan(np.pi * cutoff / rate) / 0.8022) * rate / np.pi
     sections = butter(2, raised, fs=rate, output="sos")
     padding = min(len(uniform) - 1, int(rate))
@@ -108,33 +110,32 @@ def common_time_range(
     """The time range that all recordings cover, narrowed to `start` and `end`.
 
     Args:
-        frames: dict of what a recording is called to its frame.
+        frames: recordings by name.
         start: float or None. Seconds; None is the latest start of all.
         end: float or None. Seconds; None is the earliest end of all.
 
     Raises:
-        InputError: the recordings are not on one clock, or the range asked for is not within
-            them.
+        InputError: the recordings are not on one clock, or do not cover the range asked for.
     """
-    spans = {what: (float(f.index[0]), float(f.index[-1])) for what, f in frames.items()}
+    spans = {name: (float(f.index[0]), float(f.index[-1])) for name, f in frames.items()}
     first, last = max(s for s, _ in spans.values()), min(e for _, e in spans.values())
-    told = ", ".join(f"{what} covers {s:g}-{e:g} s" for what, (s, e) in spans.items())
+    coverage = ", ".join(f"{name} covers {s:g}-{e:g} s" for name, (s, e) in spans.items())
     if first >= last:
-        raise InputError(f"the recordings have no time in common: {told}; put them on one clock")
+        raise InputError(f"the recordings have no time in common: {coverage}; synchronise them")
     low = first if start is None else start
     high = last if end is None else end
     if low >= high:
         raise InputError(f"the time range {low:g}-{high:g} s is empty; --start comes before --end")
     tolerance = 1e-6
     if low < first - tolerance or high > last + tolerance:
-        raise InputError(f"the time range {low:g}-{high:g} s is outside the recording: {told}")
+        raise InputError(f"the time range {low:g}-{high:g} s is outside the recording: {coverage}")
     shifts = [(s - first, e - last) for s, e in spans.values()]
     shifted = max(s for s, _ in shifts) - min(s for s, _ in shifts)
     late = max(e for _, e in shifts) - min(e for _, e in shifts)
     contained = any((s, e) == (first, last) for s, e in spans.values())
     if not contained and min(shifted, late) > 0.25 and (start is None or end is None):
         raise InputError(
-            f"the recordings seem to be on different clocks: {told}; put them on one, or name"
+            f"the recordings seem to be on different clocks: {coverage}; synchronise them, or name"
             " the common range with --start and --end"
         )
     return low, high

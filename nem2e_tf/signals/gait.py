@@ -1,4 +1,4 @@
-"""Gait cycles: where strides part, and what happens at equal phases of each."""
+"""Gait cycles: stride times from the knee angle, and time-normalised cycles."""
 
 import numpy as np
 import pandas as pd
@@ -11,27 +11,27 @@ PHASES = np.linspace(0.0, 1.0, 101)
 
 
 MIN_FLEXION_RANGE = np.deg2rad(20.0)
-"""Range of the knee's angle below which nobody walks. In level walking it is some 60 degrees."""
+"""Range of the knee angle below which there is no gait. In level walking it is some 60 degrees."""
 
 MAX_STRIDE_DEVIATION = 0.25
-"""Share of the median length by which a stride of steady gait is shorter or longer at most."""
+"""Share of the median length by which a stride of steady gait may be shorter or longer."""
 
 
 def knee_flexion(knee_angle: pd.Series) -> pd.Series:
-    """The knee's angle growing with flexion, whichever way the model counts it."""
-    # It bends further than it stretches.
+    """The knee angle, positive in flexion whatever the sign convention of the model."""
+    # A knee flexes further than it extends.
     return knee_angle * np.sign(knee_angle.iloc[int(knee_angle.abs().to_numpy().argmax())])
 
 
 def find_steady_strides(knee_angle: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Where strides part, and which of them are steady gait.
+    """Stride times, and which strides are steady gait.
 
     Args:
         knee_angle: `(frames,)`, radians, index `time` in seconds, at 100 Hz.
 
     Returns:
         Seconds, `(strides + 1,)`, or none, and bool, `(strides,)`: whether a stride is about as
-        long as the others, so that no turn or pause is in it.
+        long as the others, so that it has no turn or pause in it.
     """
     nothing = np.zeros(0), np.zeros(0, dtype=bool)
     if np.ptp(knee_angle.to_numpy()) < MIN_FLEXION_RANGE:
@@ -47,7 +47,7 @@ def find_steady_strides(knee_angle: pd.Series) -> tuple[np.ndarray, np.ndarray]:
 def stride_times(knee_flexion: pd.Series) -> np.ndarray:
     """Times in seconds of the largest knee flexion of every stride.
 
-    It is a sharp event, in swing, that needs no force plate.
+    This event, in swing, is sharp and needs no force plate.
 
     Args:
         knee_flexion: `(frames,)`, growing with flexion, index `time` in seconds, at 100 Hz.
@@ -60,7 +60,7 @@ def stride_times(knee_flexion: pd.Series) -> np.ndarray:
     values, time = knee_flexion.to_numpy(), knee_flexion.index.to_numpy()
     high = values.min() + 0.7 * np.ptp(values)
     found, _ = find_peaks(values, height=high, distance=int(0.5 * RATE))
-    # A parabola through a peak and its neighbours tells it more finely than the frames do.
+    # A parabola through a peak and its neighbours locates it between frames.
     before, at, after = values[found - 1], values[found], values[found + 1]
     shift = 0.5 * (before - after) / (before - 2.0 * at + after)
     times: np.ndarray = time[found] + shift / RATE
@@ -68,7 +68,7 @@ def stride_times(knee_flexion: pd.Series) -> np.ndarray:
 
 
 def gait_cycles(frame: pd.DataFrame, starts: np.ndarray) -> np.ndarray:
-    """Every cycle at the same phases: `(strides, 101, columns)`.
+    """Time-normalised cycles, each at the same phases: `(strides, 101, columns)`.
 
     Args:
         frame: `(frames, columns)`, index `time` in seconds.

@@ -1,13 +1,13 @@
-"""How far an estimate is from measured EMG, by muscle.
+"""Errors and scores of an estimate against measured EMG, by muscle.
 
-Names follow scikit-learn: an `*_error` is better small, a `*_score` better large.
+Names follow scikit-learn: a smaller `*_error` and a larger `*_score` are better.
 """
 
 import numpy as np
 import pandas as pd
 
 LONGEST_LAG = 0.3
-"""Seconds in which the lag of the best cross-correlation is sought."""
+"""Seconds within which the lag of the best cross-correlation is searched."""
 
 
 def root_mean_square_error(measured: np.ndarray, estimate: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Which EMG channel stands for which model muscles."""
+"""Muscle maps: which EMG channel stands for which model muscles."""
 
 import os
 from collections.abc import Iterable
@@ -41,18 +41,18 @@ class MuscleMap:
         return cls.parse(read_yaml(path, "a muscle map"), str(path))
 
     @classmethod
-    def parse(cls, table: Any, what: str) -> "MuscleMap":
+    def parse(cls, table: Any, source: str) -> "MuscleMap":
         """Build a map from plain tables and lists, as YAML or JSON holds them.
 
         Args:
             table: dict of channel to a muscle, a table of weights, or a list of either.
-            what: str. Where it comes from, for messages.
+            source: str. Its source, for messages.
 
         Raises:
-            InputError: it is not of that form, or a weight is not a positive number.
+            InputError: it does not have that form, or a weight is not a positive number.
         """
         if not isinstance(table, dict) or not table:
-            raise InputError(f"{what}: a muscle map is a table of channels, 'channel: muscle'")
+            raise InputError(f"{source}: a muscle map is a table of channels, 'channel: muscle'")
         channels = {}
         for channel, entry in table.items():
             alternatives = entry if isinstance(entry, list) else [entry]
@@ -60,15 +60,15 @@ class MuscleMap:
             for weights in parsed:
                 if not isinstance(weights, dict) or not weights:
                     raise InputError(
-                        f"{what}: channel '{channel}' stands for {weights!r}; expected a muscle"
+                        f"{source}: channel '{channel}' stands for {weights!r}; expected a muscle"
                         " or a table of muscles and weights"
                     )
                 for muscle, weight in weights.items():
                     number = isinstance(weight, int | float) and not isinstance(weight, bool)
                     if not number or not 0 < weight < float("inf"):
                         raise InputError(
-                            f"{what}: channel '{channel}', muscle '{muscle}': weight {weight!r} is"
-                            " not a positive number"
+                            f"{source}: channel '{channel}', muscle '{muscle}': weight {weight!r}"
+                            " is not a positive number"
                         )
             channels[str(channel)] = tuple(
                 {str(muscle): float(weight) for muscle, weight in weights.items()}
@@ -104,23 +104,25 @@ class MuscleMap:
         return found
 
     def find_side(self, channels: Iterable[str], available: Iterable[str]) -> str:
-        """The side whose columns give the most of the channels; `r` where both do alike."""
-        names, wanted = list(available), list(channels)
+        """The side whose columns give the most channels; `r` where both give equally many."""
+        names, requested = list(available), list(channels)
 
         def count(side: str) -> int:
-            ours = [name for name in names if not name.endswith(("_r", "_l")) or name[-1] == side]
-            return len(self.columns(ours, side).keys() & set(wanted))
+            side_names = [
+                name for name in names if not name.endswith(("_r", "_l")) or name[-1] == side
+            ]
+            return len(self.columns(side_names, side).keys() & set(requested))
 
         return max(SIDES, key=count)
 
     def measured_channels(self, channels: Iterable[str], available: Iterable[str]) -> list[str]:
-        """Those channels that are found, on the side where most of them are."""
-        names, wanted = list(available), list(channels)
-        found = self.columns(names, self.find_side(wanted, names))
-        return [channel for channel in wanted if channel in found]
+        """The channels that are found, on the side that has the most of them."""
+        names, requested = list(available), list(channels)
+        found = self.columns(names, self.find_side(requested, names))
+        return [channel for channel in requested if channel in found]
 
     def measured_channels_in(self, files: Iterable[Path]) -> list[str]:
-        """Channels that any of some files of EMG has; one that cannot be read is passed over."""
+        """Channels that any of some files of EMG has; files that cannot be read are skipped."""
         found: set[str] = set()
         for file in files:
             try:
@@ -132,21 +134,23 @@ class MuscleMap:
         return [channel for channel in self.channels if channel in found]
 
     def require_columns(
-        self, channels: Iterable[str], available: Iterable[str], side: str, what: str
+        self, channels: Iterable[str], available: Iterable[str], side: str, source: str
     ) -> dict[str, Weights]:
-        """Like `columns`, for channels that must all be there.
+        """Like `columns`, for channels that must all be found.
 
         Raises:
-            InputError: a channel is not; the message names the nearest column.
+            InputError: a channel is not found; the message names the nearest column.
         """
         names = [str(name) for name in available]
         found = self.columns(names, side)
         for channel in channels:
             if channel not in found:
                 muscles = [next(iter(weights)) for weights in self.channels.get(channel, ())]
-                wanted = " or ".join(f"'{muscle}_{side}'" for muscle in muscles) or f"'{channel}'"
+                expected = " or ".join(f"'{muscle}_{side}'" for muscle in muscles) or f"'{channel}'"
                 closest = suggest_name(f"{(muscles or [channel])[0]}_{side}", names)
-                raise InputError(f"{what}: no muscle {wanted} for channel '{channel}'; {closest}")
+                raise InputError(
+                    f"{source}: no muscle {expected} for channel '{channel}'; {closest}"
+                )
         return {channel: found[channel] for channel in channels}
 
 

@@ -1,4 +1,4 @@
-"""Simulated muscle activity of a recorded motion."""
+"""Simulated muscle activity: inverse kinematics and dynamics, muscle geometry, optimisation."""
 
 from nem2e_tf.simulation.batch import simulate_trials
 from nem2e_tf.simulation.capacity import ForceCurves, force_curves

@@ -1,4 +1,4 @@
-"""Several trials at a time, each in a process of its own."""
+"""Simulation of several trials in parallel processes."""
 
 import os
 from collections.abc import Sequence
@@ -25,15 +25,15 @@ def simulate_trials(
 ) -> list[pd.DataFrame]:
     """`simulate_files` for each trial, in its order.
 
-    Polynomial paths that two trials share are fitted once if an earlier call has fitted them;
-    else two processes may each fit them.
+    Polynomial paths that two trials share may be fitted twice, in two processes, unless an
+    earlier call has fitted them.
 
     Args:
         trials: files of each.
         jobs: int. Processes; -1 is one for every processor.
         side: str. As for `simulate_files`.
         coordinates: tuple of str or None. As for `simulate_files`.
-        options: of `simulate_files`, but `progress`.
+        options: of `simulate_files`, except `progress`.
 
     Raises:
         InputError: the first trial that cannot be simulated.
@@ -53,5 +53,5 @@ def _simulate_trial(
 
 @lru_cache(maxsize=1)
 def _cached_leg(model: str, side: str, coordinates: tuple[str, ...] | None) -> LegModel:
-    """A process keeps the model of the trial before."""
+    """The model of the previous trial is kept in each process."""
     return load_leg(model, side, coordinates)

@@ -1,4 +1,4 @@
-"""What muscles could give at their length and speed, for all frames at once."""
+"""Force capacity of muscles: active force by fibre length and speed, for all frames at once."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ LENGTHS = np.linspace(0.0, 2.5, 2001)
 """Fibre lengths at which capacity is sampled, in optimal fibre lengths."""
 
 SPEEDS = np.sinh(np.linspace(-1.5, 1.5, 2401) * np.arcsinh(50.0)) / 50.0
-"""Fibre speeds at which capacity is sampled, in the fibre's greatest speed; dense about rest, and
-with a sample at the greatest speed of shortening, where force ends."""
+"""Fibre speeds at which capacity is sampled, as shares of the fibre's greatest speed; dense about
+zero, and with a sample at the greatest speed of shortening, where force becomes zero."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def force_curves(muscles: list[Any]) -> ForceCurves:
 
 
 def has_force_curves(muscle: Any) -> bool:
-    """Whether a muscle's active force depends on its fibre alone, in a way known here."""
+    """Whether force curves can represent this class of muscle."""
     return muscle.getConcreteClassName() in _FORCE_FUNCTIONS
 
 
@@ -99,7 +99,7 @@ def _force_along_tendon(muscle: Any) -> Callable[[float, float], float]:
 
 
 def _force_of_fibre(muscle: Any) -> Callable[[float, float], float]:
-    # Of this muscle OpenSim takes the fibre's own force for what acts along the tendon.
+    # For this muscle OpenSim takes the fibre's own force as the force along the tendon.
     greatest, optimal = muscle.getMaxIsometricForce(), muscle.getOptimalFiberLength()
     fastest = optimal * muscle.getMaxContractionVelocity()
 
@@ -118,4 +118,4 @@ _FORCE_FUNCTIONS: dict[str, Callable[[Any], Callable[[float, float], float]]] = 
     "Millard2012EquilibriumMuscle": _force_along_tendon,
     "DeGrooteFregly2016Muscle": _force_of_fibre,
 }
-"""By OpenSim's name of a class: force at full activation by fibre length (m) and speed (m/s)."""
+"""By OpenSim's class name: force at full activation by fibre length (m) and speed (m/s)."""

@@ -1,4 +1,4 @@
-"""Inverse dynamics: joint motion and external loads to joint moments, by OpenSim's own solver."""
+"""Inverse dynamics: joint moments from joint motion and external loads, by OpenSim's solver."""
 
 import os
 import tempfile
@@ -22,10 +22,10 @@ from nem2e_tf.simulation.model import opensim_reason, read_model
 from nem2e_tf.simulation.posture import find_couplers
 
 CUTOFF = 6.0
-"""Hz. Low-pass of the motion, as everywhere."""
+"""Hz. Low-pass of the motion, as in `simulate`."""
 
 LARGEST_RESIDUAL = 0.25
-"""Share of body weight that may hang in the air before it is told: a foot beside the plates."""
+"""Largest share of body weight that may be unsupported, as by a foot beside the plates."""
 
 GRAVITY = 9.81
 """m/s²."""
@@ -44,16 +44,16 @@ def inverse_dynamics(
 ) -> pd.DataFrame:
     """Joint moments that, with the external loads, make the model move as recorded.
 
-    OpenSim's InverseDynamicsSolver, given what its InverseDynamicsTool gives it: quintic splines
-    through the motion, the loads, and no muscles. The motion is low-passed first, by the one
-    filter that simulations use, and the loads are taken as they are: whoever simulates low-passes
-    the moments. Coupled coordinates (a patella) follow their constraint, whatever the motion says.
+    OpenSim's InverseDynamicsSolver gets the same input as from its InverseDynamicsTool: quintic
+    splines through the motion, the loads, and no muscles. The motion is low-passed first, by the
+    filter that simulations use. The loads are not filtered, because `simulate` low-passes the
+    moments. Coupled coordinates (a patella) follow their constraint, whatever the motion has.
 
     Args:
         model_path: str or path. The .osim that the motion is of.
         motion: `(frames, coordinates)`, radians and metres, columns plain coordinate names, index
             `time` in seconds.
-        loads: str or path. OpenSim ExternalLoads (.xml). Its data file is looked for beside it,
+        loads: str or path. OpenSim ExternalLoads (.xml). Its data file is in the same folder,
             and may be a .c3d, whose columns are those of `nem2e_tf.files.c3d.C3D.ground_reactions`.
         cutoff: float or None. Hz; None takes the motion as it is.
         start: float or None. Seconds; None is where motion and loads have both begun.
@@ -69,18 +69,18 @@ def inverse_dynamics(
         InputError: the model or the loads cannot be read, a column is missing, or they are not on
             one clock.
     """
-    what = str(motion.attrs.get("path", "motion"))
+    source = str(motion.attrs.get("path", "motion"))
     model, _ = read_model(model_path)
     external, forces = read_loads(loads, model, up)
-    low, high = common_time_range({what: motion, str(forces.attrs["path"]): forces}, start, end)
-    smooth = motion if cutoff is None else low_pass(motion, cutoff, what)
+    low, high = common_time_range({source: motion, str(forces.attrs["path"]): forces}, start, end)
+    smooth = motion if cutoff is None else low_pass(motion, cutoff, source)
     smooth = _apply_couplers(model, smooth)
     with tempfile.TemporaryDirectory() as folder:
-        # OpenSim reads the loads from a file when the model is built, and only then.
+        # OpenSim reads the loads from a file, and only when the model is built.
         data = Path(folder) / "loads.mot"
         write_storage(forces, data, "loads")
         external.setDataFileName(str(data))
-        return _solve_inverse_dynamics(model, external, smooth, low, high, what, progress)
+        return _solve_inverse_dynamics(model, external, smooth, low, high, source, progress)
 
 
 def read_loads(
@@ -97,7 +97,7 @@ def read_loads(
         The opensim.ExternalLoads, and the `(rows, columns)` of their data file.
 
     Raises:
-        InputError: not ExternalLoads, no data file, a column or body that is not there.
+        InputError: not ExternalLoads, no data file, or a missing column or body.
     """
     path = check_input(path, "external loads")
     check_document(path, "OpenSim ExternalLoads", "ExternalLoads")
@@ -117,7 +117,7 @@ def read_loads(
     data = path.parent / named
     if not data.exists():
         raise InputError(
-            f"{path}: its data file '{named}' is not there (looked for {data}); put it there"
+            f"{path}: its data file '{named}' does not exist (looked for {data}); put it there"
         )
     forces = _read_forces(data, up)
     bodies = ["ground", *(body.getName() for body in model.getBodySet())]
@@ -126,10 +126,10 @@ def read_loads(
         body = force.get_applied_to_body()
         if body not in bodies:
             raise InputError(
-                f"{path}: '{force.getName()}' acts on '{body}', which is no body of the model;"
+                f"{path}: '{force.getName()}' acts on '{body}', which is not a body of the model;"
                 f" {suggest_name(body, bodies)}"
             )
-        # Left out, they are not empty texts: OpenSim throws where such a one is asked for.
+        # OpenSim throws where an identifier is left out, rather than giving an empty text.
         identifiers = [
             getattr(force, f"get_{kind}_identifier")()
             for kind in ("force", "point", "torque")
@@ -139,7 +139,7 @@ def read_loads(
             if name not in forces.columns:
                 raise InputError(
                     f"{data}: no column '{name}', which {path.name} names;"
-                    f" {suggest_name(name, forces.columns)}"
+                    f" {suggest_name(name, forces.columns)}{forces.attrs.get('fault', '')}"
                 )
     return external, forces
 
@@ -160,7 +160,7 @@ def _solve_inverse_dynamics(
     motion: pd.DataFrame,
     start: float,
     end: float,
-    what: str,
+    source: str,
     progress: Progress | None,
 ) -> pd.DataFrame:
     import opensim
@@ -176,7 +176,7 @@ def _solve_inverse_dynamics(
     coordinates = [found.get(i) for i in range(found.getSize())]
     for name in motion.columns:
         if name not in [c.getName() for c in coordinates]:
-            raise InputError(f"{what}: column '{name}' is not a coordinate of the model")
+            raise InputError(f"{source}: column '{name}' is not a coordinate of the model")
     splines = _fit_splines(motion)
     moving = {str(name): splines.get(str(name)) for name in motion.columns}
     places = _state_indices(state, coordinates)
@@ -207,10 +207,10 @@ def _solve_inverse_dynamics(
                 progress(row + 1, len(times))
     except RuntimeError as error:
         raise InputError(
-            f"{what}: OpenSim's inverse dynamics stopped at {time:g} s: {opensim_reason(error)}"
+            f"{source}: OpenSim's inverse dynamics stopped at {time:g} s: {opensim_reason(error)}"
         ) from None
     frame = pd.DataFrame(result, index=pd.Index(times, name="time"), columns=names)
-    frame.attrs = {"path": f"moments of {what}"}
+    frame.attrs = {"path": f"moments of {source}"}
     return frame
 
 
@@ -226,7 +226,7 @@ def _fit_splines(motion: pd.DataFrame) -> Any:
 
 
 def _state_indices(state: Any, coordinates: list[Any]) -> list[int]:
-    """Where each coordinate's speed, acceleration and force stand in OpenSim's vectors."""
+    """Index of each coordinate's speed, acceleration and force in OpenSim's vectors."""
     kept = [coordinate.getSpeedValue(state) for coordinate in coordinates]
     for number, coordinate in enumerate(coordinates, start=1):
         coordinate.setSpeedValue(state, float(number))
@@ -238,7 +238,7 @@ def _state_indices(state: Any, coordinates: list[Any]) -> list[int]:
 
 
 def _apply_couplers(model: Any, motion: pd.DataFrame) -> pd.DataFrame:
-    """The motion, with coordinates that a coupler makes follow others put in by that coupler."""
+    """The motion with coupled coordinates computed from the coordinates that they depend on."""
     motion = motion.copy()
     for coupler in find_couplers(model)[0]:
         if set(coupler.independent) <= set(motion.columns):
@@ -248,7 +248,7 @@ def _apply_couplers(model: Any, motion: pd.DataFrame) -> pd.DataFrame:
 
 
 def unsupported_times(moments: pd.DataFrame, mass: float) -> pd.Index:
-    """Times at which the loads do not hold the body up, so that its weight hangs on the pelvis.
+    """Times at which the loads do not support the body, so that a residual at the pelvis does.
 
     Args:
         moments: as `inverse_dynamics` gives them.

@@ -1,4 +1,4 @@
-"""Polynomial paths of a model, fitted once by OpenSim and kept on disk."""
+"""Polynomial muscle paths of a model, fitted once and kept in a cache on disk."""
 
 import hashlib
 import json
@@ -34,21 +34,21 @@ from nem2e_tf.simulation.path_fitter import (
 from nem2e_tf.simulation.polynomial import Polynomial, PolynomialPaths
 
 RANGE_STEP = 0.5
-"""Radians or metres. A fit's range is the motion's and this much about the default pose, widened to
-multiples of it, so that most trials of a person and task share one fit."""
+"""Radians or metres. A fit covers the motion and this much about the default pose, rounded outwards
+to multiples of it, so that most trials of a person and task share one fit."""
 
 CHECK_POSES = 60
-"""Poses, drawn from the same range, in which the fit is compared with the model's own paths."""
+"""Random poses of the fitted range in which the fit is compared with the model's own paths."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class PathFit:
-    """Polynomials of one side's muscles, and how far they are from the model's own paths.
+    """Polynomials of one side's muscles, and their errors against the model's own paths.
 
     Args:
-        polynomials: of the muscles that a polynomial and force curves stand for.
+        polynomials: of the muscles that have a polynomial and force curves.
         curves: ForceCurves of those muscles.
         errors: `(muscle and coordinate, …)`, columns `muscle`, `coordinate`, `error` in metres:
             root mean square over random poses of the fitted range, of the moment arm, or of the
@@ -61,7 +61,7 @@ class PathFit:
 
 
 def cache_folder() -> Path:
-    """Where fits are kept: `$NEM2E_CACHE`, else `nem2e` in the user's folder of caches."""
+    """The folder of fits: `$NEM2E_CACHE`, else `nem2e` in the user's cache folder."""
     chosen = os.environ.get("NEM2E_CACHE")
     if chosen:
         return Path(chosen)
@@ -69,7 +69,7 @@ def cache_folder() -> Path:
 
 
 def fit_polynomial_paths(leg: LegModel, motion: pd.DataFrame) -> PolynomialPaths:
-    """The leg's muscles as polynomials that hold over a motion, fitted or from the cache.
+    """The leg's muscles as polynomials that are valid over a motion, fitted or from the cache.
 
     A fit depends on the model's content, the muscles, the joints' range (see `RANGE_STEP`),
     OpenSim's version and the settings of this module; a change of any of them makes a new one.
@@ -79,7 +79,7 @@ def fit_polynomial_paths(leg: LegModel, motion: pd.DataFrame) -> PolynomialPaths
         motion: `(frames, coordinates)`, radians and metres.
 
     Raises:
-        InputError: the model is held together by constraints that polynomials cannot follow.
+        InputError: the model has constraints that polynomials cannot follow.
     """
     fits = []
     for letter in SIDES[leg.side]:
@@ -122,15 +122,17 @@ def fit_muscles(
         check_folder(folder.parent)
         with tempfile.TemporaryDirectory(dir=folder.parent) as name:
             _create_fit(leg, muscles, joints, Path(name) / "fit")
-            (Path(name) / "fit" / "settings.json").write_text(json.dumps(settings, indent=1))
+            (Path(name) / "fit" / "settings.json").write_text(
+                json.dumps(settings, indent=1), encoding="utf-8", newline="\n"
+            )
             try:
                 (Path(name) / "fit").rename(folder)
             except OSError:
-                # Another process made the same fit meanwhile.
+                # Another process has created the same fit.
                 if not folder.is_dir():
                     raise
-    made = _read_fit(folder)
-    for of_length, rows in made.errors.groupby(made.errors.coordinate == "length"):
+    fit = _read_fit(folder)
+    for of_length, rows in fit.errors.groupby(fit.errors.coordinate == "length"):
         worst = int(rows.error.argmax())
         log.info(
             "%s: polynomial %s: RMS error %.2g mm, at worst %.2g mm (%s)",
@@ -140,7 +142,7 @@ def fit_muscles(
             1e3 * float(rows.error.iloc[worst]),
             rows.muscle.iloc[worst],
         )
-    return made
+    return fit
 
 
 def _fitted_range(
@@ -155,7 +157,7 @@ def _fitted_range(
         values = motion[name].to_numpy() if name in motion else np.array([rest])
         low = RANGE_STEP * np.floor(min(values.min(), rest - RANGE_STEP) / RANGE_STEP)
         high = RANGE_STEP * np.ceil(max(values.max(), rest + RANGE_STEP) / RANGE_STEP)
-        # Beyond the coordinate's own range the model may be wrong; few motions go there.
+        # Beyond the coordinate's own range the model may be wrong, and few motions go there.
         if values.min() >= coordinate.getRangeMin():
             low = max(low, coordinate.getRangeMin())
         if values.max() <= coordinate.getRangeMax():
@@ -179,7 +181,8 @@ def _create_fit(
         muscles=np.array([m.getName() for m in known], dtype=str),
         **{x.name: getattr(curves, x.name) for x in fields(curves)},
     )
-    _fit_errors(leg, _read_paths(folder), joints).to_csv(folder / "errors.csv", index=False)
+    errors = _fit_errors(leg, _read_paths(folder), joints)
+    errors.to_csv(folder / "errors.csv", index=False, lineterminator="\n")
 
 
 def _read_paths(folder: Path) -> tuple[tuple[Polynomial, ...], ForceCurves]:

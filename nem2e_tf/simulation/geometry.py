@@ -25,13 +25,13 @@ paths among threads, which costs ten times what it saves.
 
 @dataclass(frozen=True)
 class MuscleGeometry:
-    """What a motion makes of a leg's muscles.
+    """Lengths, moment arms and force capacity of a leg's muscles along a motion.
 
     Args:
         lengths: `(frames, muscles)`, metres. Muscle-tendon lengths.
         moment_arms: `(frames, coordinates, muscles)`, metres.
         capacity: `(frames, muscles)`, newtons. Active force along a tendon taken as inextensible,
-            at full activation: what a muscle could give at this length and speed.
+            at full activation: the largest force at this length and speed.
     """
 
     lengths: np.ndarray
@@ -40,7 +40,7 @@ class MuscleGeometry:
 
 
 class Paths(Protocol):
-    """Muscle paths of a leg: whatever turns joint motion into muscle geometry."""
+    """Muscle paths of a leg: a callable from joint motion to muscle geometry."""
 
     def __call__(self, time: np.ndarray, values: np.ndarray, speeds: np.ndarray) -> MuscleGeometry:
         """The muscles in some frames.
@@ -60,15 +60,15 @@ def coordinate_speeds(motion: pd.DataFrame) -> np.ndarray:
 
 
 class ExactPaths:
-    """The model's own paths, posed frame by frame.
+    """The model's own muscle paths, evaluated by posing the model in each frame.
 
     A moment arm is how fast a muscle shortens while its coordinate moves at unit speed and the
-    others rest (Sherman, Seth and Delp 2013, ASME DETC2013-13633). The path itself is found once
-    a frame, and coordinates that no muscle crosses both of move at the same time, so a leg needs
-    about six changes of speed however many muscles there are. A path that wraps over more than
-    one object is taken to `computeMomentArm` instead: OpenSim does not always bring such a path
-    to its shortest (a gastrocnemius of the Rajagopal model), its length, speed and force then
-    disagree, and force is what moves the joint.
+    others rest (Sherman, Seth and Delp 2013, ASME DETC2013-13633). The path itself is computed
+    once a frame, and coordinates that have no muscle in common move at the same time, so a leg
+    needs about six changes of speed however many muscles it has. For a path that wraps over more
+    than one object `computeMomentArm` is used instead: OpenSim does not always find the shortest
+    such path (a gastrocnemius of the Rajagopal model); its length, speed and force then disagree,
+    and the moment arm of the force is the one that is needed.
 
     Args:
         leg: LegModel.
@@ -81,8 +81,8 @@ class ExactPaths:
         self._muscles = [leg.model.getMuscles().get(name) for name in leg.muscles]
         self._coordinates = [leg.model.getCoordinateSet().get(name) for name in leg.coordinates]
         crossings = leg.crossings
-        many = [self.posture.needs_assembly or _count_wraps(m) > 1 for m in self._muscles]
-        solved = np.array(many, dtype=bool)
+        several = [self.posture.needs_assembly or _count_wraps(m) > 1 for m in self._muscles]
+        solved = np.array(several, dtype=bool)
         self._solved: list[list[int]] = np.argwhere(crossings & solved).tolist()
         self._moved = crossings & ~solved
         self._together = _group_coordinates(self._moved)
@@ -130,7 +130,7 @@ class ExactPaths:
 
 
 def _count_wraps(muscle: Any) -> int:
-    """Over how many objects a muscle's path may wrap."""
+    """Number of objects over which a muscle's path may wrap."""
     import opensim
 
     path = opensim.GeometryPath.safeDownCast(muscle.getPath())
@@ -138,7 +138,7 @@ def _count_wraps(muscle: Any) -> int:
 
 
 def _group_coordinates(crossings: np.ndarray) -> list[list[int]]:
-    """Groups of coordinates no two of which one muscle crosses (Curtis, Powell and Reid 1974).
+    """Groups of coordinates of which no two have a muscle in common (Curtis, Powell and Reid 1974).
 
     Args:
         crossings: `(coordinates, muscles)` of bool.
@@ -159,9 +159,9 @@ def muscle_geometry(
 ) -> MuscleGeometry:
     """The muscles of a leg in all frames of a motion, by the model's own paths.
 
-    Speeds come from a quintic spline through the motion. Coordinates that the motion leaves out
+    Speeds come from a quintic spline through the motion. Coordinates that are not in the motion
     keep the model's default value; coupled ones (a patella) follow their constraint in value and
-    speed, whatever the motion says of them.
+    speed, whatever the motion has for them.
 
     Args:
         leg: LegModel.
@@ -180,7 +180,7 @@ def muscle_geometry(
 def iterate_geometry(
     paths: Paths, motion: pd.DataFrame, progress: Progress | None = None
 ) -> Iterator[tuple[slice, MuscleGeometry]]:
-    """The muscles in some hundred frames after another, so that memory does not grow with length.
+    """The muscles in chunks of frames, so that memory does not grow with the recording.
 
     Yields:
         The frames, and the muscles in them.

@@ -1,4 +1,4 @@
-"""Inverse kinematics: marker positions to joint motion, by OpenSim's own solver."""
+"""Inverse kinematics: joint motion from marker positions, by OpenSim's solver."""
 
 import logging
 import math
@@ -23,7 +23,7 @@ angles some tenths of a degree apart.
 """
 
 MIN_MARKERS = 3
-"""Markers that a frame must have; with fewer not even the pelvis has a pose."""
+"""Markers that a frame must have; fewer do not determine even the pose of the pelvis."""
 
 MAX_MARKER_RMS, MAX_MARKER_ERROR = 0.02, 0.04
 """Metres: OpenSim's best practices for inverse kinematics, in its user's guide."""
@@ -44,50 +44,50 @@ def inverse_kinematics(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Find the joint motion whose markers come nearest to the recorded ones.
 
-    OpenSim's InverseKinematicsSolver, driven as its InverseKinematicsTool drives it: in each frame
-    the least sum of weighted squared distances, from the pose of the frame before. A marker in a
-    gap does not count in that frame.
+    OpenSim's InverseKinematicsSolver is used as by its InverseKinematicsTool: it minimises the sum
+    of weighted squared distances in each frame, starting from the pose of the previous frame. A
+    marker in a gap does not count in that frame.
 
     Args:
         model_path: str or path. The .osim, scaled to the subject, with markers.
         markers: `(frames, markers × 3)`, metres, as `nem2e_tf.files.read_markers` gives them.
         tasks: str, path or None. An OpenSim IKTaskSet (.xml) with weights of markers and
-            coordinates; None weighs all markers that model and recording share alike.
+            coordinates; None gives equal weights to all markers that model and recording share.
         start: float or None. Seconds; None is the first frame with three markers.
         end: float or None. Seconds; None is the last one.
         margin: float. Seconds to solve beyond `start` and `end`, as far as the recording goes, so
-            that a filter may settle there; errors are told of `start` to `end` only.
+            that filter transients lie there; `errors` covers `start` to `end` only.
         accuracy: float. Of the solver.
         progress: callable or None.
 
     Returns:
         motion: `(frames, coordinates)`, every coordinate of the model, radians and metres, index
             `time` in seconds.
-        errors: `(markers, 4)`, what `marker_errors` gives.
+        errors: `(markers, 4)`, as from `marker_errors`.
 
     Raises:
-        InputError: the model or the task set cannot be read, markers do not match, or none are
-            there at some time.
+        InputError: the model or the task set cannot be read, markers do not match, or too
+            few are visible at some time.
     """
     import opensim
 
     model, _ = read_model(model_path)
-    what = str(markers.attrs.get("path", "markers"))
+    source = str(markers.attrs.get("path", "markers"))
     recorded = [str(name) for name in dict.fromkeys(markers.columns.get_level_values("marker"))]
-    weights, held = _read_tasks(model, tasks) if tasks is not None else (None, {})
-    tracked = _match_markers(model, recorded, weights, what, tasks)
-    used = _select_frames(markers[list(tracked)], start, end, margin, what)
+    weights, targets = _read_tasks(model, tasks) if tasks is not None else (None, {})
+    tracked = _match_markers(model, recorded, weights, source, tasks)
+    used = _select_frames(markers[list(tracked)], start, end, margin, source)
 
-    # OpenSim keeps pointers into all of these; they must live as long as the solver.
+    # OpenSim keeps pointers to all of these, so they must exist as long as the solver.
     table, set_of_weights = _to_opensim_table(used), opensim.SetMarkerWeights()
     for name, weight in tracked.items():
         set_of_weights.cloneAndAppend(opensim.MarkerWeight(name, weight))
     reference = opensim.MarkersReference(table, set_of_weights)
     coordinate_references = opensim.SimTKArrayCoordinateReference()
-    for name, (value, weight) in held.items():
-        wanted = opensim.CoordinateReference(name, opensim.Constant(value))
-        wanted.setWeight(weight)
-        coordinate_references.push_back(wanted)
+    for name, (value, weight) in targets.items():
+        target = opensim.CoordinateReference(name, opensim.Constant(value))
+        target.setWeight(weight)
+        coordinate_references.push_back(target)
 
     state = model.initSystem()
     found = model.getCoordinateSet()
@@ -101,7 +101,7 @@ def inverse_kinematics(
         solver.setAccuracy(accuracy)
         state.setTime(float(time[0]))
         solver.assemble(state)
-        # The solver has its own order of markers.
+        # The solver orders the markers in its own way.
         order = [solver.getMarkerNameForIndex(i) for i in range(solver.getNumMarkersInUse())]
         for frame in range(len(time)):
             state.setTime(float(time[frame]))
@@ -112,21 +112,21 @@ def inverse_kinematics(
                 progress(frame + 1, len(time))
     except RuntimeError as error:
         raise InputError(
-            f"{what}: OpenSim's inverse kinematics stopped at {time[frame]:g} s:"
+            f"{source}: OpenSim's inverse kinematics stopped at {time[frame]:g} s:"
             f" {opensim_reason(error)}"
         ) from None
     motion = pd.DataFrame(values, index=used.index, columns=[c.getName() for c in coordinates])
-    motion.attrs = {"path": what, "in_degrees": False}
-    told = pd.DataFrame(distances, index=used.index, columns=order).where(
+    motion.attrs = {"path": source, "in_degrees": False}
+    visible = pd.DataFrame(distances, index=used.index, columns=order).where(
         visible_markers(used)[order]
     )
     low = used.index[0] if start is None else start - 1e-9
     high = used.index[-1] if end is None else end + 1e-9
-    return motion, marker_errors(told.loc[low:high])
+    return motion, marker_errors(visible.loc[low:high])
 
 
 def marker_errors(distances: pd.DataFrame) -> pd.DataFrame:
-    """How far model markers are from recorded ones, marker by marker, the worst first.
+    """Distances of model markers from recorded ones, marker by marker, the worst first.
 
     Args:
         distances: `(frames, markers)`, metres, NaN in a gap, index `time` in seconds.
@@ -170,7 +170,7 @@ def errors_as_rich(errors: pd.DataFrame) -> Table:
 def _read_tasks(
     model: Any, path: str | os.PathLike[str]
 ) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
-    """Weight by marker; value and weight by coordinate that is to stay near a value."""
+    """Weight by marker; target value and weight by coordinate that has them."""
     path = check_input(path, "inverse kinematics tasks")
     check_document(path, "an OpenSim IKTaskSet", "IKTaskSet")
     import opensim
@@ -181,7 +181,7 @@ def _read_tasks(
         raise InputError(
             f"{path}: OpenSim cannot read these tasks: {opensim_reason(error)}"
         ) from None
-    weights, held = {}, {}
+    weights, targets = {}, {}
     names = [
         c.getName() for c in map(model.getCoordinateSet().get, range(model.getNumCoordinates()))
     ]
@@ -207,81 +207,82 @@ def _read_tasks(
             manual = coordinate.getValueType() == opensim.IKCoordinateTask.ManualValue
             default = model.getCoordinateSet().get(name).getDefaultValue()
             value = coordinate.getValue() if manual else default
-            held[name] = (float(value), float(coordinate.getWeight()))
+            targets[name] = (float(value), float(coordinate.getWeight()))
     if not any(weight > 0 for weight in weights.values()):
         raise InputError(f"{path}: no marker task that applies; expected an OpenSim IKTaskSet")
-    return weights, held
+    return weights, targets
 
 
 def _match_markers(
     model: Any,
     recorded: list[str],
     weights: dict[str, float] | None,
-    what: str,
+    source: str,
     tasks: str | os.PathLike[str] | None,
 ) -> dict[str, float]:
     """Weight of every marker that recording, model and tasks have in common, in recorded order."""
     markers = model.getMarkerSet()
     known = [markers.get(i).getName() for i in range(markers.getSize())]
     if weights is None:
-        wanted = {name: 1.0 for name in recorded}
-        _log_names(f"{what}: not in the model, left out", (n for n in recorded if n not in known))
+        requested = {name: 1.0 for name in recorded}
+        _log_names(f"{source}: not in the model, left out", (n for n in recorded if n not in known))
         _log_names(
-            f"{what}: markers of the model that were not recorded", set(known) - set(recorded)
+            f"{source}: markers of the model that were not recorded", set(known) - set(recorded)
         )
     else:
-        wanted = {name: weights[name] for name in recorded if name in weights}
-        _log_names(f"{tasks}: not in {what}, left out", (n for n in weights if n not in recorded))
-        _log_names(f"{tasks}: not in the model, left out", (n for n in wanted if n not in known))
-    tracked = {name: weight for name, weight in wanted.items() if name in known}
+        requested = {name: weights[name] for name in recorded if name in weights}
+        _log_names(f"{tasks}: not in {source}, left out", (n for n in weights if n not in recorded))
+        _log_names(f"{tasks}: not in the model, left out", (n for n in requested if n not in known))
+    tracked = {name: weight for name, weight in requested.items() if name in known}
     if len(tracked) < MIN_MARKERS:
         lacking = next((name for name in recorded if name not in known), recorded[0])
         raise InputError(
-            f"{what}: {len(tracked)} of its {len(recorded)} markers are in the model"
-            f"{' and the tasks' if tasks is not None else ''}, {MIN_MARKERS} are the least;"
+            f"{source}: {len(tracked)} of its {len(recorded)} markers are in the model"
+            f"{' and the tasks' if tasks is not None else ''}, at least {MIN_MARKERS} are"
+            f" needed;"
             f" for '{lacking}', {suggest_name(lacking, known)}"
         )
     return tracked
 
 
-def _log_names(what: str, names: Iterable[str]) -> None:
+def _log_names(source: str, names: Iterable[str]) -> None:
     listed = sorted(names)
     if listed:
-        log.info("%s: %s", what, ", ".join(listed))
+        log.info("%s: %s", source, ", ".join(listed))
 
 
 def _select_frames(
-    markers: pd.DataFrame, start: float | None, end: float | None, margin: float, what: str
+    markers: pd.DataFrame, start: float | None, end: float | None, margin: float, source: str
 ) -> pd.DataFrame:
-    """The frames to solve. Without `start` or `end`, those where the subject is in sight."""
-    there = visible_markers(markers).sum(axis=1) >= MIN_MARKERS
-    if not there.any():
-        raise InputError(f"{what}: no frame with {MIN_MARKERS} of the markers to track")
-    sight = there.index[there]
-    low = sight[0] if start is None else start
-    high = sight[-1] if end is None else end
+    """The frames to solve; without `start` or `end`, those with enough visible markers."""
+    is_trackable = visible_markers(markers).sum(axis=1) >= MIN_MARKERS
+    if not is_trackable.any():
+        raise InputError(f"{source}: no frame with {MIN_MARKERS} of the markers to track")
+    trackable = is_trackable.index[is_trackable]
+    low = trackable[0] if start is None else start
+    high = trackable[-1] if end is None else end
     if low < markers.index[0] - 1e-6 or high > markers.index[-1] + 1e-6 or low >= high:
         raise InputError(
-            f"the time range {low:g}-{high:g} s is outside the recording: {what} covers"
+            f"the time range {low:g}-{high:g} s is outside the recording: {source} covers"
             f" {markers.index[0]:g}-{markers.index[-1]:g} s"
         )
     inside = (markers.index >= low - 1e-9) & (markers.index <= high + 1e-9)
-    blind = there.index[inside & ~there.to_numpy()]
-    if len(blind):
+    untracked = is_trackable.index[inside & ~is_trackable.to_numpy()]
+    if len(untracked):
         raise InputError(
-            f"{what}: fewer than {MIN_MARKERS} markers to track at {blind[0]:g} s"
-            f" ({len(blind)} such frames); use --start and --end to stay where there are"
+            f"{source}: fewer than {MIN_MARKERS} markers to track at {untracked[0]:g} s"
+            f" ({len(untracked)} such frames); choose another range with --start and --end"
         )
-    # The margin ends where the subject is out of sight.
-    lost = there.index[~there]
-    low = max([low - margin, *lost[lost < low]])
-    high = min([high + margin, *lost[lost > high]])
-    around = (markers.index >= low - 1e-9) & (markers.index <= high + 1e-9)
-    return markers[around & there.to_numpy()]
+    # The margin ends at the first frame with too few markers.
+    untracked = is_trackable.index[~is_trackable]
+    low = max([low - margin, *untracked[untracked < low]])
+    high = min([high + margin, *untracked[untracked > high]])
+    with_margin = (markers.index >= low - 1e-9) & (markers.index <= high + 1e-9)
+    return markers[with_margin & is_trackable.to_numpy()]
 
 
 def _to_opensim_table(markers: pd.DataFrame) -> Any:
-    """The markers as OpenSim's own table."""
+    """The markers as an opensim.TimeSeriesTableVec3."""
     import opensim
 
     names = list(dict.fromkeys(markers.columns.get_level_values("marker")))

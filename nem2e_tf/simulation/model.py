@@ -1,4 +1,4 @@
-"""One or both sides of an OpenSim model: coordinates and the muscles that move them."""
+"""Leg models: one or both sides of an OpenSim model, with their coordinates and muscles."""
 
 import os
 import re
@@ -16,8 +16,8 @@ from nem2e_tf.simulation.posture import Posture
 COORDINATES = ("hip_flexion", "hip_adduction", "hip_rotation", "knee_angle", "ankle_angle")
 """A leg's coordinates whose moments muscles share, without the side.
 
-Subtalar and metatarsophalangeal joints are left out: they are seldom tracked, and inverse dynamics
-says little of them.
+Subtalar and metatarsophalangeal joints are left out: they are seldom tracked, and their joint
+moments are unreliable.
 """
 
 SIDES: Mapping[str, tuple[str, ...]] = {"r": ("r",), "l": ("l",), "both": ("r", "l")}
@@ -26,12 +26,12 @@ LARGEST_MOMENT = 8.0
 """N m a kilogram of body mass. No joint of a leg reaches it in running (hip and ankle about 4)."""
 
 PROBE_STEPS = (-0.5, -0.1, 0.1, 0.5)
-"""Radians or metres from the default pose, at which a muscle's length tells what it crosses."""
+"""Radians or metres from the default pose. A coordinate is crossed if they change the length."""
 
 
 @dataclass(frozen=True)
 class LegModel:
-    """A model, ready to be posed.
+    """An OpenSim model with the coordinates and muscles of one side or of both.
 
     Args:
         path: path. The .osim file.
@@ -79,7 +79,7 @@ class LegModel:
         return np.array(pairs, dtype=bool)
 
     def restrict_to_forces(self, columns: Iterable[str]) -> "LegModel":
-        """The leg with those of its coordinates only that have a generalised force in `columns`.
+        """The leg with only those coordinates that have a generalised force in `columns`.
 
         Args:
             columns: names as inverse dynamics writes them, `<coordinate>_moment` or `_force`.
@@ -112,8 +112,9 @@ def load_leg(
     Args:
         path: str or path. The model.
         side: str. `r`, `l` or `both`.
-        coordinates: tuple of str or None. Whose generalised forces the muscles share, without the
-            side; None is every coordinate of the model that is neither locked nor constrained.
+        coordinates: tuple of str or None. Coordinates whose generalised forces the muscles share,
+            without the side; None is every coordinate of the model that is neither locked nor
+            constrained.
 
     Raises:
         InputError: not a model that OpenSim reads, or the side is not in it.
@@ -128,10 +129,10 @@ def load_leg(
     every = [found.get(i) for i in range(found.getSize())]
     names = [coordinate.getName() for coordinate in every]
     if coordinates is None:
-        wanted = tuple(c.getName() for c in every if not c.isConstrained(state))
+        shared = tuple(c.getName() for c in every if not c.isConstrained(state))
     else:
-        wanted = tuple(f"{name}_{letter}" for letter in SIDES[side] for name in coordinates)
-    for name in wanted:
+        shared = tuple(f"{name}_{letter}" for letter in SIDES[side] for name in coordinates)
+    for name in shared:
         if name not in names:
             raise InputError(
                 f"{path}: the model has no coordinate '{name}'; {suggest_name(name, names)}"
@@ -139,7 +140,7 @@ def load_leg(
     crossed = {
         muscle: across
         for muscle, across in _find_crossed(model, SIDES[side]).items()
-        if set(across) & set(wanted)
+        if set(across) & set(shared)
     }
     if not crossed:
         endings = " or ".join(f"_{letter}" for letter in SIDES[side])
@@ -152,7 +153,7 @@ def load_leg(
         model=model,
         state=model.initializeState(),
         side=side,
-        coordinates=wanted,
+        coordinates=shared,
         muscles=tuple(crossed),
         rotations=tuple(c.getName() for c in every if c.getMotionType() == rotational),
         crossed_coordinates=crossed,
@@ -160,7 +161,7 @@ def load_leg(
 
 
 def read_model(path: str | os.PathLike[str]) -> tuple[Any, Any]:
-    """An opensim.Model of its own, which nothing else poses or loads, and its SimTK::State.
+    """Read a model anew, so that no other code changes it: opensim.Model and its SimTK::State.
 
     Raises:
         InputError: not a model that OpenSim reads.
@@ -171,7 +172,7 @@ def read_model(path: str | os.PathLike[str]) -> tuple[Any, Any]:
     check_document(path, "an OpenSim model", "Model")
     import opensim
 
-    # OpenSim reports each missing picture of a bone, and writes a log into the working folder.
+    # OpenSim logs each missing bone geometry, and writes a log file into the working folder.
     opensim.Logger.setLevelString("Off")
     opensim.Logger.removeFileSink()
     try:
@@ -185,14 +186,14 @@ def read_model(path: str | os.PathLike[str]) -> tuple[Any, Any]:
 
 
 def opensim_reason(error: RuntimeError) -> str:
-    """The one line of an OpenSim error that says what is wrong."""
+    """The line of an OpenSim error that says what is wrong."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    # Simbody says first where it was thrown, and on the next line why.
-    told = next((line for line in lines if line.startswith("Error detected")), "".join(lines[:1]))
-    unknown = re.search(r"object type '\{?(.*?)\}?' is not a registered Object", told)
+    # Simbody's first line says where the error was thrown, the next one why.
+    line = next((text for text in lines if text.startswith("Error detected")), "".join(lines[:1]))
+    unknown = re.search(r"object type '\{?(.*?)\}?' is not a registered Object", line)
     if unknown:
-        return f"it holds a '{unknown[1]}', which OpenSim itself has not; plug-ins are not loaded"
-    return re.sub(r"^(std::exception in '.*?'|Error detected by Simbody method \S+): ", "", told)
+        return f"it has a '{unknown[1]}', which is not a class of OpenSim; plug-ins are not loaded"
+    return re.sub(r"^(std::exception in '.*?'|Error detected by Simbody method \S+): ", "", line)
 
 
 def _find_crossed(model: Any, letters: tuple[str, ...]) -> dict[str, tuple[str, ...]]:

@@ -1,6 +1,6 @@
-"""Other models of the same leg: what another laboratory might have simulated of a recording.
+"""Random variants of a leg model, as another laboratory might have used for a recording.
 
-A refiner that has seen one recording through many models learns the person, not the model.
+A refiner that is fitted to one recording with many models learns the person, not the model.
 """
 
 from dataclasses import replace
@@ -16,7 +16,7 @@ of one muscle differ by 14-41 % between people (Narici MV, Landoni L, Minetti AE
 Physiol 65:438-444), and generic models by a factor of 1.5 to 2.7 (Rajagopal et al. 2016)."""
 _MOMENT_ARM = 0.1
 """Standard deviation of a muscle's moment arms, as a share; Ackland DC, Lin YC, Pandy MG (2012), J
-Biomech 45:1463-1471, alter them by such amounts."""
+Biomech 45:1463-1471, vary them by such amounts."""
 _MOMENT, _OFFSET = 0.1, 3.0
 """Standard deviations of a joint moment's scale, as a share, and of an error in N m; chosen."""
 
@@ -26,29 +26,31 @@ def vary_model(
     coordinates: tuple[str, ...],
     geometry: MuscleGeometry,
     moments: np.ndarray,
-    number: int,
+    variant: int,
 ) -> tuple[MuscleGeometry, np.ndarray]:
-    """Muscles and joint moments of another model.
+    """Muscle geometry and joint moments of a variant of the model.
 
     Args:
         muscles: names.
         coordinates: names.
         geometry: MuscleGeometry of `(frames, ...)`.
         moments: `(frames, coordinates)`, N m.
-        number: int. Which other model; the same number alters alike, whatever the recording.
+        variant: int. The same number gives the same changes, whatever the recording.
 
     Returns:
         Geometry and moments of the same shapes.
     """
 
-    def chance(name: str) -> np.random.Generator:
-        return np.random.default_rng([number, crc32(name.encode())])
+    def generator(name: str) -> np.random.Generator:
+        return np.random.default_rng([variant, crc32(name.encode())])
 
-    common = chance("leg").normal(0.0, _LEG_STRENGTH)
-    strength = np.array([np.exp(common + chance(m).normal(0.0, _MUSCLE_STRENGTH)) for m in muscles])
-    arms = np.array([chance(f"{m} arm").normal(1.0, _MOMENT_ARM) for m in muscles])
+    common = generator("leg").normal(0.0, _LEG_STRENGTH)
+    strength = np.array(
+        [np.exp(common + generator(m).normal(0.0, _MUSCLE_STRENGTH)) for m in muscles]
+    )
+    arms = np.array([generator(f"{m} arm").normal(1.0, _MOMENT_ARM) for m in muscles])
     scale, offset = np.array(
-        [chance(c).normal((1.0, 0.0), (_MOMENT, _OFFSET)) for c in coordinates]
+        [generator(c).normal((1.0, 0.0), (_MOMENT, _OFFSET)) for c in coordinates]
     ).T
     other = replace(
         geometry,

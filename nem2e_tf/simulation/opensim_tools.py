@@ -1,8 +1,8 @@
-"""OpenSim's own solvers of the muscle-redundancy problem, to compare static optimisation with.
+"""OpenSim's own solvers of the muscle-redundancy problem, for comparison with `static`.
 
 Each solves the same trial: the leg's muscles, no other force of the model, and a reserve actuator
-of `static.RESERVE` at each of the leg's coordinates. Everything else that moves is held by strong
-actuators, so that only the leg's joint moments matter.
+of `static.RESERVE` at each of the leg's coordinates. Strong actuators drive all other coordinates,
+so that only the leg's joint moments matter.
 
 | solver | tool | how it differs from `static` |
 | --- | --- | --- |
@@ -32,19 +32,19 @@ from nem2e_tf.simulation.static import MAX_ACTIVATION, MIN_ACTIVATION, RESERVE
 from nem2e_tf.simulation.tool_trial import write_tool_trial
 
 CMC_LEAD = 0.05
-"""Seconds that computed muscle control wants before the first frame, of which it gives nothing: it
-spends 0.03 s on finding its muscles' first state."""
+"""Seconds before the first frame that computed muscle control needs without giving a result: it
+takes 0.03 s to find the initial state of the muscles."""
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "opensim": {"tolerance": 1e-3, "iterations": 1000},
     "moco": {"tolerance": 1e-3, "iterations": 500, "mesh_interval": 0.02, "width": 1.5},
     "cmc": {"window": 0.01},
 }
-"""By solver. Tolerances are the optimisers'; `width` scales the active force-length curve, as the
-examples of Moco do, since rigid tendons take its fibres further; `window` is in seconds."""
+"""By solver. Tolerances are the optimisers'; `width` scales the active force-length curve, as in
+Moco's examples, since with rigid tendons the fibres lengthen further; `window` is in seconds."""
 
 UNSOLVED_MESSAGE = "could not find a solution"
-"""What static optimisation and computed muscle control log of a frame, and then go on."""
+"""What static optimisation and computed muscle control log for a frame without a solution."""
 
 SOLVER_NAMES = {
     "opensim": "OpenSim's static optimisation",
@@ -63,16 +63,16 @@ def run_tool(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Activations and reserve moments by one of OpenSim's tools, in a process of its own.
 
-    From joint moments alone, the motion is loaded so that the tool's own inverse dynamics gives
-    them (`tool_trial.equivalent_loads`). With `loads`, the tool works its joint moments out from
-    them and `moments` is not used: it is the recorded forces that speak, unfiltered.
+    Without `loads`, equivalent external loads make the tool's own inverse dynamics give `moments`
+    (`tool_trial.equivalent_loads`). With `loads`, the tool computes the joint moments from these
+    recorded forces, unfiltered, and `moments` is not used.
 
     Against `static`, from the same moments over 0.2 s of `walk45` (gait2392, 43 muscles) and of
     opensim-3d-walking (40 muscles): `opensim` is within 0.01 and 0.03 in every activation, in some
     seconds; `moco` correlates with it at 0.96 and 0.96 over all muscles and frames, single muscles
     up to 0.06 and 0.38 apart (psoas), in 5-20 s; `cmc` at 0.70 and 0.71, up to 0.28 and 0.74 apart,
-    in 20-45 s, since its passive fibres, elastic tendons and memory are in the balance: at the
-    ankle of opensim-3d-walking its reserve works with up to 13 N m, where the others' rest.
+    in 20-45 s, since passive fibres, elastic tendons and activation dynamics contribute: at the
+    ankle of opensim-3d-walking its reserve reaches 13 N m, and those of the others stay near zero.
 
     Args:
         solver: str. `opensim`, `moco` or `cmc`.
@@ -87,8 +87,8 @@ def run_tool(
         `(frames, muscles)` activations and `(frames, coordinates)` reserve moments in N m.
 
     Raises:
-        InputError: an unknown solver, loads that are not there, or a tool that failed; the line
-            says why, in the tool's words.
+        InputError: an unknown solver, missing loads, or a tool that failed; the message has
+            the tool's own reason.
     """
     if solver not in RESULT_READERS:
         raise InputError(
@@ -100,7 +100,7 @@ def run_tool(
         if start < motion.index[0] - 1e-9 or end > motion.index[-1] + 1e-9:
             raise InputError(
                 f"computed muscle control needs the recording from {start:g} to {end:g} s, a little"
-                f" more than it gives; it covers {motion.index[0]:g}-{motion.index[-1]:g} s, so"
+                f" more than the range; it covers {motion.index[0]:g}-{motion.index[-1]:g} s, so"
                 " choose --start and --end further inside"
             )
     with tempfile.TemporaryDirectory(prefix="nem2e-") as name:
@@ -114,43 +114,45 @@ def run_tool(
         try:
             return RESULT_READERS[solver](folder, leg, times)
         except (InputError, KeyError) as error:
-            ended = explain_failure(log)
-            raise InputError(f"{SOLVER_NAMES[solver]} failed: {error}; it said '{ended}'") from None
+            reason = explain_failure(log)
+            raise InputError(
+                f"{SOLVER_NAMES[solver]} failed: {error}; its output ends with '{reason}'"
+            ) from None
 
 
-def run_tool_process(task: dict[str, Any], folder: Path, called: str) -> str:
+def run_tool_process(task: dict[str, Any], folder: Path, name: str) -> str:
     """Run `tool_process.py` in the folder.
 
     Args:
         task: dict. `run` is what to run; the rest is its settings.
         folder: path. Where the run finds and leaves its files.
-        called: str. The run, for a message.
+        name: str. Of the run, for messages.
 
     Returns:
-        What it printed.
+        Its output.
 
     Raises:
-        InputError: it failed; the line says why.
+        InputError: it failed; the message says why.
     """
-    (folder / "task.json").write_text(json.dumps(task), encoding="utf-8")
+    (folder / "task.json").write_text(json.dumps(task), encoding="utf-8", newline="\n")
     script = Path(__file__).with_name("tool_process.py")
-    # -P: this folder's modules are not to be taken for other packages.
+    # -P: modules of this folder must not be imported in place of others of the same name.
     result = subprocess.run(
-        [sys.executable, "-P", str(script)],
+        [sys.executable, "-X", "utf8", "-P", str(script)],
         cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, errors="replace", check=False,
+        encoding="utf-8", errors="replace", check=False,
     )  # fmt: skip
-    # A tool may log errors that it gets over, and end well with frames it could not solve.
+    # A tool may log errors and still succeed, or succeed with frames that it could not solve.
     if result.returncode or UNSOLVED_MESSAGE in result.stdout:
-        told = explain_failure(result.stdout)
-        if not told and result.returncode < 0:
-            told = f"its process was ended by signal {-result.returncode}"
-        raise InputError(f"{called} failed: {told or 'it gave no reason'}")
+        explanation = explain_failure(result.stdout)
+        if not explanation and result.returncode < 0:
+            explanation = f"its process was ended by signal {-result.returncode}"
+        raise InputError(f"{name} failed: {explanation or 'it gave no reason'}")
     return result.stdout
 
 
 def explain_failure(log: str) -> str:
-    """Why a tool failed, in one line of what it printed; its last if none says so."""
+    """Why a tool failed: the line of its output that says so, else the last line."""
     lines = [line.strip() for line in log.splitlines() if line.strip()]
     unsolved = [line for line in lines if UNSOLVED_MESSAGE in line]
     if unsolved:
@@ -162,7 +164,7 @@ def explain_failure(log: str) -> str:
         return (
             f"its optimiser found no solution{where}{more}"
             + (f", with {weak} and others at their limit" if weak else "")
-            + "; look there for a joint moment or load out of reach"
+            + "; check for a joint moment or load out of reach there"
         )
     ended = [line for line in lines if line.startswith("the optimiser ended with")]
     errors = [line.removeprefix("[error] ") for line in lines if line.startswith("[error]")]
@@ -170,7 +172,7 @@ def explain_failure(log: str) -> str:
     if thrown:
         text = "\n".join(lines[thrown[-1] :]).removeprefix("RuntimeError: ")
         return opensim_reason(RuntimeError(text))
-    # Computed muscle control prints its exception in lines of its own, with an empty one after.
+    # Computed muscle control prints its exception on separate lines, with an empty one after.
     printed = [
         " ".join(text.split()) for text in re.findall(r"Exception:\n(.+?)\n\s*\n", log, re.S)
     ]

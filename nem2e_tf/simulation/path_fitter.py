@@ -1,6 +1,5 @@
 """OpenSim's PolynomialPathFitter: the fit of muscle paths in a pruned copy of a model."""
 
-import os
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -24,13 +23,14 @@ DESIGNS, POSES_PER_DESIGN = 6, 150
 def run_fitter(
     leg: LegModel, muscles: tuple[str, ...], joints: dict[str, tuple[float, float]], folder: Path
 ) -> Path:
-    """Let OpenSim's `PolynomialPathFitter` fit a copy of the model that has what matters only.
+    """Run OpenSim's `PolynomialPathFitter` on a copy of the model without other muscles and joints.
 
-    The fitter takes every path's moment arm about every coordinate in every pose, so without the
-    other muscles and joints it is some ten times as fast. Poses fill the range of the joints:
+    The fitter takes every path's moment arm about every coordinate in every pose, so the
+    pruned copy is some ten times as fast. Poses fill the range of the joints:
     the fitter samples around the rows of a table, all of which are the middle of the range.
     """
     import opensim
+    from joblib import cpu_count
 
     folder.mkdir()
     model, welded = _prune_model(leg, muscles, joints)
@@ -54,7 +54,7 @@ def run_fitter(
         path = coordinate.getAbsolutePathString()
         middle.append((low + high) / 2)
         labels.push_back(f"{path}/value")
-        # The fitter wants degrees here, of translations too.
+        # The fitter expects degrees here, for translations too.
         half = float(np.rad2deg((high - low) / 2))
         fitter.appendCoordinateSamplingBounds(path, opensim.Vec2(-half, half))
     table = opensim.TimeSeriesTable()
@@ -66,7 +66,7 @@ def run_fitter(
     fitter.setCoordinateValues(opensim.TableProcessor(table))
     fitter.setNumSamplesPerFrame(POSES_PER_DESIGN)
     fitter.setLatinHypercubeAlgorithm("random")
-    fitter.setNumParallelThreads(min(len(os.sched_getaffinity(0)), DESIGNS))
+    fitter.setNumParallelThreads(min(cpu_count(), DESIGNS))
     fitter.setMaximumPolynomialOrder(MAX_ORDER)
     fitter.setPathLengthTolerance(LENGTH_TOLERANCE)
     fitter.setMomentArmTolerance(MOMENT_ARM_TOLERANCE)
@@ -90,8 +90,8 @@ def _prune_model(
     found, others = find_couplers(leg.model)
     if others:
         raise InputError(
-            f"{leg.path}: this model is held together by constraints that polynomial paths cannot"
-            " follow; use exact paths"
+            f"{leg.path}: this model has constraints that polynomial paths cannot follow;"
+            " use exact paths"
         )
     model = opensim.Model(str(leg.path))
     forces = model.updForceSet()
@@ -105,7 +105,7 @@ def _prune_model(
     welded = dict.fromkeys(c.getJoint().getName() for c in every)
     for coordinate in every:
         if coordinate.getName() in joints:
-            # Samples outside a coordinate's range would be put on its end.
+            # Samples outside a coordinate's range would be clipped to it.
             coordinate.setRangeMin(joints[coordinate.getName()][0])
             coordinate.setRangeMax(joints[coordinate.getName()][1])
     constraints = model.updConstraintSet()

@@ -36,7 +36,7 @@ def exponents(arguments: int, order: int) -> np.ndarray:
 
 
 class _PolynomialGroup:
-    """Muscles that cross the same coordinates, so that they share the terms of a polynomial."""
+    """Polynomials of muscles that cross the same coordinates and so share the terms."""
 
     def __init__(self, polynomials: Sequence[Polynomial]) -> None:
         self.coordinates = polynomials[0].coordinates
@@ -73,7 +73,7 @@ class _PolynomialGroup:
 class PolynomialPaths:
     """Muscle paths replaced by polynomials; moment arms are their negative derivatives.
 
-    Muscles that have no polynomial or no force curves take the model's own paths.
+    Muscles without a polynomial or force curves have the model's own paths.
 
     Args:
         leg: LegModel.
@@ -114,8 +114,10 @@ class PolynomialPaths:
         arms = np.zeros((frames, len(shared), len(self._fitted)))
         for own, bundle in self._bundles:
             angles, moves = (
-                np.stack([self._column(x, c, rest) for c in bundle.coordinates], axis=1)
-                for x, rest in ((values, True), (speeds, False))
+                np.stack(
+                    [self._coordinate_values(x, c, is_position) for c in bundle.coordinates], axis=1
+                )
+                for x, is_position in ((values, True), (speeds, False))
             )
             fitted_lengths[:, own], slopes = bundle(angles)
             rates[:, own] = np.einsum("afm,fa->fm", slopes, moves)
@@ -135,8 +137,10 @@ class PolynomialPaths:
             moment_arms[:, :, self._others] = rest.moment_arms
         return MuscleGeometry(lengths, moment_arms, capacity)
 
-    def _column(self, given: np.ndarray, coordinate: str, position: bool) -> np.ndarray:
-        """A coordinate's column; one that is not given rests at the model's default value."""
+    def _coordinate_values(
+        self, values: np.ndarray, coordinate: str, is_position: bool
+    ) -> np.ndarray:
+        """A coordinate's column; one that is not given keeps the model's default value."""
         if coordinate in self._names:
-            return given[:, self._names.index(coordinate)]
-        return np.full(len(given), self._defaults[coordinate] if position else 0.0)
+            return values[:, self._names.index(coordinate)]
+        return np.full(len(values), self._defaults[coordinate] if is_position else 0.0)

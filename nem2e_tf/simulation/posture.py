@@ -1,4 +1,4 @@
-"""The pose of a model in one frame after another, its coupled coordinates included."""
+"""Poses of a model, frame by frame, including its coupled coordinates."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Coupler:
-    """A coordinate that is a function of others, as a patella's is of the knee's.
+    """A coordinate that is a function of others, such as a patella's of the knee angle.
 
     Args:
         dependent: name of the coordinate that follows.
@@ -42,21 +42,21 @@ class Coupler:
 
 
 def find_couplers(model: Any) -> tuple[tuple[Coupler, ...], bool]:
-    """The couplers of a model, and whether something else too constrains its coordinates.
+    """The couplers of a model, and whether it has other constraints of its coordinates.
 
-    Only where every constraint is a `CoordinateCouplerConstraint` are poses known without solving
-    for them.
+    Poses can be computed directly only where every constraint is a `CoordinateCouplerConstraint`;
+    otherwise OpenSim has to assemble the model.
     """
     import opensim
 
-    found, others = [], False
+    found, has_others = [], False
     constraints = model.getConstraintSet()
     for constraint in (constraints.get(i) for i in range(constraints.getSize())):
         if not constraint.get_isEnforced():
             continue
         coupler = opensim.CoordinateCouplerConstraint.safeDownCast(constraint)
         if coupler is None:
-            others = True
+            has_others = True
             continue
         names = coupler.getIndependentCoordinateNames()
         scale = opensim.PropertyHelper.getValueDouble(coupler.getPropertyByName("scale_factor"))
@@ -69,11 +69,11 @@ def find_couplers(model: Any) -> tuple[tuple[Coupler, ...], bool]:
             )
         )
     chained = {c.dependent for c in found} & {name for c in found for name in c.independent}
-    return tuple(found), others or bool(chained)
+    return tuple(found), has_others or bool(chained)
 
 
 class Posture:
-    """A model's state that takes on given poses.
+    """A model's state, set to given poses.
 
     Coordinates that are not given keep the model's default value, and locked ones theirs; coupled
     ones follow their coupler, whatever is given for them. Where other constraints act, OpenSim
@@ -81,12 +81,12 @@ class Posture:
 
     Args:
         model: opensim.Model, initialised.
-        given: coordinates whose values will be given, in their order.
+        inputs: coordinates whose values will be given, in their order.
     """
 
-    def __init__(self, model: Any, given: tuple[str, ...]) -> None:
+    def __init__(self, model: Any, inputs: tuple[str, ...]) -> None:
         self.model = model
-        # The pose of an earlier use would otherwise stay in coordinates that are not given.
+        # Otherwise coordinates that are not given would keep the pose of an earlier use.
         self.state = model.initializeState()
         # Assembling a pose gives coupled coordinates their value, but not their speed.
         self._couplers, self.needs_assembly = find_couplers(model)
@@ -95,15 +95,15 @@ class Posture:
         self._coordinates = [c for c in every if not c.getLocked(self.state)]
         self._defaults = np.array([c.getDefaultValue() for c in self._coordinates])
         self.names = tuple(c.getName() for c in self._coordinates)
-        known = [(i, self.names.index(name)) for i, name in enumerate(given) if name in self.names]
+        known = [(i, self.names.index(name)) for i, name in enumerate(inputs) if name in self.names]
         self._from, self._to = [i for i, _ in known], [i for _, i in known]
 
     def complete(self, values: np.ndarray, speeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Values and speeds of all coordinates that are not locked, in the order of `names`.
 
         Args:
-            values: `(frames, given)`, radians and metres.
-            speeds: `(frames, given)`, radians and metres a second.
+            values: `(frames, inputs)`, radians and metres.
+            speeds: `(frames, inputs)`, radians and metres a second.
 
         Returns:
             `(frames, names)` values and speeds.
@@ -121,7 +121,7 @@ class Posture:
         return all_values, all_speeds
 
     def rates(self, values: np.ndarray, names: Iterable[str]) -> np.ndarray:
-        """How fast every coordinate moves when some do at unit speed: `(frames, names)`.
+        """Speed of every coordinate when the named ones move at unit speed: `(frames, names)`.
 
         Args:
             values: `(frames, names)`, from `complete`.
@@ -137,7 +137,7 @@ class Posture:
         return rates
 
     def _coupled_indices(self) -> Iterator[tuple[Coupler, list[int], int]]:
-        """Each coupler with the places of its coordinates in `names`."""
+        """Each coupler with the indices of its coordinates in `names`."""
         for coupler in self._couplers:
             if coupler.dependent in self.names:
                 leads = [self.names.index(name) for name in coupler.independent]
@@ -152,7 +152,7 @@ class Posture:
         self.model.realizePosition(self.state)
 
     def set_speeds(self, speeds: np.ndarray) -> None:
-        """Set the speeds `(names,)` only; what depends on the pose alone stays computed."""
+        """Set the speeds `(names,)` only; results that depend on the pose alone stay valid."""
         for coordinate, speed in zip(self._coordinates, speeds.tolist(), strict=True):
             coordinate.setSpeedValue(self.state, speed)
         self.model.realizeVelocity(self.state)

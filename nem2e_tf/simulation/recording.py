@@ -1,4 +1,4 @@
-"""A recording as a laboratory has it, raw or already worked up, to simulated muscle activity."""
+"""Simulated muscle activity from a recording: markers or motion, external loads or moments."""
 
 import logging
 from collections.abc import Callable
@@ -24,10 +24,10 @@ from nem2e_tf.simulation.simulate import simulate
 from nem2e_tf.simulation.verdict import Verdict, judge_simulation
 
 MARGIN = 1.0
-"""Seconds of motion on either side of the range asked for, so that filters settle outside it."""
+"""Seconds of motion on either side of the range, so that filter transients lie outside it."""
 
 Stages = Callable[[str], AbstractContextManager[Progress]]
-"""Opens a progress bar by the name of what is going on."""
+"""Opens a progress bar for the named step."""
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Recording:
         up: axis of a .c3d that points up, or None to take it from the file.
 
     Raises:
-        InputError: not one of motion and markers, or not one of moments and loads.
+        InputError: not exactly one of motion and markers, or of moments and loads.
     """
 
     motion: Path | None = None
@@ -57,29 +57,29 @@ class Recording:
 
     def __post_init__(self) -> None:
         for one, other in (("motion", "markers"), ("moments", "loads")):
-            given = [name for name in (one, other) if getattr(self, name) is not None]
-            if not given:
-                raise InputError(f"neither --{one} nor --{other} is given; name one of them")
-            if len(given) == 2:
-                raise InputError(f"--{one} and --{other} are both given; name one of them")
+            named = [name for name in (one, other) if getattr(self, name) is not None]
+            if not named:
+                raise InputError(f"neither {one} nor {other} is given; name one of them")
+            if len(named) == 2:
+                raise InputError(f"{one} and {other} are both given; name one of them")
         if self.tasks is not None and self.markers is None:
-            raise InputError("--ik-tasks weighs markers; it goes with --markers, not with --motion")
+            raise InputError("IK tasks are weights of markers; give markers, not motion")
 
     @property
     def files(self) -> list[Path]:
-        """All files that are given, for a check that no output is one of them."""
+        """All files of the recording, to check that no output is one of them."""
         every = (self.motion, self.markers, self.moments, self.loads, self.tasks)
         return [file for file in every if file is not None]
 
     @property
     def name(self) -> str:
-        """What pictures call it."""
+        """The recording's name in pictures."""
         return (self.motion or self.markers or Path()).name
 
 
 @dataclass(frozen=True)
 class Simulation:
-    """What was made of a recording.
+    """The result of `simulate_recording`.
 
     Args:
         activity: `(frames, muscles + coordinates)`, as `nem2e_tf.simulation.simulate` gives it.
@@ -117,11 +117,11 @@ def simulate_recording(
     Args:
         leg: LegModel.
         recording: Recording.
-        start: float or None. Seconds; None is where all of it has begun.
-        end: float or None. Seconds; None is where some of it ends.
+        start: float or None. Seconds; None is the latest start of its files.
+        end: float or None. Seconds; None is the earliest end of its files.
         paths: str. `exact` or `polynomial` muscle paths; see `simulate`.
-        solver: str. `static`, `opensim`, `moco` or `cmc`; see `simulate`. OpenSim's own are given
-            the loads themselves where there are any.
+        solver: str. `static`, `opensim`, `moco` or `cmc`; see `simulate`. OpenSim's own get
+            the loads themselves if there are any.
         stages: callable or None. Opens a progress bar for each step.
 
     Raises:
@@ -129,16 +129,16 @@ def simulate_recording(
     """
     stages = stages or (lambda what: nullcontext(lambda done, total: None))
     errors = None
-    given = (
+    kinetics = (
         {} if recording.moments is None else {recording.moments: read_storage(recording.moments)}
     )
     if recording.loads is not None:
-        # Inverse kinematics is slow: what is wrong with the loads is told before it.
-        given = {recording.loads: read_loads(recording.loads, leg.model, recording.up)[1]}
+        # Inverse kinematics is slow, so faults of the loads are reported before it.
+        kinetics = {recording.loads: read_loads(recording.loads, leg.model, recording.up)[1]}
     if recording.markers is not None:
         markers = read_markers(recording.markers, recording.up)
-        told = {str(path): frame for path, frame in given.items()}
-        common_time_range({str(recording.markers): markers, **told}, start, end)
+        others = {str(path): frame for path, frame in kinetics.items()}
+        common_time_range({str(recording.markers): markers, **others}, start, end)
         with stages("inverse kinematics") as progress:
             motion, errors = inverse_kinematics(
                 leg.path, markers, tasks=recording.tasks,
@@ -149,13 +149,13 @@ def simulate_recording(
         motion = read_motion(recording.motion, leg.rotations)
     if recording.loads is not None:
         with stages("inverse dynamics") as progress:
-            around = _with_margin(motion, start, end)
+            part = _with_margin(motion, start, end)
             moments = inverse_dynamics(
-                leg.path, around, recording.loads, up=recording.up, progress=progress
+                leg.path, part, recording.loads, up=recording.up, progress=progress
             )
     else:
         assert recording.moments is not None
-        moments = given[recording.moments]
+        moments = kinetics[recording.moments]
     with stages("simulating") as progress:
         activity = simulate(
             leg, motion, moments,
@@ -169,13 +169,13 @@ def simulate_recording(
 
 
 def _log_unsupported(moments: pd.DataFrame, leg: LegModel, loads: Path) -> None:
-    hanging = unsupported_times(moments, leg.mass)
-    if len(hanging):
+    unsupported = unsupported_times(moments, leg.mass)
+    if len(unsupported):
         log.info(
-            "%s: at %d times between %.2f and %.2f s nothing holds more than %.0f %% of the body's"
-            " weight, as when a foot is beside the plates; joint moments there are wrong, leave"
-            " them out with --start and --end",
-            loads, len(hanging), hanging[0], hanging[-1], 100 * LARGEST_RESIDUAL,
+            "%s: at %d times between %.2f and %.2f s the loads do not support more than %.0f %% of"
+            " body weight, as when a foot is beside the plates; joint moments there are wrong;"
+            " leave them out with --start and --end",
+            loads, len(unsupported), unsupported[0], unsupported[-1], 100 * LARGEST_RESIDUAL,
         )  # fmt: skip
 
 

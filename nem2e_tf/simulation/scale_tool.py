@@ -16,7 +16,7 @@ ACCURACY = 1e-9
 
 @dataclass(frozen=True)
 class Subject:
-    """What ScaleTool is told of the subject.
+    """The subject's data for ScaleTool.
 
     Args:
         name: str. The static trial's, for messages.

@@ -1,10 +1,10 @@
-"""A generic model made a subject's, by OpenSim's ScaleTool from a static trial.
+"""Scaling of a generic model to a subject, by OpenSim's ScaleTool from a static trial.
 
 ScaleTool measures the model in its default pose, and a pair of markers over a joint reaches into
-the next body: it would take the subject's pose, and the other body's size, for this one's. So each
-pass measures the model as the pass before left it, scaled and in the pose that inverse kinematics
-found, until nothing is left to scale; then the generic model is scaled once by all factors
-together. The pairs are chosen by the rules of `find_marker_pairs`.
+the next body, so the subject's pose and the other body's size would change the result. Therefore
+each pass measures the model that the previous pass scaled, in the pose that inverse kinematics
+found, until the factors of a pass are one; then the generic model is scaled once by the products
+of all factors. The pairs are chosen by the rules of `find_marker_pairs`.
 """
 
 import os
@@ -29,10 +29,10 @@ from nem2e_tf.simulation.scale_tool import Subject, parse_marker_errors, run_sca
 
 MAX_PASSES = 12
 CONVERGED = 1e-3
-"""What the largest factor of a pass may still differ from one when passes end."""
+"""Largest difference of a pass's factors from one at which the passes end."""
 
 MIN_FACTOR, MAX_FACTOR = 0.4, 2.5
-"""An infant of an adult model, and more than any adult of it."""
+"""From an infant to more than any adult, relative to an adult model."""
 
 
 LANDMARK_WEIGHT, CLUSTER_WEIGHT = 10.0, 1.0
@@ -44,12 +44,12 @@ MAX_RMS, MAX_ERROR = 0.01, 0.02
 
 @dataclass(frozen=True)
 class Scaling:
-    """What scaling did.
+    """The result of scaling.
 
     Args:
         model: str. The .osim file written.
         mass: float. Kilograms.
-        height: float or None. Metres; noted, not used.
+        height: float or None. Metres; recorded, not used.
         factors: dict of body to its scale factor.
         pairs: dict of measured body to its marker pairs.
         inherited: dict of a body without a pair to the body whose factor it took.
@@ -72,19 +72,19 @@ class Scaling:
     worst_marker: str
 
     def warnings(self) -> list[str]:
-        """A sentence for each error beyond what OpenSim's user guide accepts."""
-        said = []
+        """A sentence for each error that is larger than OpenSim's user guide accepts."""
+        warnings = []
         if self.rms > MAX_RMS:
-            said.append(
+            warnings.append(
                 f"the markers of the static pose are {1000 * self.rms:.0f} mm (RMS) off the scaled"
-                f" model; {1000 * MAX_RMS:.0f} mm is the accepted most"
+                f" model; at most {1000 * MAX_RMS:.0f} mm is accepted"
             )
         if self.worst > MAX_ERROR:
-            said.append(
+            warnings.append(
                 f"marker {self.worst_marker} is {1000 * self.worst:.0f} mm off the scaled model;"
-                f" {1000 * MAX_ERROR:.0f} mm is the accepted most; see where it was attached"
+                f" at most {1000 * MAX_ERROR:.0f} mm is accepted; check its position on the subject"
             )
-        return said
+        return warnings
 
     def as_json(self) -> dict[str, Any]:
         """Everything, in tables and lists."""
@@ -93,15 +93,15 @@ class Scaling:
     def lines(self) -> list[str]:
         """Factors by body, a line each, then the marker errors."""
         width = max(map(len, self.factors))
-        told = []
+        lines = []
         for body, factor in self.factors.items():
             pairs = ", ".join(f"{a} – {b}" for a, b in self.pairs.get(body, []))
-            told.append(f"{body:{width}}  {factor:.3f}  {pairs or 'as ' + self.inherited[body]}")
-        told.append(
+            lines.append(f"{body:{width}}  {factor:.3f}  {pairs or 'as ' + self.inherited[body]}")
+        lines.append(
             f"marker errors: RMS {1000 * self.rms:.1f} mm, worst {1000 * self.worst:.1f} mm"
             f" ({self.worst_marker})"
         )
-        return told
+        return lines
 
 
 def scale_model(
@@ -121,7 +121,7 @@ def scale_model(
         static: str or path. Markers of a quiet stance, .trc.
         mass: float. Of the subject, kg; spread over the bodies as the generic model has it.
         output: str or path. Where to write the scaled model (.osim).
-        height: float or None. Of the subject, m. Noted in the report and in ScaleTool's set-up.
+        height: float or None. Of the subject, m. Recorded in the report and in ScaleTool's set-up.
         start: float or None. First second of the static trial to use; None is its first.
         end: float or None. Last second; None is its last.
 
@@ -130,15 +130,15 @@ def scale_model(
             failed.
     """
     if not 1.0 <= mass <= 400.0:
-        raise InputError(f"a body mass of {mass:g} kg is no person's; give kilograms")
+        raise InputError(f"a body mass of {mass:g} kg is not a person's; give it in kilograms")
     if height is not None and not 0.3 <= height <= 2.8:
-        raise InputError(f"a height of {height:g} m is no person's; give metres")
+        raise InputError(f"a height of {height:g} m is not a person's; give it in metres")
     generic, static = check_input(generic, "a generic model"), check_input(static, "a static trial")
     check_document(generic, "an OpenSim model", "Model")
     model = _load_model(generic)
-    shown = read_static_markers(static, start, end)
+    static_positions = read_static_markers(static, start, end)
     markers = model_markers(model)
-    common = [name for name in markers if name in shown]
+    common = [name for name in markers if name in static_positions]
     if len(common) < 3:
         raise InputError(
             f"{static}: only {len(common)} of its markers are in {generic.name}; use a model with"
@@ -147,11 +147,13 @@ def scale_model(
     pairs = find_marker_pairs(model, common)
     if not pairs:
         raise InputError(f"{static}: no two of its markers measure a body of {generic.name}")
-    _check_factors(initial_factors(model, pairs, shown), static)
+    _check_factors(initial_factors(model, pairs, static_positions), static)
     has_landmarks = any(markers[name] for name in common)
     with tempfile.TemporaryDirectory(prefix="nem2e-") as temporary_folder:
         folder = Path(temporary_folder)
-        write_static_markers({name: shown[name] for name in common}, folder / "static.trc")
+        write_static_markers(
+            {name: static_positions[name] for name in common}, folder / "static.trc"
+        )
         subject = Subject(
             name=str(static),
             static=folder / "static.trc",
@@ -166,16 +168,17 @@ def scale_model(
         )
         factors = dict.fromkeys([*pairs, *subject.inherited], 1.0)
         for _ in range(MAX_PASSES):
-            left = run_scale_tool(model, subject, folder, None)[0]
-            factors = {body: factor * left[body] for body, factor in factors.items()}
+            remaining = run_scale_tool(model, subject, folder, None)[0]
+            factors = {body: factor * remaining[body] for body, factor in factors.items()}
             _check_factors(factors, static)
             model = _load_model(folder / "scaled.osim")
             _set_pose(model, folder / "pose.mot")
-            if max(abs(factor - 1.0) for factor in left.values()) < CONVERGED:
+            if max(abs(factor - 1.0) for factor in remaining.values()) < CONVERGED:
                 break
         else:
             raise InputError(
-                f"{static}: scaling does not settle; choose a quieter part with --start and --end"
+                f"{static}: scaling does not converge; choose a part with less motion"
+                " with --start and --end"
             )
         # Marker placement ends near where it starts, so it starts in the pose that was found.
         original, posed = _load_model(generic), _load_model(generic)
@@ -198,8 +201,8 @@ def _check_factors(factors: dict[str, float], static: Path) -> None:
     for body, factor in factors.items():
         if not MIN_FACTOR <= factor <= MAX_FACTOR:
             raise InputError(
-                f"{static}: '{body}' would be scaled by {factor:.3g}; are its units right, and its"
-                " marker names the model's?"
+                f"{static}: '{body}' would be scaled by {factor:.3g}; check its units, and that its"
+                " marker names are the model's"
             )
 
 

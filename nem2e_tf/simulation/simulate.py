@@ -1,4 +1,4 @@
-"""From joint motion and moments to simulated muscle activity."""
+"""Simulated muscle activity from joint motion and joint moments."""
 
 import logging
 import math
@@ -40,7 +40,7 @@ def simulate(
     progress: Progress | None = None,
     solver: str = "static",
     loads: str | os.PathLike[str] | None = None,
-    model: int = 0,
+    variant: int = 0,
 ) -> pd.DataFrame:
     """Simulate the activity of a leg's muscles by static optimisation.
 
@@ -51,26 +51,27 @@ def simulate(
             translation).
         start: float or None. Seconds; None is where both recordings have begun.
         end: float or None. Seconds; None is where one of them ends.
-        paths: str. `exact`, the model's own, or `polynomial`, fitted once a model and some ten
+        paths: str. `exact`, the model's own, or `polynomial`, fitted once per model and about ten
             times as fast.
-        reserves: strength of the reserve actuators, N m or N; one, or one a coordinate of the leg.
+        reserves: strength of the reserve actuators, N m or N; one, or one for each coordinate of
+            the leg.
         progress: callable or None.
         solver: str. `static`, or one of OpenSim's own to compare with: `opensim`, `moco`, `cmc`.
-        loads: path or None. ExternalLoads (.xml) for OpenSim's solvers, which then work the joint
-            moments out from it; None: they are made to meet `moments`.
-        model: int. 0 is the leg as it is, another number one of its like; see `vary_model`. Static
-            optimisation alone.
+        loads: path or None. ExternalLoads (.xml) for OpenSim's solvers, which then compute the
+            joint moments from it; None: they use `moments`.
+        variant: int. 0 is the leg as it is, another number a variant of it; see `vary_model`.
+            Only for static optimisation.
 
     Returns:
         `(frames, muscles + coordinates)` at 100 Hz: activations 0.01-1 of the side's muscles, then
-        the moment in N m that each reserve actuator had to add, `<coordinate>_reserve`.
+        the moment in N m of each reserve actuator, `<coordinate>_reserve`.
 
     Raises:
         InputError: a coordinate or moment is missing or impossible, or the recordings are not on
             one clock.
     """
     if paths not in PATHS:
-        raise InputError(f"there are no paths '{paths}'; there are {' and '.join(PATHS)} ones")
+        raise InputError(f"there are no muscle paths '{paths}'; expected {' or '.join(PATHS)}")
     known = leg.coordinate_names
     motion_name = motion.attrs.get("path", "motion")
     moments_name = moments.attrs.get("path", "moments")
@@ -96,7 +97,9 @@ def simulate(
     times = time_grid(low, high)
     if len(times) < FEWEST_ROWS:
         shortest = FEWEST_ROWS / RATE
-        raise InputError(f"{high - low:.3g} s are too few to simulate; {shortest} s are the least")
+        raise InputError(
+            f"{high - low:.3g} s are too few to simulate; at least {shortest} s are needed"
+        )
     angles, torques = (
         resample(low_pass(_with_margin(frame, low, high), CUTOFF, name), times)
         for name, frame in recordings.items()
@@ -116,11 +119,13 @@ def simulate(
         for frames, geometry in iterate_geometry(
             _muscle_paths(leg, angles, paths), angles, progress
         ):
-            wanted = torques.to_numpy()[frames]
-            if model:
-                geometry, wanted = vary_model(leg.muscles, leg.coordinates, geometry, wanted, model)
+            targets = torques.to_numpy()[frames]
+            if variant:
+                geometry, targets = vary_model(
+                    leg.muscles, leg.coordinates, geometry, targets, variant
+                )
             simulated[frames] = np.hstack(
-                static_optimisation(geometry, wanted, reserves, frames.start)
+                static_optimisation(geometry, targets, reserves, frames.start)
             )
     else:
         wide = time_grid(
@@ -139,8 +144,8 @@ def simulate(
 
 def simulate_files(
     model: str | os.PathLike[str] | LegModel,
-    motion: str | os.PathLike[str],
-    moments: str | os.PathLike[str],
+    motion: str | os.PathLike[str] | pd.DataFrame,
+    moments: str | os.PathLike[str] | pd.DataFrame,
     *,
     side: str = "r",
     coordinates: tuple[str, ...] | None = COORDINATES,
@@ -152,16 +157,34 @@ def simulate_files(
     solver: str = "static",
     loads: str | os.PathLike[str] | None = None,
 ) -> pd.DataFrame:
-    """`simulate`, from an .osim file (or a `LegModel`, whose side it is) and two storage files.
+    """Simulate the activity of a leg's muscles from files; it is also `nem2e_tf.simulate`.
 
-    With `coordinates=None` the muscles share the generalised forces of all free coordinates that
-    have a column in `moments`.
+    Args:
+        model: path or LegModel. OpenSim model (.osim).
+        motion: path or frame. Joint motion (.mot, .sto), in degrees where the header says so; or
+            `(rows, coordinates)`, radians and metres, index `time` in seconds.
+        moments: path or frame. Joint moments (.sto); or `(rows, joint moments)`, N m.
+        side: str. `r` or `l`; a `LegModel` has its own.
+        coordinates: whose generalised forces the muscles share; None: all free coordinates that
+            have a column in `moments`.
+        start: as for `simulate`, and so the other arguments.
+
+    Returns:
+        `(frames, muscles + coordinates)` at 100 Hz: activations 0.01-1 of the side's muscles, then
+        the moment in N m that each reserve actuator had to add, `<coordinate>_reserve`.
+
+    Raises:
+        InputError: a file is missing or wrong; or as `simulate` does.
+
+    Example:
+
+        simulated = nem2e_tf.simulate("gait2392.osim", "ik.mot", "id.sto", side="r")
     """
     leg = model if isinstance(model, LegModel) else load_leg(model, side, coordinates)
-    torques = read_storage(moments)
+    torques = moments if isinstance(moments, pd.DataFrame) else read_storage(moments)
     if coordinates is None:
         leg = leg.restrict_to_forces(torques.columns)
-    angles = read_motion(motion, leg.rotations)
+    angles = motion if isinstance(motion, pd.DataFrame) else read_motion(motion, leg.rotations)
     return simulate(
         leg, angles, torques, start=start, end=end, paths=paths, reserves=reserves,
         progress=progress, solver=solver, loads=loads,
@@ -175,30 +198,30 @@ def _muscle_paths(leg: LegModel, angles: pd.DataFrame, paths: str) -> Paths:
 
 
 def _with_margin(frame: pd.DataFrame, start: float, end: float) -> pd.DataFrame:
-    """The rows of the range with a second on either side, so that filters settle outside it."""
+    """The rows of the range with a second on either side, so that filter transients lie outside."""
     return frame[(frame.index >= start - 1.0) & (frame.index <= end + 1.0)]
 
 
 def _check_angles(angles: pd.DataFrame, name: str) -> None:
-    """Refuse joint angles that no leg has: degrees under a header that does not say so."""
+    """Refuse impossible joint angles: degrees in a file whose header does not say so."""
     peaks = angles.abs().max()
     worst = str(peaks.idxmax())
     if peaks[worst] > math.pi:
         raise InputError(
             f"{name}: '{worst}' reaches {peaks[worst]:.1f} rad at"
-            f" {angles[worst].abs().idxmax():g} s, which no leg can; if these are degrees, the"
+            f" {angles[worst].abs().idxmax():g} s, which is impossible; if these are degrees, the"
             " header must say inDegrees=yes"
         )
 
 
 def _check_moments(moments: pd.DataFrame, leg: LegModel, name: str) -> None:
-    """Refuse joint moments that no leg has: the sign of inverse dynamics gone wrong."""
+    """Refuse impossible joint moments, a sign of faulty inverse dynamics."""
     moments = moments.filter(regex="_moment$")
     peaks = moments.abs().max() / leg.mass
     worst = str(peaks.idxmax())
     if peaks[worst] > LARGEST_MOMENT:
         raise InputError(
             f"{name}: '{worst}' reaches {peaks[worst]:.1f} N m a kilogram of the model's"
-            f" {leg.mass:.0f} kg at {moments[worst].abs().idxmax():g} s, which no leg can; check"
+            f" {leg.mass:.0f} kg at {moments[worst].abs().idxmax():g} s, which is impossible; check"
             " the inverse dynamics"
         )

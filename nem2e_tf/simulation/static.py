@@ -1,4 +1,4 @@
-"""Static optimisation: joint moments shared among muscles by least squared activation."""
+"""Static optimisation: muscle activations of least squares that give the joint moments."""
 
 from ctypes import c_int
 
@@ -11,13 +11,13 @@ from nem2e_tf.simulation.geometry import MuscleGeometry
 
 MIN_ACTIVATION, MAX_ACTIVATION = 0.01, 1.0
 RESERVE = 1.0
-"""N m that a reserve actuator gives at a control of one, which costs as much as a full activation.
+"""N m of a reserve actuator at a control of one, which costs as much as a full activation.
 
-Weak against a muscle, it carries only what the muscles cannot.
+It is weak compared with a muscle, so it gives only what the muscles cannot.
 """
 
 TOLERANCE = 1e-9
-"""Of the largest joint moment: what may be missing from the moments' equation."""
+"""Share of the largest joint moment by which the moment equation may be violated."""
 MAX_STEPS = 30
 """Of Newton's method; recorded walking and running take fewer than ten."""
 
@@ -38,13 +38,13 @@ def static_optimisation(
         with      R diag(F) a + r = t,   0.01 <= a <= 1
 
     a strictly convex quadratic programme that always has one solution. With one multiplier `λ` a
-    coordinate, its conditions are a = clip(Eᵀ λ, 0.01, 1) with E = R diag(F), r = s² λ, and what
-    is left, E a + r = t, is as many piecewise linear equations as there are coordinates, the
+    coordinate, its conditions are a = clip(Eᵀ λ, 0.01, 1) with E = R diag(F), r = s² λ, and the
+    moment equation E a + r = t remains: one piecewise linear equation per coordinate, together the
     gradient of a convex function. Newton's method with a line search solves them for all frames
-    at once (Qi and Sun 1993, Math Program 58:353). Frames that it is slow with, those whose moments
-    are far beyond the muscles, go to a quadratic programming library (daqp: Arnström, Bemporad and
-    Axehill 2022, IEEE Trans Autom Control 67:4362). Coordinates that no muscle connects, such as
-    those of the two legs, are solved apart.
+    at once (Qi and Sun 1993, Math Program 58:353). Frames where it does not converge, those whose
+    moments are far beyond the muscles, are solved by a quadratic programming library (daqp:
+    Arnström, Bemporad and Axehill 2022, IEEE Trans Autom Control 67:4362). Coordinates that no
+    muscle connects, such as those of the two legs, are solved separately.
 
     Args:
         geometry: MuscleGeometry of `(frames, …)`.
@@ -68,18 +68,18 @@ def static_optimisation(
             moments[:, across],
             strength[across] ** 2,
         )
-    left = moments - np.einsum("fcm,fm->fc", effect, activation)
-    solved = np.isfinite(activation).all(axis=1) & np.isfinite(left).all(axis=1)
+    reserve_moments = moments - np.einsum("fcm,fm->fc", effect, activation)
+    solved = np.isfinite(activation).all(axis=1) & np.isfinite(reserve_moments).all(axis=1)
     if not solved.all():
         raise InputError(
-            f"static optimisation found no answer in frame {first + int(solved.argmin())}; look for"
-            " an impossible pose or joint moment there"
+            f"static optimisation found no solution in frame {first + int(solved.argmin())}; check"
+            " for an impossible pose or joint moment there"
         )
-    return activation, left
+    return activation, reserve_moments
 
 
 def _independent_problems(effect: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Coordinates and muscles of each problem that shares neither with another one."""
+    """Coordinates and muscles of each independent problem."""
     acts = (effect != 0.0).any(axis=0)
     coordinates, muscles = acts.shape
     graph = np.zeros((coordinates + muscles,) * 2, dtype=bool)
@@ -93,7 +93,7 @@ def _independent_problems(effect: np.ndarray) -> list[tuple[np.ndarray, np.ndarr
 
 
 def _solve_problem(effect: np.ndarray, moments: np.ndarray, softness: np.ndarray) -> np.ndarray:
-    """The activations of one problem in all frames; not a number where there is no answer.
+    """The activations of one problem in all frames; NaN where there is no solution.
 
     Args:
         effect: `(frames, coordinates, muscles)`, N m at full activation.
@@ -102,33 +102,34 @@ def _solve_problem(effect: np.ndarray, moments: np.ndarray, softness: np.ndarray
     """
     activation = np.full((len(effect), effect.shape[2]), np.nan)
     reserve = np.diag(softness)
-    # Where to begin: as if activation had no bounds.
+    # The start is the solution without bounds of activation.
     multiplier = np.linalg.solve(effect @ effect.mT + reserve, moments[..., None])[..., 0]
     tolerance = TOLERANCE * (1.0 + np.abs(moments).max(axis=1))
     finite = np.isfinite(effect).all(axis=(1, 2)) & np.isfinite(moments).all(axis=1)
     open_frames = np.flatnonzero(finite)
     for _ in range(MAX_STEPS):
-        act, wanted, at = effect[open_frames], moments[open_frames], multiplier[open_frames]
-        drive = np.einsum("fcm,fc->fm", act, at)
-        given = np.clip(drive, MIN_ACTIVATION, MAX_ACTIVATION)
-        excess = np.einsum("fcm,fm->fc", act, given) + softness * at - wanted
-        left = np.abs(excess).max(axis=1) > tolerance[open_frames]
-        activation[open_frames[~left]] = given[~left]
-        open_frames = open_frames[left]
+        gain, target, current = (x[open_frames] for x in (effect, moments, multiplier))
+        drive = np.einsum("fcm,fc->fm", gain, current)
+        trial = np.clip(drive, MIN_ACTIVATION, MAX_ACTIVATION)
+        excess = np.einsum("fcm,fm->fc", gain, trial) + softness * current - target
+        is_open = np.abs(excess).max(axis=1) > tolerance[open_frames]
+        activation[open_frames[~is_open]] = trial[~is_open]
+        open_frames = open_frames[is_open]
         if not len(open_frames):
             break
-        act, wanted, at = act[left], wanted[left], at[left]
-        free = (drive[left] > MIN_ACTIVATION) & (drive[left] < MAX_ACTIVATION)
-        slope = (act * free[:, None, :]) @ act.mT + reserve
-        step = -np.linalg.solve(slope, excess[left][..., None])[..., 0]
-        multiplier[open_frames] = at + _step_length(act, wanted, softness, at, step) * step
+        gain, target, current = gain[is_open], target[is_open], current[is_open]
+        free = (drive[is_open] > MIN_ACTIVATION) & (drive[is_open] < MAX_ACTIVATION)
+        slope = (gain * free[:, None, :]) @ gain.mT + reserve
+        step = -np.linalg.solve(slope, excess[is_open][..., None])[..., 0]
+        length = _step_length(gain, target, softness, current, step)
+        multiplier[open_frames] = current + length * step
     for frame in open_frames:
         activation[frame] = _solve_programme(effect[frame], moments[frame], softness)
     return activation
 
 
 def _solve_programme(effect: np.ndarray, moments: np.ndarray, softness: np.ndarray) -> np.ndarray:
-    """The activations of one frame, the reserves put in from the equation: `(muscles,)`."""
+    """The activations of one frame, with the reserves eliminated: `(muscles,)`."""
     muscles = effect.shape[1]
     weighted = effect.T / softness
     solution, _, flag, _ = daqp.solve(
@@ -145,23 +146,27 @@ def _solve_programme(effect: np.ndarray, moments: np.ndarray, softness: np.ndarr
 
 
 def _step_length(
-    act: np.ndarray, wanted: np.ndarray, softness: np.ndarray, at: np.ndarray, step: np.ndarray
+    gain: np.ndarray,
+    target: np.ndarray,
+    softness: np.ndarray,
+    current: np.ndarray,
+    step: np.ndarray,
 ) -> np.ndarray:
-    """How much of a Newton step to take, so that the convex function falls: `(frames, 1)`.
+    """The share of a Newton step that decreases the convex function: `(frames, 1)`.
 
-    The slope along the step rises. Halved until it is not above zero, the step ends before the
-    lowest place on its line, and not before half the way to it.
+    The slope along the step increases. The step is halved until the slope at its end is not above
+    zero, so that it ends before the minimum along its line, and not before half the way to it.
     """
 
     def slope(length: np.ndarray) -> np.ndarray:
-        there = at + length * step
-        given = np.clip(np.einsum("fcm,fc->fm", act, there), MIN_ACTIVATION, MAX_ACTIVATION)
-        excess = np.einsum("fcm,fm->fc", act, given) + softness * there - wanted
+        multiplier = current + length * step
+        trial = np.clip(np.einsum("fcm,fc->fm", gain, multiplier), MIN_ACTIVATION, MAX_ACTIVATION)
+        excess = np.einsum("fcm,fm->fc", gain, trial) + softness * multiplier - target
         slopes: np.ndarray = (excess * step).sum(axis=1)
         return slopes
 
-    length = np.ones((len(at), 1))
-    # Next to the solution the slope is rounding.
+    length = np.ones((len(current), 1))
+    # Close to the solution the slope is only rounding error.
     most = 1e-3 * np.abs(slope(np.zeros_like(length)))
     for _ in range(50):
         long = slope(length) > most

@@ -1,8 +1,8 @@
 """One run of one of OpenSim's tools, in a process of its own; started by
 `opensim_tools.run_process`.
 
-The tools print, log and leave files in the working folder, and an optimiser can take the
-interpreter down with it. None of that reaches the process that asked. Run as a file: it imports
+The tools print, log and leave files in the working folder, and an optimiser can crash the
+interpreter. None of that affects the process that started this one. It runs as a file and imports
 nothing of this package.
 """
 
@@ -37,7 +37,7 @@ def run_static_optimisation(task: dict[str, Any]) -> None:
     tool.setSolveForEquilibrium(False)
     tool.setResultsDir(".")
     tool.updAnalysisSet().cloneAndAppend(analysis)
-    # Only a tool read from its file loads model and motion by itself.
+    # Only a tool that is read from its file loads model and motion by itself.
     tool.printToXML("tool.xml")
     if not opensim.AnalyzeTool("tool.xml").run():
         sys.exit("the tool stopped")
@@ -62,7 +62,7 @@ def run_moco(task: dict[str, Any]) -> None:
     inverse.set_convergence_tolerance(task["tolerance"])
     inverse.set_constraint_tolerance(task["tolerance"])
     inverse.set_max_iterations(task["iterations"])
-    # The solution lives in what `solve` returns, and goes with it.
+    # The solution exists only as long as the object that `solve` returns.
     solved = inverse.solve()
     solution = solved.getMocoSolution()
     if not solution.success():
@@ -84,7 +84,7 @@ def run_computed_muscle_control(task: dict[str, Any]) -> None:
         joint.setName(coordinate.getName())
         joint.setCoordinateName(coordinate.getName())
         joint.setWeight(1.0)
-        # Critically damped: kv = 2 sqrt(kp), as OpenSim's examples have it.
+        # Critically damped: kv = 2 sqrt(kp), as in OpenSim's examples.
         joint.setKP(100.0)
         joint.setKV(20.0)
         joint.setActive(True, False, False)
@@ -116,22 +116,22 @@ def run_computed_muscle_control(task: dict[str, Any]) -> None:
 
 
 def _remove_doubled_rows(path: Path) -> None:
-    """Write a storage file again with one row a time: the tool reports its last step twice."""
+    """Rewrite a storage file with one row for each time: the tool reports its last step twice."""
     head, rows = path.read_text(encoding="utf-8").split("endheader\n", 1)
     names, *lines = rows.splitlines()
     by_time = {line.split(None, 1)[0]: line for line in lines if line.strip()}
     kept = [line for line in head.splitlines() if not line.startswith("nRows")]
     text = "\n".join([*kept, "endheader", names, *by_time.values()])
-    path.write_text(text + "\n", encoding="utf-8")
+    path.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
 def run_scaling(task: dict[str, Any]) -> None:
-    """ScaleTool, as `tool.xml` sets it up, then the pose in which `scaled.osim` fits the markers.
+    """ScaleTool by `tool.xml`, then inverse kinematics of `scaled.osim`; writes `pose.mot`.
 
-    Writes `pose.mot`. At the tool's own accuracy (1e-5) inverse kinematics stops millimetres short
-    of the best pose; marker placement is as far off, and does not let it be chosen.
+    At the tool's own accuracy (1e-5) inverse kinematics stops millimetres before the best pose;
+    marker placement has the same error, and its accuracy cannot be set.
     """
-    # Its own word is not believed: without marker placement it ends well and says that it did not.
+    # Its return value is ignored: without marker placement it succeeds and returns failure.
     opensim.ScaleTool("tool.xml").run()
     for output in task["outputs"]:
         if not Path(output).exists():

@@ -1,4 +1,4 @@
-"""A trial laid out as the files that OpenSim's tools read: model, coordinates, external loads."""
+"""A trial as the files that OpenSim's tools read: model, coordinates, external loads."""
 
 import os
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from nem2e_tf.simulation.model import LARGEST_MOMENT, LegModel, opensim_reason
 from nem2e_tf.simulation.static import MIN_ACTIVATION, RESERVE
 
 SUPPORT = 1000.0
-"""N m or N at a control of one, of the actuators that hold everything but the leg. Strong, and so
-nearly free: they take what the leg's muscles do not answer for."""
+"""N m or N at a control of one, of the actuators that drive all coordinates but the leg's. They are
+strong and so cost almost nothing: they give all forces that are not the leg's."""
 
 LOADS_RATE = 1000.0
-"""Hz of equivalent loads. ExternalForce joins its rows by straight lines."""
+"""Hz of equivalent loads. ExternalForce interpolates its rows linearly."""
 
 
 @dataclass(frozen=True)
@@ -47,16 +47,16 @@ def write_tool_trial(
 ) -> ToolTrial:
     """Write a trial for OpenSim's tools.
 
-    The tools make their own inverse dynamics, from the motion and external loads. Where only
+    The tools compute their own inverse dynamics, from the motion and external loads. Where only
     joint moments are known, `equivalent_loads` make that inverse dynamics give them.
 
     Args:
         leg: LegModel.
         motion: `(rows, coordinates)` at 100 Hz, radians and metres, low-passed, reaching beyond
-            what is solved where the recording does, so that the tools' splines settle outside it.
+            the solved range where the recording does, for the tools' splines.
         moments: `(rows, coordinates)` of the leg on the same clock, N m.
         loads: path or None. ExternalLoads (.xml) with its data file; None: only `moments`.
-        folder: path. An empty one.
+        folder: path. An empty folder.
     """
     whole = complete_coordinates(leg, motion)
     if loads is None:
@@ -70,11 +70,11 @@ def write_tool_trial(
 
 
 def complete_coordinates(leg: LegModel, motion: pd.DataFrame) -> pd.DataFrame:
-    """The motion with every coordinate of the model, constrained ones as the assembly has them.
+    """The motion with every coordinate of the model, constrained ones as OpenSim assembles them.
 
     Args:
         leg: LegModel.
-        motion: `(frames, coordinates)`; one that is left out keeps the model's default value.
+        motion: `(frames, coordinates)`; a missing coordinate keeps the model's default value.
 
     Returns:
         `(frames, all coordinates)` in the model's order.
@@ -82,11 +82,11 @@ def complete_coordinates(leg: LegModel, motion: pd.DataFrame) -> pd.DataFrame:
     model = leg.model
     state = model.initializeState()
     found = [model.getCoordinateSet().get(name) for name in leg.coordinate_names]
-    given = [c for c in found if c.getName() in motion and not c.isDependent(state)]
-    columns = motion[[c.getName() for c in given]].to_numpy()
+    independent = [c for c in found if c.getName() in motion and not c.isDependent(state)]
+    columns = motion[[c.getName() for c in independent]].to_numpy()
     values = np.zeros((len(motion), len(found)))
     for frame, row in enumerate(columns):
-        for coordinate, value in zip(given, row, strict=True):
+        for coordinate, value in zip(independent, row, strict=True):
             coordinate.setValue(state, float(value), False)
         try:
             model.assemble(state)
@@ -104,11 +104,11 @@ def equivalent_loads(
 ) -> dict[str, pd.DataFrame]:
     """External loads under which inverse dynamics of the motion gives the joint moments.
 
-    With `n` the generalised forces that the motion takes without any load and `t` the given joint
-    moments, loads `w` are sought with `Jᵀ w = n − t` for the leg's coordinates and `Jᵀ w = n` for
+    With `n` the generalised forces of the motion without any load and `t` the given joint moments,
+    the loads `w` satisfy `Jᵀ w = n − t` for the leg's coordinates and `Jᵀ w = n` for
     the pelvis against the ground: torques on the thigh, shank and foot, and a force and a torque
-    at the pelvis, of the least norm. They stand for the ground and for whatever else acted; they
-    are not a ground reaction force, but to the leg's muscles they are worth one.
+    at the pelvis, of the least norm. They represent the ground and all other external forces; they
+    are not a ground reaction force, but have the same effect on the leg's muscles.
 
     Args:
         leg: LegModel.
@@ -199,7 +199,7 @@ def _tool_model(leg: LegModel) -> Any:
         actuator = opensim.CoordinateActuator(name)
         actuator.setName(f"{name}_{'reserve' if own else 'support'}")
         actuator.setOptimalForce(RESERVE if own else SUPPORT)
-        # Twice what a leg's joint reaches, or any support: a bound that is never met.
+        # Twice the moment that a leg's joint or a support reaches, so the bound is never active.
         bound = 2 * strongest / RESERVE if own else 50.0
         actuator.setMinControl(-bound)
         actuator.setMaxControl(bound)
@@ -226,7 +226,7 @@ def _joint_of(model: Any, coordinate: Any) -> Any:
 
 
 def _speed_indices(model: Any, state: Any, coordinates: list[Any]) -> list[int]:
-    """Where each coordinate's speed stands in the state, which is in the order of the bodies."""
+    """Index of each coordinate's speed in the state, which is in the order of the bodies."""
     order = []
     for coordinate in coordinates:
         state.updU().setToZero()
@@ -237,7 +237,7 @@ def _speed_indices(model: Any, state: Any, coordinates: list[Any]) -> list[int]:
 
 
 def _check_loads(loads: str | os.PathLike[str], leg: LegModel) -> Path:
-    """The file's full path, or an `InputError` for what the tools would not explain."""
+    """The file's full path, or an `InputError` for a fault that the tools would not explain."""
     import opensim
 
     path = check_input(loads, "external loads").absolute()

@@ -1,4 +1,4 @@
-"""Whether a simulation can be trusted: its reserve actuators and residuals against thresholds."""
+"""Verdict on a simulation: its reserve actuators and residuals against thresholds."""
 
 import math
 from dataclasses import dataclass, fields
@@ -15,7 +15,7 @@ from nem2e_tf.simulation.simulate import CUTOFF, RESERVE_SUFFIX
 
 LARGEST_RESERVE = 0.05
 """Of the net joint moment, peak against peak and RMS against RMS (Hicks et al. 2015). OpenSim's
-user guide is content with 0.10 of the peak."""
+user guide accepts 0.10 of the peak."""
 
 LARGEST_RESIDUAL_FORCE = 0.05
 """Of the peak net external force, for peak and RMS residual force (Hicks et al. 2015, 3.1.3)."""
@@ -24,7 +24,7 @@ LARGEST_RESIDUAL_MOMENT = 0.01
 """Of the height of the centre of mass times the peak net external force (Hicks et al. 2015)."""
 
 NEGLIGIBLE = 1.0
-"""N m. A smaller reserve says nothing, however small the joint moment (a leg in swing)."""
+"""N m. A smaller reserve is ignored, however small the joint moment (a leg in swing)."""
 
 GRAVITY = 9.80665
 SOURCE = "Hicks et al. 2015"
@@ -36,12 +36,12 @@ RESIDUALS = {
 
 @dataclass(frozen=True)
 class Reserve:
-    """What a coordinate's reserve actuator had to add to its muscles.
+    """The moment that a coordinate's reserve actuator added to its muscles.
 
     Args:
         coordinate: str.
         peak: float. Largest reserve, N m.
-        peak_time: float. When, in seconds.
+        peak_time: float. Its time, in seconds.
         rms: float. Of the reserve, N m.
         peak_share: float. `peak` over the peak net joint moment.
         rms_share: float. `rms` over the RMS net joint moment.
@@ -59,29 +59,29 @@ class Reserve:
     is_sound: bool
 
     def sentence(self) -> str:
-        """What is wrong with this coordinate."""
+        """The warning about this coordinate."""
         if self.peak_share >= LARGEST_RESERVE:
             share = f"{100 * self.peak_share:.0f} % of peak moment at {self.peak_time:.1f} s"
         else:
             share = f"{100 * self.rms_share:.0f} % of RMS moment"
         return (
-            f"{self.coordinate} leans on its reserve: {share}; the forces of this trial may be"
-            " contaminated, or the model too weak"
+            f"{self.coordinate} relies on its reserve actuator: {share}; the forces of this trial"
+            " may be contaminated, or the model too weak"
         )
 
 
 @dataclass(frozen=True)
 class Residual:
-    """What inverse dynamics left over at the pelvis, which nothing in the world provides.
+    """The residual force or moment of inverse dynamics at the pelvis, which no real load provides.
 
     Args:
         kind: str. `force` (N) or `moment` (N m), the length of the three components' vector.
         peak: float. Largest residual.
-        peak_time: float. When, in seconds.
+        peak_time: float. Its time, in seconds.
         rms: float.
         peak_share: float. Of the external force, or of it times the height of the centre of mass.
         rms_share: float. The same of `rms`.
-        largest: float. The share that is still sound.
+        largest: float. The largest accepted share.
         is_sound: bool. Peak below `largest`.
     """
 
@@ -95,12 +95,12 @@ class Residual:
     is_sound: bool
 
     def sentence(self) -> str:
-        """What the residual says of the recording and the model."""
+        """The note about this residual."""
         unit = "N" if self.kind == "force" else "N m"
         return (
             f"the residual {self.kind} at the pelvis reaches {self.peak:.0f} {unit} at"
-            f" {self.peak_time:.1f} s, {100 * self.peak_share:.0f} % where {SOURCE} ask for"
-            f" {100 * self.largest:.0f} %; motion, forces and the model's masses disagree"
+            f" {self.peak_time:.1f} s, {100 * self.peak_share:.0f} % where {SOURCE} accept"
+            f" {100 * self.largest:.0f} %; motion, forces and the model's masses are inconsistent"
         )
 
 
@@ -109,11 +109,11 @@ class Verdict:
     """Reserves by coordinate and residuals of one simulation.
 
     Args:
-        start: float. First second judged.
-        end: float. Last second judged.
+        start: float. Seconds, of the range that is judged.
+        end: float. Seconds.
         reserves: tuple of Reserve, in the order of the leg's coordinates.
         residuals: tuple of Residual; empty if the joint moments hold no pelvis.
-        external_force: float. N, what the residuals are shares of.
+        external_force: float. N; the residuals are shares of it.
         has_measured_force: bool. That force was measured; if not, it is the model's body weight.
     """
 
@@ -126,15 +126,15 @@ class Verdict:
 
     @property
     def is_sound(self) -> bool:
-        """Muscles alone could make the joint moments, within `LARGEST_RESERVE`.
+        """Whether the muscles give the joint moments, within `LARGEST_RESERVE`.
 
-        Residuals do not decide: plain inverse dynamics of a sound recording is seldom within
-        their thresholds, which are for a motion whose residuals have been reduced.
+        Residuals are not counted: inverse dynamics of a sound recording is seldom within their
+        thresholds, which are for a motion whose residuals have been reduced.
         """
         return all(reserve.is_sound for reserve in self.reserves)
 
     def warnings(self) -> list[str]:
-        """A sentence for every coordinate that leans on its reserve."""
+        """A sentence for every coordinate that relies on its reserve actuator."""
         return [reserve.sentence() for reserve in self.reserves if not reserve.is_sound]
 
     def notes(self) -> list[str]:
@@ -159,9 +159,11 @@ class Verdict:
         }
 
     def report(self, **facts: object) -> dict[str, Any]:
-        """One table of facts about a simulation (paths become text), its range and this verdict."""
-        told = {name: str(fact) if isinstance(fact, Path) else fact for name, fact in facts.items()}
-        return {**told, "start": self.start, "end": self.end, "verdict": self.as_json()}
+        """A table of the given facts (paths as text), the range and this verdict."""
+        texts = {
+            name: str(fact) if isinstance(fact, Path) else fact for name, fact in facts.items()
+        }
+        return {**texts, "start": self.start, "end": self.end, "verdict": self.as_json()}
 
 
 def judge_simulation(
@@ -177,18 +179,18 @@ def judge_simulation(
         simulated: `(frames, columns)` from `simulate`; the `<coordinate>_reserve` columns, N m.
         moments: `(rows, generalised forces)` that were simulated, unfiltered, N m and N, columns
             `<coordinate>_moment` and, for residuals, `pelvis_…_moment` and `pelvis_…_force`.
-        external_force: float or None. Peak net external force, N. None: the model's body weight
-            stands for it, which walking exceeds by a fifth and running twofold, so that a
-            residual is judged too severely rather than too kindly.
+        external_force: float or None. Peak net external force, N. None: the model's body weight,
+            which walking exceeds by a fifth and running twofold, so that residuals are judged
+            too severely rather than too mildly.
 
     Raises:
-        InputError: a coordinate's reserve or moment is not there.
+        InputError: a coordinate's reserve or moment is missing.
     """
-    told = str(moments.attrs.get("path", "moments"))
+    moments_name = str(moments.attrs.get("path", "moments"))
     for coordinate in leg.coordinates:
         for column, frame, name in (
             (f"{coordinate}{RESERVE_SUFFIX}", simulated, "the simulation"),
-            (f"{coordinate}_moment", moments, told),
+            (f"{coordinate}_moment", moments, moments_name),
         ):
             if column not in frame:
                 raise InputError(
@@ -198,10 +200,10 @@ def judge_simulation(
     kinds = {
         kind: list(names) for kind, names in RESIDUALS.items() if set(names) <= set(moments.columns)
     }
-    wanted = [*columns, *(name for names in kinds.values() for name in names)]
+    selected = [*columns, *(name for names in kinds.values() for name in names)]
     times = simulated.index.to_numpy()
-    around = moments.loc[times[0] - 1.0 : times[-1] + 1.0, wanted]
-    net = resample(low_pass(around, CUTOFF, told), times)
+    part = moments.loc[times[0] - 1.0 : times[-1] + 1.0, selected]
+    net = resample(low_pass(part, CUTOFF, moments_name), times)
     force = external_force or leg.mass * GRAVITY
     scales = {"force": force, "moment": force * _centre_of_mass_height(leg)}
     largest = {"force": LARGEST_RESIDUAL_FORCE, "moment": LARGEST_RESIDUAL_MOMENT}

@@ -27,6 +27,11 @@ from nem2e_tf.study.summary import Row
 MARKERS = (".trc", ".c3d")
 FOLDER_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 """Errors of the output folder rather than of a trial."""
+FORBIDDEN = (
+    r"^\.|^(?=(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|\Z)).|[. ]\Z"
+    r'|[%/\\:*?"<>|\x00-\x1f\x7f]'
+)
+"""Parts that a folder's name cannot have everywhere; Windows reserves `con`, `nul` and others."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +74,8 @@ def trial_folder(trial: Trial) -> Path:
 
 
 def _safe_name(name: str) -> str:
-    """A name that is valid for a folder, different for every name."""
-    return re.sub(r'^\.|[%/\\:*?"<>|\x00-\x1f\x7f]', lambda found: f"%{ord(found[0]):02X}", name)
+    """A name that is valid for a folder on every system, different for every name."""
+    return re.sub(FORBIDDEN, lambda found: f"%{ord(found[0]):02X}", name, flags=re.IGNORECASE)
 
 
 def estimate_all(

@@ -191,7 +191,7 @@ def write_summary(rows: Sequence[Row], folder: Path, title: str, refiner: str) -
         tasks={task: of.to_dict("index") for task, of in mean_over_subjects(rows).items()},
     )
     with replace_file(folder / PAGE) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        temporary.write_text(page, encoding="utf-8", newline="\n")
 
 
 def _format_number(value: float, digits: int = 2) -> str:

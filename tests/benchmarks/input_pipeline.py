@@ -24,7 +24,7 @@ CHANNELS = [f"channel_{i}" for i in range(9)]
 FRAMES, BATCH = 100, 32
 
 
-def made_up(folder: Path, recordings: int, seconds: int) -> Shards:
+def write_synthetic_recordings(folder: Path, recordings: int, seconds: int) -> Shards:
     """Write synthetic recordings."""
     generator = np.random.default_rng(0)
     index = pd.Index(np.arange(100 * seconds) / 100.0, name="time")
@@ -54,11 +54,11 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure both in one run."""
-    terminal.quiet_tensorflow()
+    terminal.import_tensorflow_quietly()
     scale = dict.fromkeys(CHANNELS, 1.0)
     changes = Augmentation(time_warp=0.1, gain=0.2, shift=2.0, dropout=0.05)
     with tempfile.TemporaryDirectory() as folder:
-        shards = made_up(Path(folder), recordings, 60)
+        shards = write_synthetic_recordings(Path(folder), recordings, 60)
         dataset = make_windows(
             shards, scale, scale, frames=FRAMES, hop=10, batch=BATCH, seed=1, augmentation=changes
         )
@@ -71,13 +71,13 @@ def main(
             memory.append(peak_memory())
         network = build_training_model(stdr_net(9, 9))
         network.compile("adam", "mse")
-        taught = dataset.map(lambda x, y, mask: ({"simulated": x, "measured": y}, y, mask))
-        network.fit(taught.take(3), verbose=0)
+        training_data = dataset.map(lambda x, y, mask: ({"simulated": x, "measured": y}, y, mask))
+        network.fit(training_data.take(3), verbose=0)
         begun = time.perf_counter()
-        network.fit(taught.take(steps), verbose=0)
+        network.fit(training_data.take(steps), verbose=0)
         training = steps * BATCH / (time.perf_counter() - begun)
     result = {
-        "make_windows": count,
+        "windows": count,
         "pipeline_windows_per_second": float(np.median(rates)),
         "training_windows_per_second": training,
         "ratio": float(np.median(rates)) / training,
@@ -87,10 +87,10 @@ def main(
         terminal.print_json(result)
     else:
         for name, value in result.items():
-            terminal.screen.print(f"{name}: {value}")
+            terminal.stdout.print(f"{name}: {value}")
 
 
 if __name__ == "__main__":
-    app = terminal.application("Input pipeline beside training.")
+    app = terminal.make_app("Input pipeline beside training.")
     app.command()(main)
     terminal.run(app)

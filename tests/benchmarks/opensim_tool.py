@@ -22,7 +22,7 @@ PELVIS_RESERVE, RESERVE = 100.0, 1.0
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silence_output() -> Iterator[None]:
     """Keep what OpenSim's tools print about the model from standard output."""
     sys.stdout.flush()
     kept = os.dup(1)
@@ -94,7 +94,7 @@ def stride(recording: Path, folder: Path, rate: float) -> Stride:
     tool.setExcludedForces(excluded)
     tool.setResultsDir(str(folder))
     tool.setOutputGenForceFileName("moments.sto")
-    with quiet():
+    with silence_output():
         assert tool.run()
     moments = read_storage(folder / "moments.sto")[leg.generalised_forces]
     reserves = [PELVIS_RESERVE if c.startswith("pelvis") else RESERVE for c in leg.coordinates]
@@ -102,27 +102,27 @@ def stride(recording: Path, folder: Path, rate: float) -> Stride:
 
 
 def static_optimisation_tool(
-    given: Stride, recording: Path, folder: Path, start: float, frames: int
+    problem: Stride, recording: Path, folder: Path, start: float, frames: int
 ) -> ToolResult:
     """Run OpenSim's `StaticOptimization` on some frames of the stride.
 
     Args:
-        given: Stride.
+        problem: Stride.
         recording: path. The folder of the recording.
         folder: path. Takes what OpenSim reads and writes; `motion.sto` is in it.
         start: float. Seconds, the first frame.
         frames: int. How many, one after another.
     """
-    model = opensim.Model(str(given.leg.path))
+    model = opensim.Model(str(problem.leg.path))
     forces = model.updForceSet()
     for i in reversed(range(forces.getSize())):
-        if forces.get(i).getName() not in given.leg.muscles:
+        if forces.get(i).getName() not in problem.leg.muscles:
             forces.remove(i)
-    for name in given.leg.muscles:
+    for name in problem.leg.muscles:
         muscle = opensim.Muscle.safeDownCast(forces.get(name))
         muscle.setMinControl(MIN_ACTIVATION)
         muscle.setMaxControl(MAX_ACTIVATION)
-    for name, strength in zip(given.leg.coordinates, given.reserves, strict=True):
+    for name, strength in zip(problem.leg.coordinates, problem.reserves, strict=True):
         reserve = opensim.CoordinateActuator(name)
         reserve.setName(f"{name}_reserve")
         reserve.setOptimalForce(float(strength))
@@ -133,7 +133,7 @@ def static_optimisation_tool(
     model.printToXML(str(folder / "reserves.osim"))
 
     begun = time.process_time()
-    times = given.motion.index.to_numpy()
+    times = problem.motion.index.to_numpy()
     end = times[np.searchsorted(times, start - 1e-6) + frames - 1]
     analysis = opensim.StaticOptimization()
     analysis.setStartTime(start)
@@ -152,10 +152,10 @@ def static_optimisation_tool(
     tool.setResultsDir(str(folder))
     tool.updAnalysisSet().cloneAndAppend(analysis)
     tool.printToXML(str(folder / "tool.xml"))
-    with quiet():
+    with silence_output():
         assert opensim.AnalyzeTool(str(folder / "tool.xml"), True).run()
     seconds = time.process_time() - begun
     activation = read_storage(folder / "tool_StaticOptimization_activation.sto")
     force = read_storage(folder / "tool_StaticOptimization_force.sto")
-    names = [f"{name}_reserve" for name in given.leg.coordinates]
-    return ToolResult(activation[list(given.leg.muscles)], force[names], seconds)
+    names = [f"{name}_reserve" for name in problem.leg.coordinates]
+    return ToolResult(activation[list(problem.leg.muscles)], force[names], seconds)

@@ -45,37 +45,37 @@ def clock(
     return now() - begun, result
 
 
-def solve(given: Stride, paths: Paths, rows: slice) -> np.ndarray:
+def solve(problem: Stride, paths: Paths, rows: slice) -> np.ndarray:
     """Activations of some rows of the stride."""
-    motion = given.motion.iloc[rows]
-    moments = given.moments.to_numpy()[rows]
+    motion = problem.motion.iloc[rows]
+    moments = problem.moments.to_numpy()[rows]
     return np.vstack(
         [
-            static_optimisation(geometry, moments[frames], given.reserves)[0]
+            static_optimisation(geometry, moments[frames], problem.reserves)[0]
             for frames, geometry in iterate_geometry(paths, motion)
         ]
     )
 
 
-def whole_way(given: Stride, folder: Path, kind: str, rows: slice) -> np.ndarray:
+def solve_from_files(problem: Stride, folder: Path, kind: str, rows: slice) -> np.ndarray:
     """From files to activations: the model, motion and moments are read and filtered again."""
-    leg = load_leg(given.leg.path, "both", None)
+    leg = load_leg(problem.leg.path, "both", None)
     motion = low_pass(read_motion(folder / "motion.sto", leg.rotations), CUTOFF, "motion")
     moments = low_pass(read_storage(folder / "moments.sto"), CUTOFF, "moments")
-    read = Stride(leg, motion, moments[leg.generalised_forces], given.reserves)
+    read = Stride(leg, motion, moments[leg.generalised_forces], problem.reserves)
     names = tuple(motion.columns)
     return solve(
         read, ExactPaths(leg, names) if kind == "exact" else fit_polynomial_paths(leg, motion), rows
     )
 
 
-def parts(given: Stride, rows: slice) -> dict[str, float]:
+def time_parts(problem: Stride, rows: slice) -> dict[str, float]:
     """Milliseconds a frame of what exact paths spend."""
-    motion = given.motion.iloc[rows]
-    paths = ExactPaths(given.leg, tuple(motion.columns))
+    motion = problem.motion.iloc[rows]
+    paths = ExactPaths(problem.leg, tuple(motion.columns))
     posture, state = paths.posture, paths.posture.state
     values, speeds = posture.complete(motion.to_numpy(), coordinate_speeds(motion))
-    muscles = [given.leg.model.getMuscles().get(name) for name in given.leg.muscles]
+    muscles = [problem.leg.model.getMuscles().get(name) for name in problem.leg.muscles]
     spent = dict.fromkeys(("pose", "lengths", "capacity"), 0.0)
     for frame in range(len(values)):
         spent["pose"] += clock(lambda i=frame: posture.set_pose(values[i]))[0]
@@ -89,30 +89,30 @@ def parts(given: Stride, rows: slice) -> dict[str, float]:
     )
     spent["moment arms"] = seconds - sum(spent.values())
     spent["programmes"] = clock(
-        lambda: static_optimisation(geometry, given.moments.to_numpy()[rows], given.reserves)
+        lambda: static_optimisation(geometry, problem.moments.to_numpy()[rows], problem.reserves)
     )[0]
-    told = {name: 1e3 * seconds / len(values) for name, seconds in spent.items()}
+    milliseconds = {name: 1e3 * seconds / len(values) for name, seconds in spent.items()}
     # A pose, and every path found once in it, is what exact paths cannot do without.
-    return {**told, "floor": told["pose"] + told["lengths"]}
+    return {**milliseconds, "floor": milliseconds["pose"] + milliseconds["lengths"]}
 
 
-def beside_opensim(frames: int) -> dict[str, Any]:
+def compare_with_opensim(frames: int) -> dict[str, Any]:
     """Time and agreement beside OpenSim's tool on frames of the stride, 1 ms apart."""
     recording = DATA / "opensim-3d-walking"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        given = stride(recording, folder, 1000.0)
-        every, names = len(given.motion), tuple(given.motion.columns)
-        first = int(np.searchsorted(given.motion.index, START - 1e-6))
+        problem = stride(recording, folder, 1000.0)
+        every, names = len(problem.motion), tuple(problem.motion.columns)
+        first = int(np.searchsorted(problem.motion.index, START - 1e-6))
         rows = slice(first, first + frames)
-        fit, polynomial = clock(lambda: fit_polynomial_paths(given.leg, given.motion))
-        exact = ExactPaths(given.leg, names)
-        before = static_optimisation_tool(given, recording, folder, START, 2)
-        tool = static_optimisation_tool(given, recording, folder, START, frames)
-        after = static_optimisation_tool(given, recording, folder, START, 2)
+        fit, polynomial = clock(lambda: fit_polynomial_paths(problem.leg, problem.motion))
+        exact = ExactPaths(problem.leg, names)
+        before = static_optimisation_tool(problem, recording, folder, START, 2)
+        tool = static_optimisation_tool(problem, recording, folder, START, frames)
+        after = static_optimisation_tool(problem, recording, folder, START, 2)
         a_frame = (tool.seconds - (before.seconds + after.seconds) / 2) / (frames - 2)
         whole = tool.seconds + a_frame * (every - frames)
-        told: dict[str, Any] = {
+        results: dict[str, Any] = {
             "frames": frames,
             "opensim_seconds": tool.seconds,
             "opensim_seconds_a_frame": a_frame,
@@ -122,34 +122,34 @@ def beside_opensim(frames: int) -> dict[str, Any]:
         }
         reference = tool.activation.to_numpy()
         for kind, paths in (("exact", exact), ("polynomial", polynomial)):
-            seconds, _ = clock(lambda p=paths: solve(given, p, slice(None)))
-            same, _ = clock(lambda k=kind: whole_way(given, folder, k, rows))
-            total, _ = clock(lambda k=kind: whole_way(given, folder, k, slice(None)))
-            activation = solve(given, paths, slice(None))[rows]
+            seconds, _ = clock(lambda p=paths: solve(problem, p, slice(None)))
+            same, _ = clock(lambda k=kind: solve_from_files(problem, folder, k, rows))
+            total, _ = clock(lambda k=kind: solve_from_files(problem, folder, k, slice(None)))
+            activation = solve(problem, paths, slice(None))[rows]
             inner = slice(1, -1)
             difference = (activation - reference)[inner]
-            told[kind] = {
+            results[kind] = {
                 "ms_a_frame": 1e3 * seconds / every,
                 "seconds_same_frames_all_counted": same,
                 "seconds_whole_recording_all_counted": total,
                 "ratio_a_frame": a_frame * every / seconds,
                 "ratio_same_frames_all_counted": tool.seconds / same,
-                "ratio_whole_recording_all_counted": told["opensim_seconds_whole_recording"]
+                "ratio_whole_recording_all_counted": results["opensim_seconds_whole_recording"]
                 / total,
                 "activation_rms_difference": float(np.sqrt((difference**2).mean())),
                 "activation_worst_difference": float(np.abs(difference).max()),
             }
-        told["exact"]["ms_a_frame_by_part"] = parts(given, slice(first, first + 200))
-    return told
+        results["exact"]["ms_a_frame_by_part"] = time_parts(problem, slice(first, first + 200))
+    return results
 
 
-def as_recordings_grow(seconds: tuple[int, ...]) -> dict[str, Any]:
+def time_by_length(seconds: tuple[int, ...]) -> dict[str, Any]:
     """Time and memory of the 43-muscle leg at 100 Hz on recordings of growing length."""
     trial = DATA / "ceinms-lower-limb" / "walk45"
     leg = load_leg(DATA / "ceinms-lower-limb" / "gait2392.osim", "r")
     motion = read_motion(trial / "ik.sto", leg.rotations).iloc[:5800]
     moments = read_storage(trial / "id.sto").iloc[:5800]
-    told: dict[str, Any] = {}
+    results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
         for length in seconds:
             files = []
@@ -167,50 +167,50 @@ def as_recordings_grow(seconds: tuple[int, ...]) -> dict[str, Any]:
                         leg, low_pass(read_motion(files[0], leg.rotations), CUTOFF, "m")
                     )
                 spent, result = clock(lambda k=kind, f=files: simulate_files(leg, *f, paths=k))
-                told[f"{kind} {length} s"] = {
+                results[f"{kind} {length} s"] = {
                     "seconds": spent,
                     "ms_a_frame": 1e3 * spent / len(result),
                     "times_real_time": length / spent,
                     "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
                 }
-    return told
+    return results
 
 
-def count() -> int:
-    """Plain work, to see what a second process is worth on this machine just now."""
+def sum_numbers() -> int:
+    """Plain work, to measure the gain by a second process on this machine."""
     return sum(range(60_000_000))
 
 
-def two_processes() -> dict[str, float]:
+def time_two_processes() -> dict[str, float]:
     """Eight trials of 59 s with exact paths, by one process and by two."""
     folder = DATA / "ceinms-lower-limb"
     trial = folder / "walk45"
     files = (folder / "gait2392.osim", trial / "ik.sto", trial / "id.sto")
-    told = {}
+    results = {}
     for n in (1, 2):
         run = partial(simulate_trials, [files] * 8, jobs=n)
-        told[f"seconds_{n}"] = clock(run, time.perf_counter)[0]
+        results[f"seconds_{n}"] = clock(run, time.perf_counter)[0]
     spent = {}
     for n in (1, 2):
         with multiprocessing.get_context("spawn").Pool(n) as pool:
             pool.map(abs, range(n))
             spent[n] = clock(
-                lambda p=pool: [r.get() for r in [p.apply_async(count) for _ in range(4)]],
+                lambda p=pool: [r.get() for r in [p.apply_async(sum_numbers) for _ in range(4)]],
                 time.perf_counter,
             )[0]
     return {
-        **told,
-        "ratio": told["seconds_1"] / told["seconds_2"],
+        **results,
+        "ratio": results["seconds_1"] / results["seconds_2"],
         "ratio_of_plain_work": spent[1] / spent[2],
     }
 
 
-def show(told: dict[str, Any], indent: str = "") -> None:
+def print_results(results: dict[str, Any], indent: str = "") -> None:
     """Print figures, a line each."""
-    for name, value in told.items():
+    for name, value in results.items():
         if isinstance(value, dict):
             print(f"{indent}{name}")
-            show(value, indent + "  ")
+            print_results(value, indent + "  ")
         else:
             print(f"{indent}{name:<40}{value:>12.4g}")
 
@@ -222,21 +222,21 @@ def main() -> int:
     parser.add_argument("--long", action="store_true", help="a recording of 600 s too")
     parser.add_argument("--only", choices=("opensim", "growth", "processes"))
     parser.add_argument("--json", action="store_true", help="print JSON")
-    asked = parser.parse_args()
-    told: dict[str, Any] = {}
-    if asked.only in (None, "opensim"):
-        told["beside OpenSim's tool"] = beside_opensim(asked.frames)
-    if asked.only in (None, "growth"):
-        told["as recordings grow"] = as_recordings_grow(
-            (1, 10, 60, 600) if asked.long else (1, 10, 60)
+    arguments = parser.parse_args()
+    results: dict[str, Any] = {}
+    if arguments.only in (None, "opensim"):
+        results["beside OpenSim's tool"] = compare_with_opensim(arguments.frames)
+    if arguments.only in (None, "growth"):
+        results["as recordings grow"] = time_by_length(
+            (1, 10, 60, 600) if arguments.long else (1, 10, 60)
         )
-    if asked.only in (None, "processes"):
-        told["eight trials"] = two_processes()
-    if asked.json:
-        json.dump(told, sys.stdout, indent=2)
+    if arguments.only in (None, "processes"):
+        results["eight trials"] = time_two_processes()
+    if arguments.json:
+        json.dump(results, sys.stdout, indent=2)
         print()
     else:
-        show(told)
+        print_results(results)
     return 0
 
 

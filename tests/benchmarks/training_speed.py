@@ -30,8 +30,9 @@ from nem2e_tf.cli import terminal
 from nem2e_tf.network.stdr_net import Fold, PaddingMask, Unfold, build_training_model, stdr_net
 from nem2e_tf.pipeline.windows import disable_autotuning
 from nem2e_tf.signals import RATE
-from training.experiment import CONFIGS, REPOSITORY, read_experiment
+from training.experiment import read_experiment
 from training.fit import configure_tensorflow, make_optimizer
+from training.places import CONFIGS, REPOSITORY
 
 CHANNELS, PLAIN_BATCH = 9, 32
 
@@ -124,7 +125,7 @@ class PlainDecoder(keras.layers.Layer):
         return self.rnn(keras.ops.concatenate([before, taken], -1), initial_state=states)
 
 
-def plain_net(
+def build_plain_network(
     inputs: int, outputs: int, *, encoder_units: int = 32, decoder_units: int = 48,
     attention_units: int = 32, dropout: float = 0.1, frames: int = 4, reach: int | None = 5,
 ) -> keras.Model:  # fmt: skip
@@ -143,8 +144,8 @@ def plain_net(
     )
 
 
-def shared(network: keras.Model) -> list[Any]:
-    """The weights to fit of either network, in one order."""
+def trainable_weights(network: keras.Model) -> list[Any]:
+    """The trainable weights of either network, in the same order."""
     by_kind = {type(layer).__name__: layer for layer in network.layers}
     decoder = by_kind.get("AttentionDecoder") or by_kind["PlainDecoder"]
     within = getattr(decoder, "attention_cell", decoder)
@@ -157,13 +158,15 @@ def shared(network: keras.Model) -> list[Any]:
 
 def copy_weights(model: keras.Model, plain: keras.Model) -> None:
     """Give a plain network the weights of `stdr_net`'s."""
-    for one, other in zip(shared(model), shared(plain), strict=True):
+    for one, other in zip(trainable_weights(model), trainable_weights(plain), strict=True):
         other.assign(one)
     forcing = model.get_layer("decoder").teacher_forcing
     next(x for x in plain.layers if isinstance(x, PlainDecoder)).teacher_forcing.assign(forcing)
 
 
-def training(network: keras.Model, batch: int, frames: int, steps: int) -> Callable[[], float]:
+def make_training_run(
+    network: keras.Model, batch: int, frames: int, steps: int
+) -> Callable[[], float]:
     """A function that fits for so many steps and gives windows a second."""
     values = np.random.default_rng(0).random((2, 4 * batch, frames, CHANNELS), dtype=np.float32)
     x, y = ({"simulated": values[0], "measured": values[1]}, values[1])
@@ -182,27 +185,31 @@ def training(network: keras.Model, batch: int, frames: int, steps: int) -> Calla
     return run
 
 
-def measured(kind: Kind, frames: int, steps: int) -> dict[str, Any]:
+def measure_network(kind: Kind, frames: int, steps: int) -> dict[str, Any]:
     """What one network does in this process."""
     experiment = read_experiment(CONFIGS / "walking.yaml")
     network = stdr_net(CHANNELS, CHANNELS, **experiment.network)
-    found: dict[str, Any] = {}
+    differences: dict[str, Any] = {}
     if kind is Kind.ours:
         fitted, batch = build_training_model(network), experiment.batch
         fitted.compile(make_optimizer(experiment), loss="mse")
     else:
         every_frame = {"frames": 1, "reach": None} if kind is Kind.plain_every_frame else {}
-        fitted = plain_net(CHANNELS, CHANNELS, **experiment.network | every_frame)
+        fitted = build_plain_network(CHANNELS, CHANNELS, **experiment.network | every_frame)
         batch = PLAIN_BATCH
         fitted.compile("adam", "mse")
     if kind is Kind.plain:
         copy_weights(network, fitted)
         x = np.random.default_rng(1).random((4, frames, CHANNELS), dtype=np.float32)
         outputs = network(x), fitted({"simulated": x, "measured": x})
-        found["largest_difference_of_outputs"] = float(np.abs(np.subtract(*outputs)).max())
-    run = training(fitted, batch, frames, steps)
+        differences["largest_difference_of_outputs"] = float(np.abs(np.subtract(*outputs)).max())
+    run = make_training_run(fitted, batch, frames, steps)
     rate = median(run() for _ in range(5))
-    return found | {"batch": batch, "parameters": fitted.count_params(), "windows_per_second": rate}
+    return differences | {
+        "batch": batch,
+        "parameters": fitted.count_params(),
+        "windows_per_second": rate,
+    }
 
 
 def main(
@@ -214,8 +221,8 @@ def main(
 ) -> None:
     """Measure all in one run."""
     if only is not None:
-        (configure_tensorflow if only is Kind.ours else terminal.quiet_tensorflow)()
-        terminal.print_json(measured(only, round(seconds * RATE), steps))
+        (configure_tensorflow if only is Kind.ours else terminal.import_tensorflow_quietly)()
+        terminal.print_json(measure_network(only, round(seconds * RATE), steps))
         return
     options = ["--steps", str(steps), "--seconds", str(seconds), "--json"]
     runs: dict[Kind, list[dict[str, Any]]] = {kind: [] for kind in Kind}
@@ -242,10 +249,10 @@ def main(
         terminal.print_json(result)
     else:
         for name, value in result.items():
-            terminal.screen.print(f"{name}: {value}")
+            terminal.stdout.print(f"{name}: {value}")
 
 
 if __name__ == "__main__":
-    app = terminal.application("Training beside plain Keras.")
+    app = terminal.make_app("Training beside plain Keras.")
     app.command()(main)
     terminal.run(app)

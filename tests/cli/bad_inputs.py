@@ -260,7 +260,8 @@ def experiment(change: str) -> Call:
     """Reading an experiment with a line more."""
 
     def call() -> None:
-        from training.experiment import CONFIGS, read_experiment
+        from training.experiment import read_experiment
+        from training.places import CONFIGS
 
         text = (CONFIGS / "walking.yaml").read_text(encoding="utf-8")
         read_experiment(wrote("walking.yaml", f"{text}{change}\n"))
@@ -286,9 +287,9 @@ SHARD = {"subject": "s01", "task": "walking", "start": 0.0, "frames": 100}
 TABLE: dict[str, list[Case]] = {
     "Storage files (.sto, .mot)": [
         Case("no such file", lambda: read_storage("ik.sto"),
-             "ik.sto: no such file (wanted as a storage file)"),
+             "ik.sto: no such file; expected a storage file"),
         Case("a folder", lambda: read_storage("person"),
-             "person: is a folder, not a file (wanted as a storage file)"),
+             "person: is a folder; expected a storage file"),
         Case("a file of another kind", lambda: read_storage(wrote("ik.csv", "time\n")),
              "ik.csv: not a storage file; expected a name ending in .sto or .mot"),
         Case("an empty file", storage("", ""),
@@ -313,7 +314,7 @@ TABLE: dict[str, list[Case]] = {
         Case("a row that is too long", storage("time\tknee\n0\t1\n0.01\t1\t2\n"),
              "ik.sto: row 2 has more values than the 2 columns; name every column"),
         Case("a row that is too short", storage("time\tknee\n0\n0.01\t1\n"),
-             "ik.sto: row 1 has 1 values for the 2 columns; give every column one"),
+             "ik.sto: row 1 has 1 values for the 2 columns; give every column a value"),
         Case("a last row that is cut short", storage("time\tknee\thip\n0\t1\t1\n0.01\t1\n"),
              "ik.sto: cut short: its last row ends before column 'hip'; export it again"),
         Case("fewer rows than the header announces",
@@ -400,8 +401,8 @@ TABLE: dict[str, list[Case]] = {
              "emg.csv: no channel 'soleu'; the nearest is 'soleus'"),
         Case("an envelope, taken for raw EMG",
              lambda: envelopes(read_raw(series("soleus", 2.0, "emg.sto"))),
-             "emg.sto: 100 samples a second are too few for raw EMG (200 are the least); is this"
-             " an envelope already, or its time not in seconds?"),
+             "emg.sto: 100 samples a second are too few for raw EMG (at least 200 are needed); is"
+             " this an envelope already, or its time not in seconds?"),
         Case("a gap in time",
              lambda: envelopes(read_raw(interrupted())),
              "emg.csv: no sample between 0.5 and 1.501 s; use --start and --end to stay on one"
@@ -418,7 +419,7 @@ TABLE: dict[str, list[Case]] = {
         Case("two trials with other channels",
              lambda: process_session([emg("soleus", "a.sto"), emg("tib_ant", "b.sto")]),
              "b.sto: its channels are not those of a.sto ('soleus' is in one of them); trials"
-             " that are normalised together have the same, name them with --channel"),
+             " that are normalised together need the same ones; name them with --channel"),
         Case("two trials and one output file",
              lambda: output_paths([Path("a.c3d"), Path("b.c3d")], Path("emg.sto")),
              "emg.sto: 2 trials cannot go into one file; name a folder"),
@@ -430,11 +431,11 @@ TABLE: dict[str, list[Case]] = {
         Case("a file of another kind", lambda: read_model(wrote("leg.xml", "")),
              "leg.xml: not an OpenSim model; expected a name ending in .osim"),
         Case("a file that is no XML", model("not a model"),
-             "leg.osim: not an OpenSim model: no XML: syntax error: line 1, column 0; mend or"
+             "leg.osim: not an OpenSim model: not well-formed XML: syntax error: line 1, column 0;"
              " export it again"),
         Case("XML that is cut short", model(MODEL[:60]),
-             "leg.osim: not an OpenSim model: no XML: unclosed token: line 1, column 53; mend or"
-             " export it again"),
+             "leg.osim: not an OpenSim model: not well-formed XML: unclosed token: line 1, column"
+             " 53; export it again"),
         Case("another document of OpenSim's", model(MODEL.replace("Model", "ScaleTool")),
              "leg.osim: holds <ScaleTool>, not <Model>; expected an OpenSim model"),
         Case("a document type, as XML bombs have", model("<!DOCTYPE x [<!ENTITY a 'ha'>]>" + MODEL),
@@ -449,21 +450,22 @@ TABLE: dict[str, list[Case]] = {
              " beside the model and write 'bone.vtp'"),
         Case("a component that OpenSim does not have, as of a plug-in",
              model(MODEL.format("<ForceSet><objects><TheirMuscle/></objects></ForceSet>")),
-             "leg.osim: OpenSim cannot read this model: it holds a 'TheirMuscle', which OpenSim"
-             " itself has not; plug-ins are not loaded"),
+             "leg.osim: OpenSim cannot read this model: it has a 'TheirMuscle', which is"
+             " not a class of OpenSim; plug-ins are not loaded"),
         Case("a model without legs", lambda: load_leg(wrote("leg.osim", MODEL.format("")), "r"),
              "leg.osim: the model has no coordinate 'hip_flexion_r'; there are none"),
         Case("a side that there is none of", lambda: load_leg("person/leg.osim", "right"),
-             "there is no side 'right'; there is 'both', 'l', 'r'"),
+             "there is no side 'right'; there are 'both', 'l', 'r'"),
         Case("loads without a force", loads("<objects></objects>"),
              "grf.xml: holds no external force; expected OpenSim ExternalLoads"),
         Case("loads without a data file", loads(FORCE.format("calcn_r").replace("grf.mot", "")),
              "grf.xml: names no data file; name the one with the forces in <datafile>"),
         Case("loads whose data file is not there",
              loads(FORCE.format("calcn_r").replace("grf.mot", "walk.mot")),
-             "grf.xml: its data file 'walk.mot' is not there (looked for walk.mot); put it there"),
+             "grf.xml: its data file 'walk.mot' does not exist (looked for walk.mot); put it"
+             " there"),
         Case("a force on a body that the model has not", loads(FORCE.format("foot_r")),
-             "grf.xml: 'right' acts on 'foot_r', which is no body of the model; there is"
+             "grf.xml: 'right' acts on 'foot_r', which is not a body of the model; there are"
              " 'calcn_r', 'femur_r', 'ground', 'pelvis', 'tibia_r'"),
         Case("a force whose column is not there",
              loads(FORCE.format("calcn_r"), "force_1_vx force_1_vy force_1_vz"),
@@ -471,10 +473,10 @@ TABLE: dict[str, list[Case]] = {
     ],
     "A recording (`nem2e estimate`, `nem2e simulate`)": [
         Case("neither motion nor markers", lambda: Recording(moments=Path("id.sto")),
-             "neither --motion nor --markers is given; name one of them"),
+             "neither motion nor markers is given; name one of them"),
         Case("motion and markers",
              lambda: Recording(motion=Path("a.mot"), markers=Path("a.trc"), moments=Path("id.sto")),
-             "--motion and --markers are both given; name one of them"),
+             "motion and markers are both given; name one of them"),
         Case("a coordinate that the model has not",
              simulate(lambda frame: frame.rename(columns={"knee_angle_r": "knee_r"})),
              "motion.mot: column 'knee_r' is not a coordinate of leg.osim; the nearest is"
@@ -487,11 +489,11 @@ TABLE: dict[str, list[Case]] = {
              "moments.sto: no column 'knee_angle_r_moment'; the nearest is"
              " 'ankle_angle_r_moment'"),
         Case("degrees, taken for radians", simulate(lambda frame: np.degrees(frame)),
-             "motion.mot: 'knee_angle_r' reaches 56.9 rad at 3.1 s, which no leg can; if these"
+             "motion.mot: 'knee_angle_r' reaches 56.9 rad at 3.1 s, which is impossible; if these"
              " are degrees, the header must say inDegrees=yes"),
         Case("moments in N mm", simulate(moments=lambda frame: 1000 * frame),
              "moments.sto: 'ankle_angle_r_moment' reaches 973.6 N m a kilogram of the model's 62"
-             " kg at 2.78 s, which no leg can; check the inverse dynamics"),
+             " kg at 2.78 s, which is impossible; check the inverse dynamics"),
         Case("a gap in the motion", simulate(lambda frame: frame.drop(frame.index[100:150])),
              "motion.mot: no sample between 0.99 and 1.5 s; use --start and --end to stay on one"
              " side of the gap"),
@@ -502,9 +504,9 @@ TABLE: dict[str, list[Case]] = {
              "the time range 2-1 s is empty; --start comes before --end"),
         Case("two clocks", simulate(moments=lambda frame: frame.set_axis(frame.index + 100.0)),
              "the recordings have no time in common: motion.mot covers 0-5.72 s, moments.sto"
-             " covers 100-105.72 s; put them on one clock"),
+             " covers 100-105.72 s; synchronise them"),
         Case("a part that is too short", simulate(start=1.0, end=1.02),
-             "0.02 s are too few to simulate; 0.16 s are the least"),
+             "0.02 s are too few to simulate; at least 0.16 s are needed"),
         Case("an unknown solver", simulate(solver="mocco"),
              "no solver 'mocco'; the nearest is 'moco'"),
         Case("time in milliseconds",
@@ -512,10 +514,10 @@ TABLE: dict[str, list[Case]] = {
              "ik.sto: 0.1 rows a second are too few to low-pass at 6 Hz; is its time in seconds?"),
         Case("a body mass in newtons",
              lambda: scale_model("person/leg.osim", "stance.trc", 720.0, "subject.osim"),
-             "a body mass of 720 kg is no person's; give kilograms"),
+             "a body mass of 720 kg is not a person's; give it in kilograms"),
         Case("a height in centimetres",
              lambda: scale_model("person/leg.osim", "a.trc", 72.5, "subject.osim", height=178.0),
-             "a height of 178 m is no person's; give metres"),
+             "a height of 178 m is not a person's; give it in metres"),
     ],
     "Outputs": [
         Case("a name that ends otherwise", lambda: check_output("emg.txt", (".sto",)),
@@ -523,11 +525,11 @@ TABLE: dict[str, list[Case]] = {
         Case("a folder", lambda: check_output("person", ("",)),
              "person: is a folder; name a file to write"),
         Case("a folder that is not there", lambda: check_output("results/emg.sto", (".sto",)),
-             "results/emg.sto: the folder results does not exist; make it first"),
+             "results/emg.sto: the folder results does not exist; create it first"),
         Case("an input", lambda: check_output(wrote("emg.sto", ""), (".sto",), [Path("emg.sto")]),
              "emg.sto: is also an input of this command; name another output"),
         Case("a folder that holds something", lambda: check_new_folder("person"),
-             "/study/person: is there already; name a new folder, or remove it first"),
+             "/study/person: already exists; name a new folder, or remove it first"),
     ],
     "Refiners": [
         Case("a name that there is none of", lambda: nem2e_tf.load("runing"),
@@ -560,18 +562,18 @@ TABLE: dict[str, list[Case]] = {
              "theirs: no refiner.keras in this folder; it is not a refiner"),
         Case("a refiner that was not exported",
              theirs(lambda folder: (folder / "exports.json").unlink(), "onnx"),
-             "theirs: no exports.json in this folder; export first: python -m export.all theirs"),
+             "theirs: no exports.json in this folder; export first: nem2e export theirs"),
         Case("a manifest that is none",
              theirs(lambda folder: (folder / "exports.json").write_text("[]"), "onnx"),
              "theirs/exports.json: not a manifest of exports: TypeError: list indices must be"
-             " integers or slices, not str; export again: python -m export.all theirs"),
+             " integers or slices, not str; export again: nem2e export theirs"),
         Case("a manifest of another format", manifest("tflite", format=7),
-             "theirs/exports.json: format 7, known is 1; export again: python -m export.all"
+             "theirs/exports.json: format 7, known is 1; export again: nem2e export"
              " theirs"),
         Case("an exported file that was changed",
              theirs(lambda folder: (folder / "refiner.onnx").write_bytes(b""), "onnx"),
-             "theirs/refiner.onnx: not the file that exports.json names; export again: python -m"
-             " export.all theirs"),
+             "theirs/refiner.onnx: not the file that exports.json names; export again: nem2e"
+             " export theirs"),
         Case("an exported file outside the folder",
              manifest("onnx", forms={"onnx": {"files": {"../a.onnx": {"bytes": 1, "sha256": ""}}}}),
              "theirs/exports.json: '../a.onnx': outside the refiner's folder"),
@@ -581,10 +583,10 @@ TABLE: dict[str, list[Case]] = {
         Case("activity in per cent", refine(NINE, 40.0),
              "sim.sto: column 'bifemlh_r' is 40 at time 0 s; simulated activity is 0-1"),
         Case("activity without a muscle", refine(NINE.replace("soleus_r ", "")),
-             "sim.sto: no muscle 'soleus_r' for channel 'soleus'; there is 'bifemlh_r',"
+             "sim.sto: no muscle 'soleus_r' for channel 'soleus'; there are 'bifemlh_r',"
              " 'lat_gas_r', 'med_gas_r', 'rect_fem_r', 'semimem_r', 'tib_ant_r', …"),
         Case("activity of one sample", refine(NINE, until=0.0),
-             "sim.sto: 1 rows are too few; 16 are the least"),
+             "sim.sto: 1 rows are too few; at least 16 are needed"),
         Case("a stream without names",
              lambda: list(stream_lines(nem2e_tf.load("stream", "tflite-int8"), ["0,0.1,0.2"])),
              "standard input: the first line must name the columns: time and muscles, each once,"
@@ -619,16 +621,16 @@ TABLE: dict[str, list[Case]] = {
     "Evaluation (`nem2e evaluate`)": [
         Case("no muscle in common", compare("knee hip", "soleus_r"),
              "measured measured.sto: has none of the muscles that are estimated; for 'soleus_r'"
-             " there is 'hip', 'knee'; pair them in a map with --muscles"),
+             " there are 'hip', 'knee'; pair them in a map with --muscles"),
         Case("too little time in common", compare("soleus_r", "soleus_r", 0.02),
-             "estimate estimate.sto: 3 rows are too few; 16 are the least"),
+             "estimate estimate.sto: 3 rows are too few; at least 16 are needed"),
     ],
     "Lists of trials (.csv)": [
         Case("an empty file", trials("", ""),
              "trials.csv: not a CSV table: No columns to parse from file"),
         Case("a column that is missing",
              trials("s,walking,leg.osim,ik.mot", "subject,task,model,motion"),
-             "trials.csv: no column 'loads'; there is 'model', 'motion', 'subject', 'task'"),
+             "trials.csv: no column 'loads'; there are 'model', 'motion', 'subject', 'task'"),
         Case("no rows", trials(""),
              "trials.csv: no trials below the column names"),
         Case("a row without a model", trials("s01,walking,,ik.mot,,,,0,1"),
@@ -699,7 +701,7 @@ def make_person(folder: Path) -> Path:
 
 
 def told(case: Case, person: Path) -> str:
-    """What a bad input is told, and what it leaves: nothing but what was given."""
+    """The message of a bad input, and that nothing is written."""
     with folder_of_a_case(person) as folder:
         try:
             case.call()
@@ -712,21 +714,20 @@ def page() -> str:
     """docs/errors.md."""
     count = sum(len(cases) for cases in TABLE.values())
     lines = [
-        "# What bad inputs are told",
+        "# Error messages",
         "",
-        "Written by `python -m tests.cli.bad_inputs -o docs/errors.md`, and by nothing else.",
+        "Written by `python -m tests.cli.bad_inputs -o docs/errors.md`.",
         "",
-        "Whatever is wrong with what was given is told in one line: the file, the column or time,"
-        " what is",
-        "wrong, what to do. Commands print it on standard error after `error:`, end with status 2,"
-        " and leave",
-        "no half-written file; in Python it is the message of an `nem2e_tf.errors.InputError`."
-        f" These {count} are",
-        f"given, and their messages compared, by `tests/cli/test_bad_inputs.py`; `{STUDY}` is the"
-        " folder of the files.",
+        "If an input is wrong, one line names the file, the column or time, the error, and what to"
+        " do. Commands",
+        "print it on standard error after `error:`, end with status 2, and leave no incomplete"
+        " file. In Python it",
+        "is the message of an `nem2e_tf.errors.InputError`. `tests/cli/test_bad_inputs.py` tests"
+        f" these {count}",
+        f"inputs and their messages; `{STUDY}` is the folder of the files.",
     ]
     for title, cases in TABLE.items():
-        lines += ["", f"## {title}", "", "| given | told |", "| --- | --- |"]
+        lines += ["", f"## {title}", "", "| input | message |", "| --- | --- |"]
         lines += [f"| {case.given} | {html.escape(case.message, quote=False)} |" for case in cases]
     return "\n".join(lines) + "\n"
 

@@ -52,8 +52,14 @@ def estimates(subject: Subject, leg: LegModel) -> dict[str, pd.DataFrame]:
     """What the simulation makes of the person's motion and moments, by task."""
     found = {}
     for task in TASKS:
-        did = walk_or_run(subject, task, 4)
-        found[task] = simulate(leg, did.motion, did.moments, start=did.start, end=did.end)
+        strides_done = walk_or_run(subject, task, 4)
+        found[task] = simulate(
+            leg,
+            strides_done.motion,
+            strides_done.moments,
+            start=strides_done.start,
+            end=strides_done.end,
+        )
     return found
 
 
@@ -119,9 +125,13 @@ def test_people_scatter_about_the_published_mean_by_the_published_spread() -> No
     means = []
     for number in range(1, 81):
         person = replace(sample_subject(3, number), height=1.75, mass=1.0)
-        did = walk_or_run(replace(person, speeds={"walking": 1.3}), "walking", 8)
-        phase = np.interp(did.motion.index, did.strikes, np.arange(len(did.strikes)))
-        values = pd.concat([did.motion.apply(np.rad2deg), did.moments], axis=1)[list(COLUMNS)]
+        strides_done = walk_or_run(replace(person, speeds={"walking": 1.3}), "walking", 8)
+        phase = np.interp(
+            strides_done.motion.index, strides_done.strikes, np.arange(len(strides_done.strikes))
+        )
+        values = pd.concat([strides_done.motion.apply(np.rad2deg), strides_done.moments], axis=1)[
+            list(COLUMNS)
+        ]
         cycles = [
             np.stack([np.interp(k + typical.mean.index, phase, values[c]) for c in COLUMNS], axis=1)
             for k in range(1, 9)
@@ -139,14 +149,14 @@ def test_people_scatter_about_the_published_mean_by_the_published_spread() -> No
 
 def test_strides_vary_as_in_people_and_stay_smooth(subject: Subject) -> None:
     for task in TASKS:
-        did = walk_or_run(subject, task, 40)
-        times = np.diff(did.strikes)
+        strides_done = walk_or_run(subject, task, 40)
+        times = np.diff(strides_done.strikes)
         # 1-3 %: Hausdorff et al. (1996), Nakayama et al. (2010).
         assert 0.007 < times.std() / times.mean() < 0.04
-        knee = did.motion["knee_angle_r"]
+        knee = strides_done.motion["knee_angle_r"]
         # Knees turn at up to some 12 rad/s in running, and no stride begins with a step.
         assert knee.diff().abs().max() < 0.16
-        assert did.motion.diff().diff().abs().max().max() < 0.03
+        assert strides_done.motion.diff().diff().abs().max().max() < 0.03
 
 
 def test_errors_of_measurement_leave_the_recording_and_take_their_share_of_the_truth() -> None:
@@ -161,8 +171,8 @@ def test_errors_of_measurement_leave_the_recording_and_take_their_share_of_the_t
         pd.testing.assert_frame_equal(plain.moments, wrong.moments)
         pd.testing.assert_frame_equal(plain.moments, plain.true_moments)
         middle = (100.0 * plain.strikes[1:4]).astype(int) + 20
-        for did, kept in ((plain, off), (wrong, on)):
-            kept.append(did.true_moments["knee_angle_r_moment"].to_numpy()[middle].mean())
+        for strides_done, kept in ((plain, off), (wrong, on)):
+            kept.append(strides_done.true_moments["knee_angle_r_moment"].to_numpy()[middle].mean())
     # Of the variance between people 0.5 to 0.8 is theirs; 60 people tell it within a third.
     assert 0.35 < np.var(on) / np.var(off) < 0.95
     assert 0.5 < np.corrcoef(off, on)[0, 1] < 0.97
@@ -209,8 +219,8 @@ def problem(frames: int = 40) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     arms = rng.normal(0.0, 0.04, (frames, 3, 9))
     capacity = rng.uniform(500.0, 3000.0, (frames, 9))
-    wanted = rng.uniform(0.05, 0.6, (frames, 9))
-    return arms, capacity, np.einsum("fcm,fm->fc", arms * capacity[:, None, :], wanted)
+    target = rng.uniform(0.05, 0.6, (frames, 9))
+    return arms, capacity, np.einsum("fcm,fm->fc", arms * capacity[:, None, :], target)
 
 
 def test_usual_effort_is_the_static_optimisation_of_the_package() -> None:
@@ -228,10 +238,12 @@ def test_personal_effort_is_the_least_that_a_general_optimiser_finds() -> None:
     floor, exponent = np.full((6, 9), 0.04), 3.0
     found = share_moments(effect, moments, floor, weights, exponent)
     for frame in range(6):
-        act, wanted = effect[frame], moments[frame]
+        effects, target = effect[frame], moments[frame]
 
-        def cost(a: np.ndarray, act: np.ndarray = act, wanted: np.ndarray = wanted) -> float:
-            left = wanted - act @ a
+        def cost(
+            a: np.ndarray, effects: np.ndarray = effects, target: np.ndarray = target
+        ) -> float:
+            left = target - effects @ a
             return float(2.0 / exponent * (weights * a**exponent).sum() + (left**2).sum())
 
         best = minimize(
@@ -244,7 +256,7 @@ def test_personal_effort_is_the_least_that_a_general_optimiser_finds() -> None:
 # Excitation
 
 
-def silent(muscles: tuple[str, ...], **changes: Any) -> Physiology:
+def physiology_without_causes(muscles: tuple[str, ...], **changes: Any) -> Physiology:
     usual = sample_physiology(sample_subject(1, 1), muscles, NOTHING)
     return replace(usual, **changes)
 
@@ -258,7 +270,7 @@ def burst() -> pd.DataFrame:
 
 def test_activation_dynamics_driven_by_the_excitation_give_back_the_activation() -> None:
     activation = burst()
-    drive = excitation(activation, silent(("soleus_r",), rise=0.015, fall=0.05))
+    drive = excitation(activation, physiology_without_causes(("soleus_r",), rise=0.015, fall=0.05))
     time, u = drive.index.to_numpy(), drive["soleus_r"].to_numpy()
 
     def rate(t: float, a: np.ndarray) -> np.ndarray:
@@ -272,13 +284,13 @@ def test_activation_dynamics_driven_by_the_excitation_give_back_the_activation()
 
 def test_the_emg_shows_an_excitation_one_delay_before_its_force() -> None:
     activation = burst()
-    early = excitation(activation, silent(("soleus_r",), delay=np.array([0.08])))
+    early = excitation(activation, physiology_without_causes(("soleus_r",), delay=np.array([0.08])))
     np.testing.assert_allclose(early.to_numpy()[:-8], activation.to_numpy()[8:], atol=1e-12)
 
 
 def test_amplitude_is_the_inverse_of_the_shape_that_emg_driven_models_use() -> None:
     activation = burst()
-    e = emg_amplitude(activation, silent(("soleus_r",), shape=np.array([-2.0])))
+    e = emg_amplitude(activation, physiology_without_causes(("soleus_r",), shape=np.array([-2.0])))
     # Lloyd and Besier (2003): u = (exp(A e) - 1) / (exp(A) - 1).
     again = (np.exp(-2.0 * e) - 1.0) / (np.exp(-2.0) - 1.0)
     np.testing.assert_allclose(again, activation, atol=1e-12)
@@ -289,17 +301,19 @@ def test_amplitude_is_the_inverse_of_the_shape_that_emg_driven_models_use() -> N
 
 def steady(subject: Subject, level: dict[str, float]) -> tuple[Any, pd.DataFrame]:
     """A steady excitation of some muscles, the rest silent, while the person walks."""
-    did = walk_or_run(subject, "walking", 20)
+    strides_done = walk_or_run(subject, "walking", 20)
     muscles = {*ELECTRODES, *(other for _, others in ELECTRODES.values() for other in others)}
-    frame = pd.DataFrame(dict.fromkeys(sorted(muscles), 0.0) | level, index=did.motion.index)
-    return did, frame
+    frame = pd.DataFrame(
+        dict.fromkeys(sorted(muscles), 0.0) | level, index=strides_done.motion.index
+    )
+    return strides_done, frame
 
 
 def test_emg_is_noise_with_the_published_spectrum_and_its_envelope_is_the_mean_of_it(
     subject: Subject,
 ) -> None:
-    did, frame = steady(subject, {"soleus_r": 0.5})
-    smooth, raw = record_emg(subject, "walking", did, frame, 0.0, frozenset({"carrier"}))
+    strides_done, frame = steady(subject, {"soleus_r": 0.5})
+    smooth, raw = record_emg(subject, "walking", strides_done, frame, 0.0, frozenset({"carrier"}))
     assert raw is not None
     signal = raw["soleus_r"].to_numpy()
     assert signal.std() == pytest.approx(0.5, rel=0.01)
@@ -319,19 +333,19 @@ def test_emg_is_noise_with_the_published_spectrum_and_its_envelope_is_the_mean_o
 def test_an_electrode_over_a_silent_muscle_hears_its_neighbour_by_the_share_of_crosstalk(
     subject: Subject,
 ) -> None:
-    did, frame = steady(subject, {"med_gas_r": 0.6})
+    strides_done, frame = steady(subject, {"med_gas_r": 0.6})
     active_causes = frozenset({"crosstalk"})
-    heard, _ = record_emg(subject, "walking", did, frame, 0.0, active_causes)
+    recorded_emg, _ = record_emg(subject, "walking", strides_done, frame, 0.0, active_causes)
     share = sample_parameter(subject, active_causes, "crosstalk", "share", ["soleus_r med_gas_r"])[
         0
     ]
-    np.testing.assert_allclose(heard["soleus_r"], 0.6 * share, rtol=1e-9)
-    assert (heard["vas_lat_r"] == 0.0).all()
+    np.testing.assert_allclose(recorded_emg["soleus_r"], 0.6 * share, rtol=1e-9)
+    assert (recorded_emg["vas_lat_r"] == 0.0).all()
 
 
 def test_fatigue_lowers_the_frequencies_of_the_emg(subject: Subject) -> None:
-    did, frame = steady(subject, {"soleus_r": 0.5})
-    _, raw = record_emg(subject, "walking", did, frame, 0.3, frozenset({"carrier"}))
+    strides_done, frame = steady(subject, {"soleus_r": 0.5})
+    _, raw = record_emg(subject, "walking", strides_done, frame, 0.3, frozenset({"carrier"}))
     assert raw is not None
     half = len(raw) // 2
 
@@ -498,6 +512,12 @@ def test_without_causes_the_estimate_is_the_truth_for_anyone(opensim: Any, tmp_p
         leg = write_leg(person, tmp_path / f"{number}.osim")
         done = record_session(person, TASKS, 30, NOTHING, leg)
         for task, trial in done.trials.items():
-            did = trial.strides
-            estimate = simulate(leg, did.motion, did.moments, start=did.start, end=did.end)
+            strides_done = trial.strides
+            estimate = simulate(
+                leg,
+                strides_done.motion,
+                strides_done.moments,
+                start=strides_done.start,
+                end=strides_done.end,
+            )
             assert (scores(done, task, {task: estimate})["r"] > 0.999).all()

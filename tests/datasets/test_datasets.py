@@ -25,6 +25,7 @@ from nem2e_tf.datasets.registry import Dataset, find_dataset, parse_registry, re
 from nem2e_tf.files import read_motion, read_storage, read_trials, write_storage
 from nem2e_tf.pipeline import Shards
 from nem2e_tf.simulation import inverse_dynamics
+from tests import command
 from tests.repository import NEM2E
 
 Refused = Callable[..., AbstractContextManager[None]]
@@ -84,7 +85,7 @@ class Server:
 
 
 @contextmanager
-def serving() -> Iterator[Server]:
+def run_server() -> Iterator[Server]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             served.answer(self)
@@ -103,14 +104,14 @@ def serving() -> Iterator[Server]:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with serving() as served:
+    with run_server() as served:
         yield served
 
 
 @pytest.fixture(scope="module")
 def published(data: Path) -> Iterator[Server]:
     """A server of the real sets' files, at their places in the repositories they come from."""
-    with serving() as served:
+    with run_server() as served:
         for name in FETCHED:
             for file in find_dataset(name).files:
                 content = (data / name / file.name).read_bytes()
@@ -141,7 +142,7 @@ def small(server: Server, contents: dict[str, bytes]) -> Dataset:
     return Dataset.model_validate(facts | {"address": server.address, "files": files})
 
 
-def held(folder: Path) -> dict[str, bytes]:
+def read_files(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
@@ -152,13 +153,13 @@ def held(folder: Path) -> dict[str, bytes]:
 def test_a_set_comes_whole_and_is_not_asked_for_again(
     small: Dataset, server: Server, contents: dict[str, bytes], tmp_path: Path
 ) -> None:
-    told: list[tuple[int, int]] = []
+    message: list[tuple[int, int]] = []
     folder = tmp_path / "in" / "set"
     folder.mkdir(parents=True)
-    assert download(small, folder, progress=lambda done, total: told.append((done, total))) == 2
+    assert download(small, folder, progress=lambda done, total: message.append((done, total))) == 2
     # The name that the server proposes leads out of the folder, and is not heard.
-    assert held(tmp_path) == {f"in/set/{name}": content for name, content in contents.items()}
-    assert told[-1] == (200, 200) and told == sorted(told)
+    assert read_files(tmp_path) == {f"in/set/{name}": content for name, content in contents.items()}
+    assert message[-1] == (200, 200) and message == sorted(message)
     server.asked.clear()
     assert download(small, folder) == 0
     assert server.asked == []
@@ -176,7 +177,7 @@ def test_a_cut_download_goes_on_from_where_it_was_cut(
     server.asked.clear()
     assert download(small, tmp_path) == 1
     assert server.asked == [("data/the%20walk/b.sto", f"bytes={len(part)}-")]
-    assert held(tmp_path) == contents
+    assert read_files(tmp_path) == contents
 
 
 def test_a_cut_is_noticed_though_the_server_did_not_say_how_long_the_file_is(
@@ -187,7 +188,7 @@ def test_a_cut_is_noticed_though_the_server_did_not_say_how_long_the_file_is(
     with refused("cut after 50000 of 100000 bytes"):
         download(small, tmp_path)
     assert download(small, tmp_path) == 2
-    assert held(tmp_path) == contents
+    assert read_files(tmp_path) == contents
 
 
 def test_a_server_that_cannot_begin_in_the_middle_begins_anew(
@@ -198,7 +199,7 @@ def test_a_server_that_cannot_begin_in_the_middle_begins_anew(
     with refused("cut after"):
         download(small, tmp_path)
     download(small, tmp_path)
-    assert held(tmp_path) == contents
+    assert read_files(tmp_path) == contents
 
 
 def test_an_interrupted_download_keeps_what_came(
@@ -210,12 +211,12 @@ def test_an_interrupted_download_keeps_what_came(
 
     with pytest.raises(KeyboardInterrupt):
         download(small, tmp_path, progress=interrupt)
-    (part,) = held(tmp_path).items()
+    (part,) = read_files(tmp_path).items()
     assert part[0] == "a.sto.part" and len(part[1]) > 60_000
     server.asked.clear()
     download(small, tmp_path)
     assert server.asked[0][1] == f"bytes={len(part[1])}-"
-    assert held(tmp_path) == contents
+    assert read_files(tmp_path) == contents
 
 
 def test_a_server_that_falls_silent_is_a_cut(
@@ -228,7 +229,7 @@ def test_a_server_that_falls_silent_is_a_cut(
     with refused("cut after", "of 100000 bytes"):
         download(small, tmp_path)
     download(small, tmp_path)
-    assert held(tmp_path) == contents
+    assert read_files(tmp_path) == contents
 
 
 def test_wrong_bytes_are_refused_and_removed(
@@ -238,10 +239,10 @@ def test_wrong_bytes_are_refused_and_removed(
     server.files["data/the%20a.sto"] = right[:-1] + bytes([right[-1] ^ 1])
     with refused("a.sto", "not the published file", "removed"):
         download(small, tmp_path)
-    assert held(tmp_path) == {}
+    assert read_files(tmp_path) == {}
     server.files["data/the%20a.sto"] = right
     download(small, tmp_path)
-    assert held(tmp_path) == contents
+    assert read_files(tmp_path) == contents
 
 
 def test_what_was_left_by_another_server_does_not_get_in(
@@ -252,20 +253,20 @@ def test_what_was_left_by_another_server_does_not_get_in(
         download(small, tmp_path)
     (tmp_path / "a.sto.part").write_bytes(b"too long" * 20_000)
     download(small, tmp_path)
-    assert held(tmp_path) == contents
+    assert read_files(tmp_path) == contents
 
 
 @pytest.mark.parametrize("lengths", [True, False])
 @pytest.mark.parametrize(("other", "told"), [(99_999, "cut after|99999"), (120_000, "120000|more")])
 def test_a_file_of_another_length_is_refused(
     small: Dataset, server: Server, tmp_path: Path, refused: Refused,
-    lengths: bool, other: int, told: str,
+    lengths: bool, other: int, message: str,
 ) -> None:  # fmt: skip
     server.lengths = lengths
     server.files["data/the%20a.sto"] = bytes(other)
-    with refused("a.sto", "100000", told.split("|")[lengths == (other < 100_000)]):
+    with refused("a.sto", "100000", message.split("|")[lengths == (other < 100_000)]):
         download(small, tmp_path)
-    assert "a.sto" not in held(tmp_path)
+    assert "a.sto" not in read_files(tmp_path)
 
 
 def test_a_damaged_file_is_fetched_anew(
@@ -274,7 +275,7 @@ def test_a_damaged_file_is_fetched_anew(
     download(small, tmp_path)
     (tmp_path / "a.sto").write_bytes(contents["a.sto"][:-5])
     assert download(small, tmp_path) == 1
-    assert held(tmp_path) == contents
+    assert read_files(tmp_path) == contents
 
 
 def test_a_file_that_is_not_there_a_redirect_and_no_server_are_told_in_one_line(
@@ -291,7 +292,7 @@ def test_a_file_that_is_not_there_a_redirect_and_no_server_are_told_in_one_line(
         download(small, tmp_path, mirror="http://127.0.0.1:9")
     with refused("cannot be fetched"):
         download(small, tmp_path, mirror="file:///etc")
-    assert held(tmp_path) == {}
+    assert read_files(tmp_path) == {}
 
 
 @pytest.mark.parametrize(
@@ -313,7 +314,7 @@ def test_a_link_does_not_lead_a_download_out_of_the_folder(
     (folder / "walk").symlink_to(outside)
     with refused("walk/b.sto", "leads out of the folder"):
         download(small, folder)
-    assert held(outside) == {}
+    assert read_files(outside) == {}
 
 
 @pytest.mark.parametrize(
@@ -335,13 +336,13 @@ def test_a_fault_in_a_registry_is_named(
 
 def run(*arguments: object, cache: Path, terminal: str | None = None) -> Any:
     """Run `nem2e data`, without a terminal or typing into one."""
-    command = [str(NEM2E), "data", *map(str, arguments)]
+    words = [str(NEM2E), "data", *map(str, arguments)]
     environment = os.environ | {"NEM2E_CACHE": str(cache)}
     ours, theirs = pty.openpty()
     try:
         os.write(ours, (terminal or "").encode())
         return subprocess.run(
-            command, capture_output=True, text=True, timeout=120, env=environment,
+            words, capture_output=True, text=True, timeout=120, env=environment,
             stdin=theirs if terminal else subprocess.DEVNULL,
         )  # fmt: skip
     finally:
@@ -355,21 +356,21 @@ def test_nothing_is_fetched_before_the_licence_is_accepted(
     name = "opensim-3d-walking"
     asked = ("fetch", name, "--mirror", f"{published.address}/{name}")
     published.asked.clear()
-    for answer, told in ((None, "--accept-licence"), ("n\n", "not accepted")):
+    for answer, message in ((None, "--accept-licence"), ("n\n", "not accepted")):
         done = run(*asked, cache=tmp_path, terminal=answer)
         assert done.returncode == 2
         assert "licence: Apache-2.0" in done.stderr and "cite: Dembia" in done.stderr
         assert "error: nothing fetched" in done.stderr.splitlines()[-1]
-        assert told in done.stderr.splitlines()[-1]
-    assert published.asked == [] and held(tmp_path) == {}
+        assert message in done.stderr.splitlines()[-1]
+    assert published.asked == [] and read_files(tmp_path) == {}
     done = run(*asked, "--json", cache=tmp_path, terminal="y\n")
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["downloaded"] == 11 and told["trials"] == 1
-    assert Path(told["trials_csv"]).parent == tmp_path / "data" / name
+    message = json.loads(done.stdout)
+    assert message["downloaded"] == 11 and message["trials"] == 1
+    assert Path(message["trials_csv"]).parent == tmp_path / "data" / name
     # All is there: neither a licence nor a server is needed.
     again = json.loads(run("fetch", name, "--json", cache=tmp_path).stdout)
-    assert again == told | {"downloaded": 0, "found": 11}
+    assert again == message | {"downloaded": 0, "found": 11}
 
 
 def test_the_fetched_sets_are_those_of_the_recordings_and_can_be_prepared(
@@ -388,10 +389,7 @@ def test_the_fetched_sets_are_those_of_the_recordings_and_can_be_prepared(
     assert rows[1].loc[0, "motion"] == "coordinates.sto"
     stride = tmp_path / FETCHED[1] / "stride.csv"
     rows[1].assign(start="0.6", end="0.76").to_csv(stride, index=False)
-    done = subprocess.run(
-        [str(NEM2E), "prepare", str(stride), "-o", str(tmp_path / "shards"), "--jobs", "1"],
-        capture_output=True, text=True,
-    )  # fmt: skip
+    done = command.start("prepare", stride, "-o", tmp_path / "shards", "--jobs", 1)
     assert done.returncode == 0, done.stderr
     assert "no trial has EMG of gastrocnemius_lateralis: left out" in done.stderr
     (pair,) = Shards.open(tmp_path / "shards").pairs()
@@ -414,7 +412,7 @@ def test_a_list_of_trials_that_somebody_changed_is_kept(
     assert first.trials_csv.read_text() == "mine"
 
 
-def degrees(motion: pd.DataFrame, path: Path) -> None:
+def write_in_degrees(motion: pd.DataFrame, path: Path) -> None:
     """Write angles as inverse kinematics of OpenSim 3 does."""
     angles = [name for name in motion.columns if not name.endswith(("_tx", "_ty", "_tz"))]
     frame = motion.assign(**np.rad2deg(motion[angles]))
@@ -441,7 +439,7 @@ def motion(overground: Path) -> pd.DataFrame:
 def hamner(overground: Path, motion: pd.DataFrame, tmp_path: Path) -> Path:
     """The layout of hamner-2013 with one trial: a real stride, and synthetic raw EMG of it."""
     subject = tmp_path / "downloads" / "subject01" / "subject01"
-    degrees(motion, subject / "ik" / "Results_191" / "Run_30002.mot")
+    write_in_degrees(motion, subject / "ik" / "Results_191" / "Run_30002.mot")
     for folder in ("scale", "ExportedData", "EMG"):
         (subject / folder).mkdir()
     model = (overground / "subject_walk_scaled.osim").read_bytes()
@@ -502,9 +500,9 @@ def test_a_trial_that_cannot_be_used_does_not_cost_the_others(hamner: Path, tmp_
     (bad / "ik" / "Results_191" / "Run_30002.mot").write_text("no storage file")
     done = run("fetch", "hamner-2013", "--from", hamner, "--json", cache=tmp_path)
     assert done.returncode == 1, done.stderr
-    told = json.loads(done.stdout)
-    assert told["trials"] == 1 and list(told["faults"]) == ["subject02 Run_300*02"]
-    assert "Run_30002.mot: no 'endheader' line" in told["faults"]["subject02 Run_300*02"]
+    message = json.loads(done.stdout)
+    assert message["trials"] == 1 and list(message["faults"]) == ["subject02 Run_300*02"]
+    assert "Run_30002.mot: no 'endheader' line" in message["faults"]["subject02 Run_300*02"]
     assert "warning: subject02 Run_300*02 left out" in done.stderr
 
 
@@ -534,7 +532,7 @@ def test_raw_emg_with_names_of_its_own_gets_ours(
     overground: Path, motion: pd.DataFrame, tmp_path: Path
 ) -> None:
     root = tmp_path / "SimulationDataAndSetupFiles-4.0"
-    degrees(motion, root / "IK" / "results_walk" / "ik_output_walk.mot")
+    write_in_degrees(motion, root / "IK" / "results_walk" / "ik_output_walk.mot")
     for folder in ("Scale", "ID/results_walk", "ExpData"):
         (root / folder).mkdir(parents=True)
     for name, place in (
@@ -564,10 +562,10 @@ def test_every_set_tells_its_licence_its_source_and_how_to_come_by_it(tmp_path: 
     listed = json.loads(run("list", "--json", cache=tmp_path).stdout)
     assert list(listed) == list(read_registry())
     name = "hamner-2013"
-    told = run("info", name, cache=tmp_path).stdout
+    message = run("info", name, cache=tmp_path).stdout
     for fact in ("licence", "doi", "page", "log_in"):
-        assert listed[name][fact] in told
-    assert f"nem2e data fetch {name} --from FOLDER" in told
+        assert listed[name][fact] in message
+    assert f"nem2e data fetch {name} --from FOLDER" in message
     refused = run("fetch", name, cache=tmp_path)
     assert refused.returncode == 2 and f"nem2e data info {name}" in refused.stderr
     unknown = run("info", "hamner", cache=tmp_path)

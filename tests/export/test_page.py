@@ -230,7 +230,7 @@ def test_a_refiner_that_was_not_exported_is_refused(tmp_path: Path, refused: Ref
 def test_a_folder_that_is_there_is_not_written_over(
     walking: Path, refiner: Refiner, refused: Refused
 ) -> None:
-    with refused(walking, "is there already"):
+    with refused(walking, "already exists"):
         assemble(refiner, walking)
 
 

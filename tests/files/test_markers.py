@@ -36,11 +36,11 @@ def test_a_recorded_trc_is_what_opensim_reads(overground: Path, opensim: Any) ->
     assert names == list(table.getColumnLabels())
     np.testing.assert_array_equal(markers.index, table.getIndependentColumn())
     for row in (0, 100, 237):
-        theirs = table.getRowAtIndex(row)
+        opensim_row = table.getRowAtIndex(row)
         for column, name in enumerate(names):
-            theirs_in_mm = [theirs[column][axis] for axis in range(3)]
+            opensim_row_in_mm = [opensim_row[column][axis] for axis in range(3)]
             np.testing.assert_array_equal(
-                markers[name].to_numpy()[row], np.array(theirs_in_mm) * 0.001
+                markers[name].to_numpy()[row], np.array(opensim_row_in_mm) * 0.001
             )
 
 

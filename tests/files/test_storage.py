@@ -47,7 +47,7 @@ def storage(folder: Path, text: str | bytes, name: str = "trial.sto") -> Path:
     return path
 
 
-def changed(old: str, new: str) -> str:
+def replace_in_storage(old: str, new: str) -> str:
     """A good file with something replaced in its rows."""
     return HEAD + NAMES + ROWS.replace(old, new)
 
@@ -152,25 +152,45 @@ def test_headers_of_other_programs_are_read_alike(tmp_path: Path, text: str | by
         pytest.param(HEAD + "time,a,b\n0,1,2\n", ["'time,a,b'"], id="commas"),
         pytest.param(HEAD + "time\ta\ta\n" + ROWS, ["'a'", "twice"], id="doubled column"),
         pytest.param(HEAD + "time\ttime\ta\n" + ROWS, ["'time'", "twice"], id="doubled time"),
-        pytest.param(changed("3.0", "n/k"), ["'a'", "row 2", "'n/k'"], id="text"),
-        pytest.param(changed("3.0", "3,0"), ["'a'", "row 2", "'3,0'"], id="decimal comma"),
-        pytest.param(changed("3.0", '"3'), ["'a'", "row 2", "'\"3'"], id="quote"),
-        pytest.param(changed("3.0", "NaN"), ["'a'", "time 0.1 s"], id="NaN"),
-        pytest.param(changed("6.0", "nan"), ["'b'", "time 0.2 s"], id="NaN at the end"),
-        pytest.param(changed("3.0", "-1.#IND"), ["'a'", "time 0.1 s"], id="-1.#IND"),
-        pytest.param(changed("3.0", "inf"), ["'a'", "time 0.1 s"], id="inf"),
-        pytest.param(changed("3.0", "1e999"), ["'a'", "time 0.1 s"], id="overflow"),
-        pytest.param(changed("3.0", "9" * 400), ["'a'", "time 0.1 s"], id="400 digits"),
-        pytest.param(changed("0.1", "nan"), ["'time'", "row 2"], id="NaN time"),
-        pytest.param(changed("\t6.0\n", ""), ["cut short", "'b'"], id="cut within a row"),
-        pytest.param(changed("0.2\t5.0\t6.0\n", ""), ["3 rows", "has 2"], id="cut between rows"),
-        pytest.param(changed("4e-3", ""), ["row 2", "2 values", "3 columns"], id="too few values"),
-        pytest.param(changed("2.0", "2\t3"), ["row 1 has more", "3"], id="too many in row 1"),
-        pytest.param(changed("6.0", "6\t7"), ["row 3 has more", "3"], id="too many in row 3"),
-        pytest.param(changed("6.0", "6\t7\t8"), ["row 3 has more", "3"], id="two too many"),
-        pytest.param(changed("\n", "\t7\t8\n"), ["row 1 has more", "3"], id="too many everywhere"),
-        pytest.param(changed("0.2", "0.05"), ["backwards", "0.1 to 0.05"], id="time backwards"),
-        pytest.param(changed("0.2", "0.1"), ["stands still", "row 2"], id="time stands still"),
+        pytest.param(replace_in_storage("3.0", "n/k"), ["'a'", "row 2", "'n/k'"], id="text"),
+        pytest.param(
+            replace_in_storage("3.0", "3,0"), ["'a'", "row 2", "'3,0'"], id="decimal comma"
+        ),
+        pytest.param(replace_in_storage("3.0", '"3'), ["'a'", "row 2", "'\"3'"], id="quote"),
+        pytest.param(replace_in_storage("3.0", "NaN"), ["'a'", "time 0.1 s"], id="NaN"),
+        pytest.param(replace_in_storage("6.0", "nan"), ["'b'", "time 0.2 s"], id="NaN at the end"),
+        pytest.param(replace_in_storage("3.0", "-1.#IND"), ["'a'", "time 0.1 s"], id="-1.#IND"),
+        pytest.param(replace_in_storage("3.0", "inf"), ["'a'", "time 0.1 s"], id="inf"),
+        pytest.param(replace_in_storage("3.0", "1e999"), ["'a'", "time 0.1 s"], id="overflow"),
+        pytest.param(replace_in_storage("3.0", "9" * 400), ["'a'", "time 0.1 s"], id="400 digits"),
+        pytest.param(replace_in_storage("0.1", "nan"), ["'time'", "row 2"], id="NaN time"),
+        pytest.param(
+            replace_in_storage("\t6.0\n", ""), ["cut short", "'b'"], id="cut within a row"
+        ),
+        pytest.param(
+            replace_in_storage("0.2\t5.0\t6.0\n", ""), ["3 rows", "has 2"], id="cut between rows"
+        ),
+        pytest.param(
+            replace_in_storage("4e-3", ""), ["row 2", "2 values", "3 columns"], id="too few values"
+        ),
+        pytest.param(
+            replace_in_storage("2.0", "2\t3"), ["row 1 has more", "3"], id="too many in row 1"
+        ),
+        pytest.param(
+            replace_in_storage("6.0", "6\t7"), ["row 3 has more", "3"], id="too many in row 3"
+        ),
+        pytest.param(
+            replace_in_storage("6.0", "6\t7\t8"), ["row 3 has more", "3"], id="two too many"
+        ),
+        pytest.param(
+            replace_in_storage("\n", "\t7\t8\n"), ["row 1 has more", "3"], id="too many everywhere"
+        ),
+        pytest.param(
+            replace_in_storage("0.2", "0.05"), ["backwards", "0.1 to 0.05"], id="time backwards"
+        ),
+        pytest.param(
+            replace_in_storage("0.2", "0.1"), ["stands still", "row 2"], id="time stands still"
+        ),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_in_one_line(

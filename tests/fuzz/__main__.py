@@ -84,8 +84,8 @@ def _run(reader: str, asked: argparse.Namespace) -> dict[str, Any]:
         "seconds": round(time.monotonic() - began, 1),
     }
     if not asked.json:
-        told = ", ".join(f"{key} {value}" for key, value in result.items() if key != "failures")
-        print(f"{reader}: {told}", *result["failures"], sep="\n  ", flush=True)
+        listed = ", ".join(f"{key} {value}" for key, value in result.items() if key != "failures")
+        print(f"{reader}: {listed}", *result["failures"], sep="\n  ", flush=True)
     return result
 
 
@@ -152,12 +152,16 @@ def _fuzz(name: str, inputs: int, seconds: int, folder: Path) -> None:
             assert taken < LONGEST_TIME, f"took {taken:g} s"
         except Exception as error:
             frames = traceback.extract_tb(error.__traceback__)
-            ours = [f for f in frames if "nem2e_tf" in f.filename or "training" in f.filename]
-            where = f"{Path(ours[-1].filename).stem}-{ours[-1].lineno}" if ours else "outside"
+            own_frames = [f for f in frames if "nem2e_tf" in f.filename or "training" in f.filename]
+            where = (
+                f"{Path(own_frames[-1].filename).stem}-{own_frames[-1].lineno}"
+                if own_frames
+                else "outside"
+            )
             called = f"{type(error).__name__}-{where}"
             (folder / "failures" / called).write_bytes(data)
             (folder / f"{called}.txt").write_text(traceback.format_exc(), "utf-8", "replace")
-        if reader.ended():
+        if reader.has_ended():
             counter.add(2)
 
     random = mutation.Mutation(reader.tokens)

@@ -36,7 +36,7 @@ class Reader:
         seeds: files that are well-formed, or nearly.
         tokens: words of the format.
         named: what a refusal must name.
-        ended: whether the last file ended the process in which compiled code read it.
+        has_ended: whether the last file ended the process in which compiled code read it.
         close: to be called when it is done with.
     """
 
@@ -45,7 +45,7 @@ class Reader:
     seeds: Sequence[bytes]
     tokens: Sequence[bytes] = ()
     named: str = ""
-    ended: Callable[[], bool] = lambda: False
+    has_ended: Callable[[], bool] = lambda: False
     close: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
@@ -151,7 +151,7 @@ def _trc(folder: Path) -> Reader:
 def _c3d(folder: Path) -> Reader:
     path = folder / "f.c3d"
     process = _C3DProcess(folder)
-    patch = mock.patch.object(c3d, "_read_in_process", process.open)
+    patch = mock.patch.object(c3d_content, "_read_in_process", process.open)
     patch.start()
 
     def close() -> None:
@@ -159,7 +159,7 @@ def _c3d(folder: Path) -> Reader:
         process.close()
 
     tokens = [b"POINT", b"ANALOG", b"USED", b"RATE", b"LABELS", b"FORCE_PLATFORM", b"UNITS", b"+Y"]
-    return Reader(path, _c3d_all, process.seeds(), tokens, ended=process.ended, close=close)
+    return Reader(path, _c3d_all, process.seeds(), tokens, has_ended=process.has_ended, close=close)
 
 
 def _c3d_all(path: Path) -> None:
@@ -190,20 +190,20 @@ class _C3DProcess:
         return [path.read_bytes() for path in sorted(self._folder.glob("seed-*.c3d"))]
 
     def open(self, path: Path) -> Any:
-        """In the place of `nem2e_tf.files.c3d._read_in_process`."""
+        """In the place of `nem2e_tf.files.c3d_content._read_in_process`."""
         self._ended = False
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None and stdout is not None
         stdin.write(f"{path}\t{self._result}\n")
         stdin.flush()
-        told = stdout.readline()
-        assert told, "the process that begins readers has ended"
-        if told == "read\n":
-            return c3d._load_result(self._result)
-        self._ended = told == "\n"
-        raise c3d._read_error(path, told.strip())
+        line = stdout.readline()
+        assert line, "the process that begins readers has ended"
+        if line == "read\n":
+            return c3d_content._load_result(self._result)
+        self._ended = line == "\n"
+        raise c3d_content._read_error(path, line.strip())
 
-    def ended(self) -> bool:
+    def has_ended(self) -> bool:
         """Whether the last file ended the process."""
         return self._ended
 
@@ -245,7 +245,8 @@ def _experiment(folder: Path) -> Reader:
 
 def _ablations(folder: Path) -> Reader:
     from training.evaluate import read_ablations
-    from training.experiment import EVALUATION, read_experiment
+    from training.experiment import read_experiment
+    from training.places import EVALUATION
 
     whole = read_experiment(EVALUATION)
     seeds = [(ROOT / "training/evaluation/ablations.yaml").read_bytes()]
@@ -331,7 +332,7 @@ def _keras(folder: Path) -> Reader:
     with zipfile.ZipFile(shipped_refiners()["walking"] / "refiner.keras") as archive:
         config = archive.read("config.json")
 
-    def archived(config: bytes) -> bytes:
+    def zip_config(config: bytes) -> bytes:
         content = BytesIO()
         with zipfile.ZipFile(content, "w") as archive:
             for name in MEMBERS:
@@ -342,11 +343,11 @@ def _keras(folder: Path) -> Reader:
         data = path.read_bytes()
         if not data.startswith(b"PK"):
             # What an archive holds, whose sums would not be right if they were changed in it.
-            path.write_bytes(archived(data))
+            path.write_bytes(zip_config(data))
         check_keras(path)
 
     tokens = [b"Lambda", b"keras.layers", b"os", b"system", b"class_name", b"registered_name"]
-    return Reader(folder / "refiner.keras", read, [config, archived(config)], tokens)
+    return Reader(folder / "refiner.keras", read, [config, zip_config(config)], tokens)
 
 
 def _savedmodel(folder: Path) -> Reader:

@@ -91,9 +91,9 @@ def test_a_card_that_was_written_is_read(
 def test_a_manifest_of_exports_that_was_written_is_read(forms: dict[str, Any]) -> None:
     manifest = Manifest.read(shipped_refiners()["stream"])
     with TemporaryDirectory() as folder:
-        ours = Manifest(Path(folder), manifest.layout, forms)
-        (Path(folder) / MANIFEST).write_text(json.dumps(ours.as_json()))
-        assert Manifest.read(Path(folder)) == ours
+        manifest_again = Manifest(Path(folder), manifest.layout, forms)
+        (Path(folder) / MANIFEST).write_text(json.dumps(manifest_again.as_json()))
+        assert Manifest.read(Path(folder)) == manifest_again
 
 
 @pytest.fixture(scope="module", params=READERS)
@@ -117,21 +117,21 @@ def test_any_change_of_a_file_ends_in_a_value_or_in_one_line(reader: Reader) -> 
 
     @same
     @given(st.sampled_from(reader.seeds), st.lists(st.integers(0, 2**32), max_size=3))
-    def holds(data: bytes, changes: list[int]) -> None:
+    def check_property(data: bytes, changes: list[int]) -> None:
         for change in changes:
             data = mutation.changed(data, 4096, change)
         reader.refuses(data)
 
-    holds()
+    check_property()
 
 
 def test_any_bytes_end_in_a_value_or_in_one_line(reader: Reader) -> None:
     @same
     @given(st.binary(max_size=600))
-    def holds(data: bytes) -> None:
+    def check_property(data: bytes) -> None:
         reader.refuses(data)
 
-    holds()
+    check_property()
 
 
 @same

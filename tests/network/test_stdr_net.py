@@ -15,7 +15,7 @@ from nem2e_tf.network.stdr_net import (
     build_training_model,
     stdr_net,
 )
-from tests.benchmarks.training_speed import copy_weights, plain_net, shared
+from tests.benchmarks.training_speed import build_plain_network, copy_weights, trainable_weights
 
 
 def activity(windows: int, frames: int, channels: int, seed: int = 0) -> np.ndarray:
@@ -161,7 +161,7 @@ def test_training_gives_the_gradient_that_a_plain_keras_rnn_gives(
     frames, reach = network.get_layer("steps").frames, network.get_layer("decoder").reach
     if network.get_layer("decoder").ahead is not None:
         pytest.skip("the plain network looks to both sides")
-    plain = plain_net(
+    plain = build_plain_network(
         4, 3, encoder_units=5, decoder_units=6, attention_units=7, frames=frames, reach=reach
     )
     network.get_layer("decoder").teacher_forcing.assign(share)
@@ -169,7 +169,10 @@ def test_training_gives_the_gradient_that_a_plain_keras_rnn_gives(
     x, y = activity(5, 20, 4), tf.constant(activity(5, 20, 3, seed=2))
     x[2, 13:] = PADDING
     found: list[tuple[Any, list[Any]]] = []
-    for model, learnt in ((build_training_model(network), shared(network)), (plain, shared(plain))):
+    for model, learnt in (
+        (build_training_model(network), trainable_weights(network)),
+        (plain, trainable_weights(plain)),
+    ):
         for layer in model.layers:
             if isinstance(layer, keras.layers.Dropout):
                 layer.rate = 0.0

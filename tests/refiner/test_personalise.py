@@ -1,7 +1,5 @@
 """A refiner adapted to one person. All people here are synthetic."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -20,12 +18,20 @@ from nem2e_tf.refiner import Card, Refiner, save, versions
 from nem2e_tf.refiner import personalise as personal
 from nem2e_tf.refiner.personalise import personalise
 from nem2e_tf.signals import MuscleMap, root_mean_square_error
-from training.evaluation.personal_curve import METHODS, curve, draw, first_cycles, page, summary
+from tests import command
+from training.evaluation.personal_curve import curve, first_cycles
+from training.evaluation.personal_page import (
+    METHODS,
+    RECORDED,
+    page,
+    read_tables,
+    summary,
+    write_curves,
+)
 
 Refused = Callable[..., AbstractContextManager[None]]
 
 CHANNELS = ["soleus", "tibialis_anterior", "rectus_femoris"]
-NEM2E = "from nem2e_tf.cli import main; main()"
 
 
 def person(seconds: float, delay: float = 0.0, scale: float = 1.0, name: str = "anna") -> Pair:
@@ -60,6 +66,7 @@ def general() -> Refiner:
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(personal, "ANCHOR", 0.0)
+        patch.setattr(personal, "STEPS", 300)
         taught = personalise(Refiner(card, model), [person(6.0, name="everyone")])
     return Refiner(card, taught.model)
 
@@ -70,16 +77,58 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(personal, "STEPS", 5)
 
 
+@pytest.fixture
+def shortened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quarter of the steps, where much is learnt by then."""
+    monkeypatch.setattr(personal, "STEPS", 150)
+
+
+def hurriedly(general: Refiner, *pairs: Pair, seed: int = 0) -> Refiner:
+    """A refiner adapted in few steps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(personal, "STEPS", 5)
+        return personalise(general, pairs, seed=seed)
+
+
+@pytest.fixture(scope="module")
+def anna(general: Refiner) -> Pair:
+    """EMG of a delay and a scale, and none of the third muscle."""
+    whole = person(3.0, delay=0.1, scale=0.4)
+    return replace(whole, measured=whole.measured[CHANNELS[:2]])
+
+
+@pytest.fixture(scope="module")
+def for_anna(general: Refiner, anna: Pair) -> Refiner:
+    """The general refiner adapted to her."""
+    return personalise(general, [anna])
+
+
+@pytest.fixture(scope="module")
+def silent() -> list[Pair]:
+    """Two recordings with a muscle that says nothing."""
+    pairs = [person(2.0), person(3.0)]
+    for pair in pairs:
+        pair.measured["soleus"] = 0.0
+    return pairs
+
+
+@pytest.fixture(scope="module")
+def for_silent(general: Refiner, silent: list[Pair]) -> Refiner:
+    """The general refiner adapted to them, in few steps."""
+    return hurriedly(general, *silent)
+
+
 def error(refiner: Refiner, pair: Pair) -> np.ndarray:
     """RMSE of every channel."""
     estimate = refiner.refine(pair.simulated)
     return root_mean_square_error(pair.measured.to_numpy(), estimate.to_numpy())
 
 
-def test_a_delayed_and_scaled_emg_is_learnt_from_three_cycles(general: Refiner) -> None:
-    anna = person(3.0, delay=0.1, scale=0.4)
-    before = error(general, person(6.0, delay=0.1, scale=0.4))
-    after = error(personalise(general, [anna]), person(6.0, delay=0.1, scale=0.4))
+def test_a_delayed_and_scaled_emg_is_learnt_from_three_cycles(
+    general: Refiner, for_anna: Refiner
+) -> None:
+    before = error(general, person(6.0, delay=0.1, scale=0.4))[:2]
+    after = error(for_anna, person(6.0, delay=0.1, scale=0.4))[:2]
     assert (after < 0.25 * before).all()
 
 
@@ -91,15 +140,15 @@ def test_one_cycle_sets_the_level_of_every_muscle(general: Refiner, hurried: Non
         assert levels[0] >= 0.3 * 0.5
 
 
-def test_a_person_like_everyone_is_left_as_everyone(general: Refiner) -> None:
+def test_a_person_like_everyone_is_left_as_everyone(general: Refiner, shortened: None) -> None:
     adapted = personalise(general, [person(2.0)])
     assert (error(adapted, person(4.0)) < error(general, person(4.0)) + 0.005).all()
 
 
-def test_a_muscle_that_was_not_measured_stays_as_it_was(general: Refiner) -> None:
-    anna = person(3.0, delay=0.1, scale=0.4)
-    some = replace(anna, measured=anna.measured[CHANNELS[:2]])
-    adapted = personalise(general, [some])
+def test_a_muscle_that_was_not_measured_stays_as_it_was(
+    general: Refiner, anna: Pair, for_anna: Refiner
+) -> None:
+    adapted = for_anna
     before, after = (r.refine(anna.simulated).to_numpy() for r in (general, adapted))
     assert np.abs(after - before)[:, :2].max() > 0.2
     assert np.sqrt(np.mean((after - before)[:, 2] ** 2)) < 0.05 * 0.6
@@ -109,13 +158,11 @@ def test_a_muscle_that_was_not_measured_stays_as_it_was(general: Refiner) -> Non
 
 
 def test_the_same_seed_gives_the_same_weights_and_the_refiner_given_is_kept(
-    general: Refiner, hurried: None
+    general: Refiner, silent: list[Pair], for_silent: Refiner
 ) -> None:
     kept = [weight.copy() for weight in general.model.get_weights()]
-    one, again, other = (
-        personalise(general, [person(3.0, 0.1)], seed=seed).model.get_weights()
-        for seed in (1, 1, 2)
-    )
+    one = for_silent.model.get_weights()
+    again, other = (hurriedly(general, *silent, seed=seed).model.get_weights() for seed in (0, 2))
     for a, b in zip(one, again, strict=True):
         np.testing.assert_array_equal(a, b)
     assert any((a != b).any() for a, b in zip(one, other, strict=True))
@@ -123,8 +170,8 @@ def test_the_same_seed_gives_the_same_weights_and_the_refiner_given_is_kept(
         np.testing.assert_array_equal(a, b)
 
 
-def test_the_card_names_the_person_and_has_no_scores(general: Refiner, hurried: None) -> None:
-    adapted = personalise(general, [person(2.0), person(3.0)])
+def test_the_card_names_the_person_and_has_no_scores(for_silent: Refiner) -> None:
+    adapted = for_silent
     assert adapted.card.name == "general for anna"
     assert [s.subject for s in adapted.card.fitted_on] == ["anna", "anna"]
     assert adapted.card.fitted_on[1].end == pytest.approx(2.99)
@@ -132,12 +179,9 @@ def test_the_card_names_the_person_and_has_no_scores(general: Refiner, hurried: 
     assert "5.0 s of walking" in adapted.card.summary and "anna" in adapted.card.unit
 
 
-def test_a_silent_muscle_does_not_stop_the_others(general: Refiner, hurried: None) -> None:
-    anna = person(2.0)
-    anna.measured["soleus"] = 0.0
-    adapted = personalise(general, [anna])
-    assert 0 < adapted.card.output_maximum["soleus"] < 0.01
-    assert np.isfinite(adapted.refine(anna.simulated).to_numpy()).all()
+def test_a_silent_muscle_does_not_stop_the_others(silent: list[Pair], for_silent: Refiner) -> None:
+    assert 0 < for_silent.card.output_maximum["soleus"] < 0.01
+    assert np.isfinite(for_silent.refine(silent[0].simulated).to_numpy()).all()
 
 
 def test_pairs_that_do_not_fit_are_refused(general: Refiner, refused: Refused) -> None:
@@ -183,13 +227,10 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def command(folder: Path, people: Path) -> subprocess.CompletedProcess[str]:
-    """`nem2e personalise` in a folder with a refiner `general` and a list of trials `mine.csv`."""
-    return subprocess.run(
-        [sys.executable, "-c", NEM2E, "personalise", "--trials", "mine.csv", "--refiner",
-         "general", "--data", str(people), "-o", "mine", "--jobs", "1"],
-        cwd=folder, capture_output=True, text=True, timeout=600,
-    )  # fmt: skip
+def arguments(people: Path) -> list[object]:
+    """`nem2e personalise` with a refiner `general` and a list of trials `mine.csv`."""
+    return ["personalise", "--trials", "mine.csv", "--refiner", "general", "--data", people,
+            "-o", "mine", "--jobs", "1"]  # fmt: skip
 
 
 def listed(people: Path) -> pd.DataFrame:
@@ -198,11 +239,11 @@ def listed(people: Path) -> pd.DataFrame:
 
 
 def test_the_command_writes_a_refiner_that_knows_the_person(
-    people: Path, general: Refiner, tmp_path: Path
+    people: Path, general: Refiner, tmp_path: Path, shortened: None
 ) -> None:
     save(general, tmp_path / "general")
     listed(people).to_csv(tmp_path / "mine.csv", index=False)
-    result = command(tmp_path, people)
+    result = command.run(*arguments(people), cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "wrote mine" in result.stdout and "virtual-" in result.stdout
     assert sorted(p.name for p in tmp_path.iterdir()) == ["general", "mine", "mine.csv"]
@@ -218,7 +259,7 @@ def test_the_command_refuses_in_one_line_and_leaves_nothing(
 ) -> None:
     save(general, tmp_path / "general")
     listed(people).assign(emg="").to_csv(tmp_path / "mine.csv", index=False)
-    result = command(tmp_path, people)
+    result = command.start(*arguments(people), cwd=tmp_path)
     assert (result.returncode, result.stdout) == (2, "")
     (line,) = (line for line in result.stderr.splitlines() if line.strip())
     assert line.startswith("error: ") and "no emg" in line
@@ -285,9 +326,21 @@ def test_a_delay_and_a_scale_are_found_by_gain_and_lag_and_by_ridge(
     )
     assert mean[3, "gain_and_lag"] < 0.25 * mean[0, "refiner"]
     assert mean[3, "ridge"] < 0.25 * mean[0, "refiner"]
-    draw(table, tmp_path / "curve.png")
+    write_curves({RECORDED: table}, tmp_path / "curve")
     assert (tmp_path / "curve.png").read_bytes()[:4] == b"\x89PNG"
-    written = page({"Some person": table}, {"Some person": tmp_path / "curve.png"})
-    assert f"| walking | 3 | {mean[3, 'refiner']:.3f}," in written
-    assert "](curve.png)" in written
+    written = (tmp_path / "curve.md").read_text(encoding="utf-8")
+    assert f", {mean[3, 'refiner']:.3f} |" in written
+    assert "](curve.png)" in written and "](curve/scores.csv)" in written
+    assert len(pd.read_csv(tmp_path / "curve" / "scores.csv")) == len(table)
     assert summary(table).to_dict()["rmse", "mean"]["walking", 3, "ridge"] == mean[3, "ridge"]
+    # What is kept from a file says the same on the page.
+    assert page(read_tables(tmp_path / "curve.json"), "curve") == written
+
+
+def test_scores_of_something_else_are_no_page(tmp_path: Path, refused: Refused) -> None:
+    path = tmp_path / "curve.json"
+    with refused(path, "--page-only"):
+        read_tables(path)
+    path.write_text('{"Recorded person": [{"task": "walking"}]}')
+    with refused(path, "--page-only"):
+        read_tables(path)

@@ -128,7 +128,7 @@ def test_a_result_of_other_inputs_is_not_written_over(
         estimation.estimate_to_folder(folder, replace(asked, model=model))
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.txt").write_text("mine")
-    with refused("full", "is there already"):
+    with refused("full", "already exists"):
         estimation.estimate_to_folder(tmp_path / "full", asked)
 
 

@@ -8,7 +8,7 @@ every kill is of a run from the start. What the commands work on are virtual peo
 
 After a kill no file may be there, but for hidden ones, that is not as the undisturbed run left it;
 only `exports.json`, which lists more and more, is not asked. Once the command was given again, the
-folder must hold the same files with the same bytes, but for ONNX; see `same`.
+folder must hold the same files with the same bytes, but for ONNX; see `is_same`.
 """
 
 import json
@@ -48,7 +48,7 @@ class Command(StrEnum):
 
 
 def arguments(command: Command) -> list[str]:
-    """The command, as it is given in a folder that `given` made."""
+    """The command, as it is given in a folder that `write_inputs` made."""
     trials = f"{PEOPLE}/{LIST}"
     module = [sys.executable, "-m"]
     return {
@@ -62,7 +62,7 @@ def arguments(command: Command) -> list[str]:
     }[command]  # fmt: skip
 
 
-def given(command: Command, folder: Path) -> None:
+def write_inputs(command: Command, folder: Path) -> None:
     """Make what the command works on.
 
     Training keeps its simulations in the checkout: the folder gets a copy of the scripts, which is
@@ -122,7 +122,7 @@ def content(folder: Path, hidden: bool = True) -> dict[str, bytes]:
     }
 
 
-def same(name: str, one: bytes, other: bytes) -> bool:
+def is_same(name: str, one: bytes, other: bytes) -> bool:
     """Whether two files are the same bytes; of ONNX, which tf2onnx shuffles, the same content.
 
     Of that are compared inputs, outputs, how many operations there are of each type, and all
@@ -176,7 +176,7 @@ class Findings:
 
 
 def kill(
-    command: Command, kills: int, seed: int, folder: Path, told: Callable[[int, int], None]
+    command: Command, kills: int, seed: int, folder: Path, progress: Callable[[int, int], None]
 ) -> Findings:
     """Kill the command, again and again, in copies of what it works on.
 
@@ -185,12 +185,12 @@ def kill(
         kills: how many.
         seed: of the moments.
         folder: path, empty.
-        told: of kills done and kills in all.
+        progress: of kills done and kills in all.
     """
     # Results name their inputs, so that every run is in a folder of the same name.
     start, work = folder / "start", folder / "work"
     start.mkdir()
-    given(command, start)
+    write_inputs(command, start)
     shutil.copytree(start, work)
     begun = time.monotonic()
     run(command, work)
@@ -211,16 +211,16 @@ def kill(
         half = [
             name
             for name in before
-            if name != MANIFEST and not same(name, before[name], expected.get(name, b""))
+            if name != MANIFEST and not is_same(name, before[name], expected.get(name, b""))
         ]
         run(command, work)
         after = content(work / RESULT)
         names = sorted({*after, *expected})
-        other = [n for n in names if not same(n, after.get(n, b""), expected.get(n, b""))]
+        other = [n for n in names if not is_same(n, after.get(n, b""), expected.get(n, b""))]
         findings.half_written += [f"{name} at {moment:.2f} s" for name in half]
         findings.different += [f"{name} at {moment:.2f} s" for name in other]
         findings.same += not other
-        told(number + 1, kills)
+        progress(number + 1, kills)
     return findings
 
 
@@ -250,6 +250,6 @@ def main(
 
 
 if __name__ == "__main__":
-    app = terminal.application("Robustness.")
+    app = terminal.make_app("Robustness.")
     app.command()(main)
     terminal.run(app)

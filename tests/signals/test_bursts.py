@@ -67,12 +67,14 @@ def test_bursts_move_with_the_cycle(shift: int) -> None:
 
 def knee(lengths: list[float], sign: float = -1.0) -> pd.Series:
     """Knee angle, radians at 100 Hz, of strides of some lengths in seconds."""
-    parts = [0.15 + 0.9 * bump_of(np.arange(0.0, 1.0, 0.01 / length)) for length in [*lengths, 1.0]]
+    parts = [
+        0.15 + 0.9 * bump_from(np.arange(0.0, 1.0, 0.01 / length)) for length in [*lengths, 1.0]
+    ]
     values = sign * np.concatenate(parts)
     return pd.Series(values, index=pd.Index(np.arange(len(values)) / 100.0, name="time"))
 
 
-def bump_of(share: np.ndarray) -> np.ndarray:
+def bump_from(share: np.ndarray) -> np.ndarray:
     return np.exp(-0.5 * ((share - 0.5) / 0.1) ** 2)
 
 

@@ -195,7 +195,7 @@ def test_an_anc_is_read_by_its_row_of_names(tmp_path: Path, refused: Refused) ->
     raw = read_raw(path, ["SOL"])
     np.testing.assert_allclose(raw.index, [0.0, 0.001, 0.002, 0.003])
     assert raw["SOL"].tolist() == [0, -1, -2, -3]
-    for old, new, told in (
+    for old, new, expected in (
         ("File_Type", "Filetype", "File_Type:"),
         ("Name", "Names", "'Name' row"),
         ("\t-2", "", "row 3 has 2 values"),
@@ -205,7 +205,7 @@ def test_an_anc_is_read_by_its_row_of_names(tmp_path: Path, refused: Refused) ->
     ):
         text = head + "\n".join(rows).replace(old, new)
         path.write_text(text.replace(old, new))
-        with refused(path, told):
+        with refused(path, expected):
             read_raw(path)
 
 

@@ -23,13 +23,13 @@ from nem2e_tf.signals.filters import (
 Refused = Callable[..., AbstractContextManager[None]]
 
 
-def sampled(function: Callable[[np.ndarray], np.ndarray], times: np.ndarray) -> pd.DataFrame:
+def sample(function: Callable[[np.ndarray], np.ndarray], times: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame({"x": function(times)}, index=pd.Index(times, name="time"))
 
 
 def sine(frequency: float, rate: float, seconds: float = 20.0) -> pd.DataFrame:
     times = np.arange(round(seconds * rate) + 1) / rate
-    return sampled(lambda t: np.sin(2 * np.pi * frequency * t), times)
+    return sample(lambda t: np.sin(2 * np.pi * frequency * t), times)
 
 
 def response(filtered: pd.DataFrame, frequency: float) -> complex:
@@ -40,7 +40,7 @@ def response(filtered: pd.DataFrame, frequency: float) -> complex:
 
 
 def span(start: float, end: float, rate: float = 10.0) -> pd.DataFrame:
-    return sampled(np.zeros_like, np.linspace(start, end, round((end - start) * rate) + 1))
+    return sample(np.zeros_like, np.linspace(start, end, round((end - start) * rate) + 1))
 
 
 @pytest.mark.parametrize("rate", [25.0, 60.0, 100.0, 1000.0])
@@ -70,7 +70,7 @@ def test_1_hz_passes_a_6_hz_filter() -> None:
 
 
 def test_a_constant_stays_itself_up_to_both_ends() -> None:
-    constant = sampled(lambda t: np.full(t.shape, 3.0), np.arange(200) / 100)
+    constant = sample(lambda t: np.full(t.shape, 3.0), np.arange(200) / 100)
 
     np.testing.assert_allclose(low_pass(constant, 6.0, "constant"), 3.0, rtol=1e-12)
 
@@ -79,7 +79,7 @@ def test_a_jittered_clock_is_made_uniform_and_filtered() -> None:
     generator = np.random.default_rng(0)
     jitter = generator.uniform(-0.3, 0.3, 1001) / 100
     jitter[[0, -1]] = 0.0
-    rough = sampled(lambda t: np.sin(2 * np.pi * t), np.arange(1001) / 100 + jitter)
+    rough = sample(lambda t: np.sin(2 * np.pi * t), np.arange(1001) / 100 + jitter)
 
     filtered = low_pass(rough, 6.0, "rough")
 
@@ -148,18 +148,16 @@ def test_resampling_is_exact_on_cubics() -> None:
     for _ in range(20):
         cubic = np.polynomial.Polynomial(generator.standard_normal(4))
         times = np.sort(generator.uniform(0.0, 2.0, 30))
-        wanted = np.linspace(times[0], times[-1], 77)
+        new_times = np.linspace(times[0], times[-1], 77)
 
-        found = resample(sampled(cubic, times), wanted)
+        found = resample(sample(cubic, times), new_times)
 
-        np.testing.assert_allclose(found["x"], cubic(wanted), atol=1e-9)
-        np.testing.assert_array_equal(found.index, wanted)
+        np.testing.assert_allclose(found["x"], cubic(new_times), atol=1e-9)
+        np.testing.assert_array_equal(found.index, new_times)
 
 
 def test_resampling_at_the_same_times_changes_nothing() -> None:
-    noise = sampled(
-        lambda t: np.random.default_rng(3).standard_normal(t.shape), time_grid(0.0, 0.5)
-    )
+    noise = sample(lambda t: np.random.default_rng(3).standard_normal(t.shape), time_grid(0.0, 0.5))
     pd.testing.assert_frame_equal(resample(noise, noise.index.to_numpy()), noise)
 
 

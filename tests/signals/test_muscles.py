@@ -35,7 +35,7 @@ def default() -> MuscleMap:
     return MuscleMap.load()
 
 
-def names_in(model: Path, opensim: Any) -> list[str]:
+def muscle_names(model: Path, opensim: Any) -> list[str]:
     loaded = opensim.Model(str(model))
     found = loaded.getMuscles()
     return [found.get(i).getName() for i in range(found.getSize())]
@@ -52,7 +52,7 @@ def names_in(model: Path, opensim: Any) -> list[str]:
 def test_the_default_map_finds_its_nine_channels_in_both_families_of_models(
     default: MuscleMap, data: Path, opensim: Any, model: str, family: int, side: str
 ) -> None:
-    available = names_in(data / model, opensim)
+    available = muscle_names(data / model, opensim)
 
     found = default.columns(available, side)
 
@@ -172,7 +172,7 @@ def test_a_channel_that_is_not_there_is_refused_with_the_nearest_name(
         default.require_columns(["tibialis_anterior"], ["soleus_r", "tib_antr"], "r", "a.sto")
     with refused("'soleus_l'", "nearest is 'soleus_r'"):
         default.require_columns(["soleus"], ["soleus_r", "med_gas_r"], "l", "a.sto")
-    with refused("'gracilis'", "there is 'x', 'y'"):
+    with refused("'gracilis'", "there are 'x', 'y'"):
         default.require_columns(["gracilis"], ["x", "y"], "r", "a.sto")
     with refused("'soleus_r'", "there are none"):
         default.require_columns(["soleus"], [], "r", "a.sto")

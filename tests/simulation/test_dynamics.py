@@ -68,12 +68,12 @@ def test_the_moments_are_those_of_opensims_tool(
     tool.setResultsDir(str(tmp_path))
     tool.setOutputGenForceFileName("moments.sto")
     tool.run()
-    theirs = read_storage(tmp_path / "moments.sto")
-    ours = inverse_dynamics(model, smooth, overground / "grf_walk.xml", cutoff=None)
-    assert set(ours.columns) == set(theirs.columns)
-    theirs = theirs[list(ours.columns)]
-    scale = np.maximum(theirs.abs().max(), 0.1)
-    assert ((ours - theirs).abs().max() / scale).max() < 1e-6
+    expected = read_storage(tmp_path / "moments.sto")
+    computed = inverse_dynamics(model, smooth, overground / "grf_walk.xml", cutoff=None)
+    assert set(computed.columns) == set(expected.columns)
+    expected = expected[list(computed.columns)]
+    scale = np.maximum(expected.abs().max(), 0.1)
+    assert ((computed - expected).abs().max() / scale).max() < 1e-6
 
 
 def test_the_moments_are_those_that_the_recording_brings_along(
@@ -82,11 +82,11 @@ def test_the_moments_are_those_that_the_recording_brings_along(
     published = read_storage(overground / "id_walk.sto")
     inner = slice(0.55, 1.7)
     for name in MOMENTS:
-        ours, theirs = moments.loc[inner, name], published.loc[inner, name]
-        assert len(ours) == len(theirs)
+        computed, expected = moments.loc[inner, name], published.loc[inner, name]
+        assert len(computed) == len(expected)
         # Another filter of the same 6 Hz, and another version of the model.
-        assert np.abs(ours.to_numpy() - theirs.to_numpy()).max() < 0.05 * 65.0
-        assert np.corrcoef(ours, theirs)[0, 1] > 0.995
+        assert np.abs(computed.to_numpy() - expected.to_numpy()).max() < 0.05 * 65.0
+        assert np.corrcoef(computed, expected)[0, 1] > 0.995
 
 
 def test_the_ankle_has_no_moment_in_swing(moments: pd.DataFrame) -> None:
@@ -138,7 +138,7 @@ def test_only_times_that_the_loads_cover_have_moments(
 def test_what_cannot_be_used_is_refused_in_one_line(
     model: Path, motion: pd.DataFrame, loads: Callable[..., Path], tmp_path: Path, refused: Refused
 ) -> None:
-    with refused("grf_gone.mot", "not there", tmp_path):
+    with refused("grf_gone.mot", "does not exist", tmp_path):
         inverse_dynamics(model, motion, loads(("grf_walk.mot", "grf_gone.mot")))
     with refused("names no data file"):
         inverse_dynamics(model, motion, loads(("<datafile>grf_walk.mot</datafile>", "")))

@@ -135,7 +135,7 @@ def test_geometry_does_not_depend_on_how_many_frames_are_held(
     motion = walk45_motion.iloc[1000:1030]
     whole = muscle_geometry(right_leg, motion)
 
-    monkeypatch.setattr(geometry, "FRAMES_AT_ONCE", 7)
+    monkeypatch.setattr(geometry, "FRAMES_PER_CHUNK", 7)
     paths = ExactPaths(right_leg, tuple(motion.columns))
     parts = list(iterate_geometry(paths, motion))
 

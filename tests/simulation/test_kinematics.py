@@ -16,7 +16,7 @@ from nem2e_tf.simulation import inverse_kinematics
 from nem2e_tf.simulation.kinematics import marker_errors
 
 Refused = Callable[..., AbstractContextManager[None]]
-START, END = 0.5, 0.7
+START, END = 0.5, 0.62
 
 
 @pytest.fixture(scope="module")
@@ -54,22 +54,27 @@ def opensim_tool(opensim: Any, folder: Path, model: Path, trc: Path, tasks: Path
 def test_the_motion_and_errors_are_those_of_opensims_tool(
     overground: Path, markers: pd.DataFrame, model: Path, tasks: Path, tmp_path: Path, opensim: Any
 ) -> None:
-    theirs = opensim_tool(opensim, tmp_path, model, overground / "markers_walk.trc", tasks)
-    seen: list[tuple[int, int]] = []
+    expected = opensim_tool(opensim, tmp_path, model, overground / "markers_walk.trc", tasks)
+    progress_calls: list[tuple[int, int]] = []
     motion, errors = inverse_kinematics(
-        model, markers, tasks=tasks, start=START, end=END, progress=lambda *now: seen.append(now)
+        model,
+        markers,
+        tasks=tasks,
+        start=START,
+        end=END,
+        progress=lambda *now: progress_calls.append(now),
     )
-    assert list(motion.columns) == list(theirs.columns)
-    np.testing.assert_allclose(motion.index, theirs.index, atol=1e-9)
+    assert list(motion.columns) == list(expected.columns)
+    np.testing.assert_allclose(motion.index, expected.index, atol=1e-9)
     # The tool's file has eight decimals, of degrees.
-    np.testing.assert_allclose(motion, theirs, atol=1e-8)
-    assert seen[0] == (1, 21) and seen[-1] == (21, 21)
-    told = read_storage(next(tmp_path.glob("*marker_errors.sto")))
-    assert errors["worst"].max() == pytest.approx(told["marker_error_max"].max(), abs=1e-7)
+    np.testing.assert_allclose(motion, expected, atol=1e-8)
+    assert progress_calls[0] == (1, 13) and progress_calls[-1] == (13, 13)
+    reported = read_storage(next(tmp_path.glob("*marker_errors.sto")))
+    assert errors["worst"].max() == pytest.approx(reported["marker_error_max"].max(), abs=1e-7)
     rms = np.sqrt((errors["rms"] ** 2).mean())
-    assert rms == pytest.approx(np.sqrt((told["marker_error_RMS"] ** 2).mean()), abs=1e-7)
+    assert rms == pytest.approx(np.sqrt((reported["marker_error_RMS"] ** 2).mean()), abs=1e-7)
     worst = errors["worst"].idxmax()
-    assert errors.loc[worst, "time"] == pytest.approx(told["marker_error_max"].idxmax())
+    assert errors.loc[worst, "time"] == pytest.approx(reported["marker_error_max"].idxmax())
 
 
 def test_a_marker_in_a_gap_is_left_out_as_opensim_leaves_it_out_and_told(
@@ -85,10 +90,10 @@ def test_a_marker_in_a_gap_is_left_out_as_opensim_leaves_it_out_and_told(
     path = tmp_path / "gap.trc"
     path.write_text("\n".join(lines) + "\n")
     gappy = read_trc(path)
-    theirs = opensim_tool(opensim, tmp_path, model, path, tasks)
+    expected = opensim_tool(opensim, tmp_path, model, path, tasks)
     motion, errors = inverse_kinematics(model, gappy, tasks=tasks, start=START, end=END)
-    np.testing.assert_allclose(motion, theirs, atol=1e-8)
-    assert errors.loc["R.Knee", "missing"] == pytest.approx(6 / 21)
+    np.testing.assert_allclose(motion, expected, atol=1e-8)
+    assert errors.loc["R.Knee", "missing"] == pytest.approx(6 / 13)
     assert errors.drop("R.Knee")["missing"].max() == 0
     assert errors["rms"].notna().all()
 
@@ -108,12 +113,12 @@ def test_without_tasks_all_shared_markers_weigh_alike_and_the_others_are_named(
     )
     renamed = markers.rename(columns={"R.Toe": "Toe of a stranger"}, level="marker")
     with caplog.at_level(logging.INFO):
-        alike, errors = inverse_kinematics(model, renamed, start=START, end=0.55)
-    told = " ".join(record.getMessage() for record in caplog.records)
-    assert "Toe of a stranger" in told and "R_HJC" in told
+        unweighted, errors = inverse_kinematics(model, renamed, start=START, end=0.55)
+    messages = " ".join(record.getMessage() for record in caplog.records)
+    assert "Toe of a stranger" in messages and "R_HJC" in messages
     assert "R.Toe" not in errors.index and len(errors) == 40
     weighed, _ = inverse_kinematics(model, renamed, tasks=tasks, start=START, end=0.55)
-    np.testing.assert_allclose(alike, weighed, atol=1e-12)
+    np.testing.assert_allclose(unweighted, weighed, atol=1e-12)
 
 
 def test_a_coordinate_task_holds_its_coordinate(

@@ -49,7 +49,7 @@ def test_a_recording_is_simulated_with_another_model(right_leg: LegModel, data: 
     moments = read_storage(trial / "id.sto")
 
     def run(model: int) -> pd.DataFrame:
-        return simulate(right_leg, motion, moments, start=2.0, end=3.2, model=model)
+        return simulate(right_leg, motion, moments, start=2.0, end=3.2, variant=model)
 
     own, other = run(0), run(1)
     pd.testing.assert_frame_equal(run(1), other)

@@ -38,7 +38,9 @@ def treadmill(
     return {"leg": right_leg, "motion": walk45_motion, "moments": walk45_moments}
 
 
-def prepared(trial: dict[str, Any], start: float, end: float) -> tuple[pd.DataFrame, pd.DataFrame]:
+def prepare_trial(
+    trial: dict[str, Any], start: float, end: float
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Motion and the leg's moments at 100 Hz, low-passed as `simulate` does."""
     columns = [f"{name}_moment" for name in trial["leg"].coordinates]
     motion, moments = (
@@ -58,7 +60,7 @@ def test_inverse_dynamics_under_equivalent_loads_gives_the_joint_moments(
 ) -> None:
     trial = request.getfixturevalue(name)
     leg = trial["leg"]
-    motion, moments = prepared(trial, span[0] - 0.2, span[1] + 0.2)
+    motion, moments = prepare_trial(trial, span[0] - 0.2, span[1] + 0.2)
     files = write_tool_trial(leg, motion, moments, None, tmp_path)
 
     tool = opensim.InverseDynamicsTool()
@@ -87,7 +89,7 @@ def test_inverse_dynamics_under_equivalent_loads_gives_the_joint_moments(
 def test_every_coordinate_of_a_constrained_knee_satisfies_its_constraint(
     stride: dict[str, Any],
 ) -> None:
-    motion, _ = prepared(stride, 0.6, 0.9)
+    motion, _ = prepare_trial(stride, 0.6, 0.9)
     # The recording has its patellae in degrees, under a header that says radians.
     motion = motion[[column for column in motion if not column.endswith("_beta")]]
     whole = complete_coordinates(stride["leg"], motion)
@@ -102,56 +104,56 @@ def test_the_static_optimisation_of_opensim_agrees_with_ours(
     request: pytest.FixtureRequest, name: str, start: float
 ) -> None:
     trial = request.getfixturevalue(name)
-    ours = simulate(**trial, start=start, end=start + 0.2)
-    theirs = simulate(**trial, start=start, end=start + 0.2, solver="opensim")
-    assert list(theirs.columns) == list(ours.columns)
-    np.testing.assert_array_equal(theirs.index, ours.index)
-    np.testing.assert_allclose(theirs, ours, atol=0.03)
-    assert np.sqrt(np.mean((activations(trial, theirs) - activations(trial, ours)) ** 2)) < 0.006
+    static = simulate(**trial, start=start, end=start + 0.2)
+    tool = simulate(**trial, start=start, end=start + 0.2, solver="opensim")
+    assert list(tool.columns) == list(static.columns)
+    np.testing.assert_array_equal(tool.index, static.index)
+    np.testing.assert_allclose(tool, static, atol=0.03)
+    assert np.sqrt(np.mean((activations(trial, tool) - activations(trial, static)) ** 2)) < 0.006
 
 
 def test_reserves_of_opensim_are_ours_where_muscles_do_not_suffice(
     lower_limb: Path, right_leg: LegModel
 ) -> None:
     trial = [lower_limb / "run81" / name for name in ("ik.sto", "id.sto")]
-    ours, theirs = (
+    static, tool = (
         simulate_files(right_leg, *trial, start=10.3, end=10.5, solver=solver)
         for solver in ("static", "opensim")
     )
     reserves = [f"{name}_reserve" for name in right_leg.coordinates]
-    assert ours[reserves].abs().max().max() > 20
-    np.testing.assert_allclose(theirs[reserves], ours[reserves], atol=0.1)
+    assert static[reserves].abs().max().max() > 20
+    np.testing.assert_allclose(tool[reserves], static[reserves], atol=0.1)
 
 
 def test_external_loads_give_what_their_joint_moments_give(
     stride: dict[str, Any], overground: Path
 ) -> None:
     loads = overground / "grf_walk.xml"
-    ours = simulate(**stride, start=0.8, end=1.0)
-    theirs = simulate(**stride, start=0.8, end=1.0, solver="opensim", loads=loads)
+    static = simulate(**stride, start=0.8, end=1.0)
+    tool = simulate(**stride, start=0.8, end=1.0, solver="opensim", loads=loads)
     # id_walk.sto was made of these forces, by other filters.
-    assert np.abs(activations(stride, theirs) - activations(stride, ours)).max() < 0.1
-    together = np.corrcoef(activations(stride, theirs).ravel(), activations(stride, ours).ravel())
+    assert np.abs(activations(stride, tool) - activations(stride, static)).max() < 0.1
+    together = np.corrcoef(activations(stride, tool).ravel(), activations(stride, static).ravel())
     assert together[0, 1] > 0.99
 
 
 def test_moco_agrees_loosely_with_static_optimisation(treadmill: dict[str, Any]) -> None:
-    ours = simulate(**treadmill, start=10.0, end=10.2)
-    theirs = simulate(**treadmill, start=10.0, end=10.2, solver="moco")
-    assert list(theirs.columns) == list(ours.columns)
-    values = activations(treadmill, theirs)
+    static = simulate(**treadmill, start=10.0, end=10.2)
+    tool = simulate(**treadmill, start=10.0, end=10.2, solver="moco")
+    assert list(tool.columns) == list(static.columns)
+    values = activations(treadmill, tool)
     assert values.min() >= MIN_ACTIVATION and values.max() <= 1.0
-    assert np.corrcoef(values.ravel(), activations(treadmill, ours).ravel())[0, 1] > 0.9
+    assert np.corrcoef(values.ravel(), activations(treadmill, static).ravel())[0, 1] > 0.9
     reserves = [f"{name}_reserve" for name in treadmill["leg"].coordinates]
-    assert theirs[reserves].abs().max().max() < 0.5
+    assert tool[reserves].abs().max().max() < 0.5
 
 
 @pytest.mark.slow
 def test_moco_takes_external_loads(stride: dict[str, Any], overground: Path) -> None:
     loads = overground / "grf_walk.xml"
-    ours = simulate(**stride, start=0.8, end=1.0)
-    theirs = simulate(**stride, start=0.8, end=1.0, solver="moco", loads=loads)
-    together = np.corrcoef(activations(stride, theirs).ravel(), activations(stride, ours).ravel())
+    static = simulate(**stride, start=0.8, end=1.0)
+    tool = simulate(**stride, start=0.8, end=1.0, solver="moco", loads=loads)
+    together = np.corrcoef(activations(stride, tool).ravel(), activations(stride, static).ravel())
     assert together[0, 1] > 0.9
 
 
@@ -161,12 +163,12 @@ def test_computed_muscle_control_agrees_loosely_with_static_optimisation(
     request: pytest.FixtureRequest, name: str, start: float
 ) -> None:
     trial = request.getfixturevalue(name)
-    ours = simulate(**trial, start=start, end=start + 0.2)
-    theirs = simulate(**trial, start=start, end=start + 0.2, solver="cmc")
-    assert list(theirs.columns) == list(ours.columns)
-    np.testing.assert_array_equal(theirs.index, ours.index)
-    values = activations(trial, theirs)
-    assert np.corrcoef(values.ravel(), activations(trial, ours).ravel())[0, 1] > 0.6
+    static = simulate(**trial, start=start, end=start + 0.2)
+    tool = simulate(**trial, start=start, end=start + 0.2, solver="cmc")
+    assert list(tool.columns) == list(static.columns)
+    np.testing.assert_array_equal(tool.index, static.index)
+    values = activations(trial, tool)
+    assert np.corrcoef(values.ravel(), activations(trial, static).ravel())[0, 1] > 0.6
 
 
 def test_a_tool_says_nothing_and_leaves_nothing_behind(

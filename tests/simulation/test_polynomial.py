@@ -54,7 +54,7 @@ def gait() -> pd.DataFrame:
     return synthetic_walking()[0].iloc[:200]
 
 
-def along(paths: Any, motion: pd.DataFrame) -> MuscleGeometry:
+def geometry_along(paths: Any, motion: pd.DataFrame) -> MuscleGeometry:
     """The muscles along a motion."""
     found: MuscleGeometry = paths(
         motion.index.to_numpy(), motion.to_numpy(), coordinate_speeds(motion)
@@ -129,14 +129,14 @@ def test_a_fit_is_close_and_says_how_close(
     built_leg: LegModel, gait: pd.DataFrame, cache: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
-        polynomial = along(fit_polynomial_paths(built_leg, gait), gait)
-    exact = along(ExactPaths(built_leg, tuple(gait.columns)), gait)
+        polynomial = geometry_along(fit_polynomial_paths(built_leg, gait), gait)
+    exact = geometry_along(ExactPaths(built_leg, tuple(gait.columns)), gait)
 
     assert rms(polynomial.lengths - exact.lengths) < 1e-3
     assert rms(polynomial.moment_arms - exact.moment_arms) < 2e-3
-    told = [record.getMessage() for record in caplog.records]
-    assert any("lengths: RMS error" in line and "mm" in line for line in told)
-    assert any("moment arms: RMS error" in line for line in told)
+    messages = [record.getMessage() for record in caplog.records]
+    assert any("lengths: RMS error" in line and "mm" in line for line in messages)
+    assert any("moment arms: RMS error" in line for line in messages)
     (table,) = cache.glob("paths/*/errors.csv")
     errors = pd.read_csv(table)
     assert set(errors.muscle) == set(built_leg.muscles)
@@ -152,14 +152,14 @@ def test_a_model_is_fitted_once_and_anew_when_it_or_its_range_changes(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    first = along(fit_polynomial_paths(built_leg, gait), gait)
+    first = geometry_along(fit_polynomial_paths(built_leg, gait), gait)
 
     def refit(*_: Any) -> Path:
         raise AssertionError("fitted again")
 
     monkeypatch.setattr(fitting, "run_fitter", refit)
     shutil.copy(built_leg.path, tmp_path / "copy.osim")
-    again = along(
+    again = geometry_along(
         fit_polynomial_paths(load_leg(tmp_path / "copy.osim", "r"), gait.iloc[::-1][::-1]), gait
     )
     np.testing.assert_array_equal(again.lengths, first.lengths)
@@ -183,11 +183,11 @@ def test_muscles_of_an_unknown_model_keep_their_own_paths(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("NEM2E_CACHE", str(tmp_path))
-    monkeypatch.setattr(capacity, "_FORCES", {})
+    monkeypatch.setattr(capacity, "_FORCE_FUNCTIONS", {})
 
-    found = along(fit_polynomial_paths(built_leg, gait), gait)
+    found = geometry_along(fit_polynomial_paths(built_leg, gait), gait)
 
-    exact = along(ExactPaths(built_leg, tuple(gait.columns)), gait)
+    exact = geometry_along(ExactPaths(built_leg, tuple(gait.columns)), gait)
     np.testing.assert_allclose(found.lengths, exact.lengths, atol=1e-12)
     np.testing.assert_allclose(found.capacity, exact.capacity, rtol=1e-9)
     np.testing.assert_allclose(found.moment_arms, exact.moment_arms, atol=1e-9)
@@ -240,7 +240,7 @@ def test_polynomial_paths_follow_wraps(overground: Path, cache: Path) -> None:
     motion = low_pass(read_motion(files[0], leg.rotations), 6.0, "motion")
 
     polynomial, exact = (
-        along(paths, motion.iloc[::10])
+        geometry_along(paths, motion.iloc[::10])
         for paths in (fit_polynomial_paths(leg, motion), ExactPaths(leg, tuple(motion.columns)))
     )
     simulated = [

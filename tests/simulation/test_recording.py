@@ -58,24 +58,24 @@ def test_loads_in_place_of_moments_are_inverse_dynamics_then_the_same_simulation
 
 
 def test_a_foot_beside_the_plates_is_told(
-    overground: Path, leg: LegModel, caplog: pytest.LogCaptureFixture
+    overground_onset: Path, leg: LegModel, caplog: pytest.LogCaptureFixture
 ) -> None:
     files = Recording(
-        markers=overground / "markers_walk.trc",
-        tasks=overground / "ik_tasks_walk.xml",
-        loads=overground / "grf_walk.xml",
+        markers=overground_onset / "markers_walk.trc",
+        tasks=overground_onset / "ik_tasks_walk.xml",
+        loads=overground_onset / "grf_walk.xml",
     )
     with caplog.at_level(logging.INFO):
         simulate_recording(leg, files, start=0.05, end=0.25)
-    told = [r.getMessage() for r in caplog.records if "beside the plates" in r.getMessage()]
-    assert len(told) == 1 and "25 %" in told[0] and "--start" in told[0]
+    messages = [r.getMessage() for r in caplog.records if "beside the plates" in r.getMessage()]
+    assert len(messages) == 1 and "25 %" in messages[0] and "--start" in messages[0]
 
 
 def test_one_of_each_pair_of_files_is_needed(overground: Path, refused: Refused) -> None:
     motion, moments = overground / "coordinates.sto", overground / "id_walk.sto"
-    with refused("neither --motion nor --markers"):
+    with refused("neither motion nor markers"):
         Recording(moments=moments)
-    with refused("--moments and --loads are both given"):
+    with refused("moments and loads are both given"):
         Recording(motion, moments=moments, loads=moments)
     with refused("--ik-tasks", "--markers"):
         Recording(motion, moments=moments, tasks=moments)

@@ -373,7 +373,7 @@ def test_the_speed_of_a_muscle_over_the_patella_is_the_slope_of_its_length(
         assert muscle.getLengtheningSpeed(scaled_leg.state) == pytest.approx(slope, rel=0.01)
 
 
-def published(trial: str) -> tuple[float, ...]:
+def published_correlations(trial: str) -> tuple[float, ...]:
     """Pearson r of plain static optimisation, in the order of `SCORED` (data/README.md)."""
     return {
         "walk45": (0.19, 0.50, 0.58, 0.10, -0.31, 0.16),
@@ -392,7 +392,7 @@ def test_walking_correlates_with_emg_as_published(
 ) -> None:
     found = correlations(walk45_simulated, lower_limb / "walk45" / "emgFilt.sto")
 
-    np.testing.assert_allclose(found, published("walk45"), atol=0.05)
+    np.testing.assert_allclose(found, published_correlations("walk45"), atol=0.05)
 
 
 @pytest.mark.slow
@@ -404,7 +404,7 @@ def test_running_correlates_with_emg_as_published(lower_limb: Path) -> None:
 
     found = correlations(simulated, trial / "emgFilt.sto")
 
-    np.testing.assert_allclose(found, published("run81"), atol=0.05)
+    np.testing.assert_allclose(found, published_correlations("run81"), atol=0.05)
 
 
 def test_a_simulation_has_activations_and_reserves_at_100_hz(
@@ -459,14 +459,14 @@ def test_the_range_asked_for_does_not_change_what_is_in_it(
 def test_progress_counts_the_frames(
     right_leg: LegModel, walk45_motion: pd.DataFrame, walk45_moments: pd.DataFrame
 ) -> None:
-    seen: list[tuple[int, int]] = []
+    progress_calls: list[tuple[int, int]] = []
     simulate(
         right_leg, walk45_motion, walk45_moments, start=5.0, end=7.5,
-        progress=lambda done, total: seen.append((done, total)),
+        progress=lambda done, total: progress_calls.append((done, total)),
     )  # fmt: skip
-    done = [frames for frames, _ in seen]
-    assert len(seen) > 2 and done == sorted(set(done)) and done[-1] == 251
-    assert {total for _, total in seen} == {251}
+    done = [frames for frames, _ in progress_calls]
+    assert len(progress_calls) > 2 and done == sorted(set(done)) and done[-1] == 251
+    assert {total for _, total in progress_calls} == {251}
 
 
 def test_an_80_muscle_model_runs_with_state_paths_at_1000_hz(overground: Path) -> None:

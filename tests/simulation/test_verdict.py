@@ -52,7 +52,7 @@ def test_one_leaning_coordinate_is_named_with_its_share_and_time(right_leg: LegM
     verdict = judge_simulation(right_leg, simulated, slow_wave(right_leg))
     assert len(verdict.warnings()) == 1
     assert verdict.warnings()[0].startswith(
-        "hip_flexion_r leans on its reserve: 9 % of peak moment at 1.4 s;"
+        "hip_flexion_r relies on its reserve actuator: 9 % of peak moment at 1.4 s;"
     )
     assert [r.is_sound for r in verdict.reserves] == [False, True, True, True, True]
     assert verdict.reserves[0].time_share == pytest.approx(1 / 101)

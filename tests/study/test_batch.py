@@ -122,7 +122,7 @@ def test_what_is_no_result_is_not_replaced(lower_limb: Path, tmp_path: Path) -> 
     notes.write_text("mine")
     trials = read_trials(write(tmp_path / "trials.csv", RUN), lower_limb)
     (row,) = batch.estimate_all(trials, tmp_path, batch.Settings("gait"), jobs=1)
-    assert "is there already" in row.fault and notes.read_text() == "mine"
+    assert "already exists" in row.fault and notes.read_text() == "mine"
 
 
 @pytest.mark.parametrize("option", ["--model", "--motion", "--moments", "--emg", "--plot"])
@@ -144,11 +144,14 @@ def trial(subject: str, label: str) -> Trial:
 
 def test_names_of_subjects_lead_nowhere_else_and_none_takes_anothers_folder() -> None:
     names = ["a", "a/b", "a_b", "a%2Fb", "..", ".", ".hidden", "../../etc", "a\\b", "é", "a b"]
+    names += ["con", "%con", "nul.a", "null", "a.", "a ", "COM1"]
     places = [batch.trial_folder(trial(name, "walking")) for name in names]
     assert len(set(places)) == len(names)
     for place in places:
         assert len(place.parts) == 2 and not place.is_absolute()
         assert not any(part.startswith(".") for part in place.parts)
+        assert str(place.parent)[-1] not in ". "
+    assert {"con", "nul.a", "COM1"}.isdisjoint(str(place.parent) for place in places)
 
 
 def row(subject: str, trial: str, soleus: dict[str, float], **other: Any) -> Row:

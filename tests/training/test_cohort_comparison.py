@@ -1,5 +1,6 @@
 """The numbers by which a cohort is compared with a recording, against curves known in advance."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -99,10 +100,16 @@ def test_the_page_of_the_cohort_shows_people_beside_the_recording_and_every_caus
     command = [*page_command, "--subjects", "3", "--strides", "3"]
     subprocess.run([*command, "-o", tmp_path, "--data", lower_limb.parent], check=True)
     page = (tmp_path / "cohort.md").read_text(encoding="utf-8")
-    assert "Here stand 3 of" in page and "synthetic" in page
-    told = page[page.index("## What each cause does") : page.index("## Ranges")]
-    assert all(f"| {cause.replace('_', ' ')} |" in told for cause in read_causes())
-    assert "3 people" in told
+    assert page.startswith("# Virtual people compared with a real person\n\n![")
+    assert "Here are 3 people of seed 1" in page and "synthetic" in page
+    appendix = (tmp_path / "cohort" / "appendix.md").read_text(encoding="utf-8")
+    effects = appendix[appendix.index("## Effect of each") : appendix.index("## Ranges")]
+    assert all(f"| {cause.replace('_', ' ')} |" in effects for cause in read_causes())
+    assert "3 people" in effects
     for task in ("walking", "running"):
         assert (tmp_path / f"cohort-{task}.png").read_bytes().startswith(b"\x89PNG")
         assert f"(cohort-{task}.png)" in page
+    for name in re.findall(r"\]\((cohort/[^)]+)\)", page):
+        assert (tmp_path / name).stat().st_size > 100
+    people = pd.read_csv(tmp_path / "cohort" / "people.csv")
+    assert sorted(set(people["person"])) == [0, 1, 2, 3]

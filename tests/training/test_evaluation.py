@@ -38,13 +38,15 @@ from training.evaluation.results import (
     read_results,
     results_as_json,
 )
-from training.evaluation.results_figures import draw
-from training.evaluation.results_page import page
+from training.evaluation.results_figures import draw_sections
+from training.evaluation.results_files import write_results
+from training.evaluation.results_tables import tidy_tables
 from training.evaluation.scoring import DEFAULT_MUSCLES, Method, ScoredRecording, scores, summary
 from training.evaluation.statistics import holm_correction, signed_rank_test, significant_intervals
 from training.evaluation.warping import TimeWarping, cycle_starts, warp_to_template
-from training.experiment import REPOSITORY, Experiment, read_experiment
+from training.experiment import Experiment, read_experiment
 from training.losses import CORRELATION, DERIVATIVE, LOSSES
+from training.places import REPOSITORY
 
 Refused = Callable[..., AbstractContextManager[None]]
 CHANNELS = list(MuscleMap.load().channels)
@@ -125,7 +127,7 @@ def test_nothing_that_is_tested_has_been_taught(
     protocol: str, evaluation_data: EvaluationData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     overground_pair = gait("overground", "walking", 99, 1.3)
-    monkeypatch.setattr(protocols, "overground", lambda data: overground_pair)
+    monkeypatch.setattr(protocols, "simulate_overground_stride", lambda data: overground_pair)
     for fold in make_folds(protocol, evaluation_data, 3):
         training_pairs = [pair for part in fold.training_parts for pair in part.pairs()]
         assert training_pairs and fold.test
@@ -142,7 +144,9 @@ def test_nothing_that_is_tested_has_been_taught(
 def test_every_virtual_person_is_tested_once_in_each_task(
     evaluation_data: EvaluationData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocols, "overground", lambda data: gait("overground", "walking", 9))
+    monkeypatch.setattr(
+        protocols, "simulate_overground_stride", lambda data: gait("overground", "walking", 9)
+    )
     for groups in (2, 3, 20):
         tested = [
             (p.subject, p.task)
@@ -155,7 +159,9 @@ def test_every_virtual_person_is_tested_once_in_each_task(
 def test_of_people_taught_by_virtual_ones_alone_none_has_taught(
     evaluation_data: EvaluationData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocols, "overground", lambda data: gait("overground", "walking", 9))
+    monkeypatch.setattr(
+        protocols, "simulate_overground_stride", lambda data: gait("overground", "walking", 9)
+    )
     every = make_folds("virtual", evaluation_data, 2)
     assert [len({pair.subject for pair in fold.test}) for fold in every] == [6, 1, 1, 6, 1]
     for fold in every:
@@ -167,9 +173,10 @@ def test_people_are_halved_at_the_median_speed(
     evaluation_data: EvaluationData, experiment: Experiment
 ) -> None:
     speeds = {person: of["walking"] for person, of in speeds_by_subject(experiment).items()}
-    walking = evaluation_data.cohort.where(lambda shard: shard.task == "walking")
+    walking = evaluation_data.cohort.select(lambda shard: shard.task == "walking")
     slow, fast = (
-        [speeds[shard.subject] for shard in half.chosen] for half in split_by_speed(walking, speeds)
+        [speeds[shard.subject] for shard in half.selected]
+        for half in split_by_speed(walking, speeds)
     )
     assert max(slow) < min(fast) and len(slow) == len(fast) == 3
 
@@ -298,36 +305,60 @@ def test_spread_is_over_people(evaluated: list[Result]) -> None:
 def test_the_page_tells_real_from_synthetic(
     evaluated: list[Result], experiment: Experiment, tmp_path: Path
 ) -> None:
-    found = results_dictionary(evaluated, tmp_path / "results")
+    output, cards = tmp_path / "results", shipped_cards()
+    found = write_results(
+        results_as_json(in_protocols(evaluated, output), {}), experiment, cards, output,
+        {"protocols": {"block": {"figures": ["results-old.png"], "sections": []}}},
+    )  # fmt: skip
     names = figure_names(found)
     assert len(names) >= 2 and all((tmp_path / n).stat().st_size < 150_000 for n in names)
-    cards = {name: Card.read(folder / CARD) for name, folder in shipped_refiners().items()}
-    text = page(found, experiment, cards)
+    text = output.with_suffix(".md").read_text(encoding="utf-8")
+    every = (output / "appendix.md").read_text(encoding="utf-8")
+    assert text.startswith("# Results\n\n![") and len(text.splitlines()) < 200
+    assert (tmp_path / "results-summary.png").exists() and "](results-summary.png)" in text
     assert all(f"| `{name}` |" in text for name in ("walking", "running", "gait"))
     assert "```bash\npython -m training.evaluate\n```" in text
-    (people,) = [
-        line for line in text.splitlines() if "running: virtual people (synthetic)" in line
-    ]
-    assert "real" not in people
-    assert "| soleus |" in text and all(f"]({name})" in text for name in names)
+    (header,) = [line for line in text.splitlines() if "running (synthetic, 6 people)" in line]
+    assert "real" not in header
+    assert "| soleus |" in every and all(f"](../{name})" in every for name in names)
     sections = [s for p in found["protocols"].values() for s in p["sections"]]
     assert [s["data"] for s in sections] == [r.section.data for r in evaluated]
-    # What is kept from a file says the same on the page.
-    path = tmp_path / "results.json"
-    path.write_text(json.dumps(found, allow_nan=False))
-    assert page(read_results(path), experiment, cards) == text
+    # What is kept from a file says the same.
+    again = tmp_path / "again" / "results"
+    again.parent.mkdir()
+    kept = read_results(output.with_suffix(".json"))
+    write_results(kept, experiment, cards, again, kept)
+    assert again.with_suffix(".md").read_text(encoding="utf-8") == text
+    assert (again / "appendix.md").read_text(encoding="utf-8") == every
 
 
-def results_dictionary(results: list[Result], output: Path) -> dict[str, Any]:
-    """Results as `results.json` holds them, their figures beside it."""
+def test_tidy_tables_hold_every_score(evaluated: list[Result], tmp_path: Path) -> None:
+    found = results_as_json(in_protocols(evaluated, tmp_path / "results"), {})
+    tables = tidy_tables(found, shipped_cards())
+    scores = tables["scores"].set_index(["test", "method", "muscle", "score"])["value"]
+    result = evaluated[2]
+    raw = result.table["rmse"].loc["raw"].groupby("muscle").mean()
+    assert scores["running", "raw", "soleus", "rmse"] == pytest.approx(raw["soleus"], abs=1e-4)
+    assert scores["running", "raw", "all", "rmse"] == pytest.approx(raw.mean(), abs=1e-4)
+    assert set(tables["wilcoxon"]["muscle"]) == set(CHANNELS)
+    assert set(tables["refiners"]["refiner"]) == set(shipped_refiners())
+
+
+def shipped_cards() -> dict[str, Card]:
+    """By name."""
+    return {name: Card.read(folder / CARD) for name, folder in shipped_refiners().items()}
+
+
+def in_protocols(results: list[Result], output: Path) -> dict[str, Any]:
+    """Results as `results.json` holds them, the figures of their sections beside it."""
     protocols = {}
     for name in ("block", "speed"):
         own = [r for r in results if r.section.protocol == name]
-        figures, of_sections = draw(name, own, output)
-        sections = [r.as_json() | {"figures": f} for r, f in zip(own, of_sections, strict=True)]
+        figures = draw_sections(name, own, output)
+        sections = [r.as_json() | {"figures": f} for r, f in zip(own, figures, strict=True)]
         ran = {"command": "python -m training.evaluate", "date": "2026-11-28"}
-        protocols[name] = ran | {"figures": figures, "sections": sections}
-    return results_as_json(protocols, {})
+        protocols[name] = ran | {"figures": [], "sections": sections}
+    return protocols
 
 
 def test_results_of_something_else_are_refused(tmp_path: Path, refused: Refused) -> None:
@@ -451,6 +482,11 @@ def test_losses_tell_shape_and_change_from_size() -> None:
     assert correlation["ripple"] == pytest.approx(CORRELATION * (1.0 - r), rel=0.01)
     assert abs(derivative["risen"]) < 1e-6
     assert derivative["ripple"] == pytest.approx(DERIVATIVE * 0.2**2 * 199 / 200, rel=0.01)
+
+
+def test_a_page_without_numbers_is_refused(tmp_path: Path, refused: Refused) -> None:
+    with refused("none.json", "evaluate first"):
+        main(page_only=True, output=tmp_path / "none")
 
 
 def test_what_there_is_not_is_named(refused: Refused) -> None:

@@ -55,8 +55,8 @@ def experiment(**changes: object) -> Experiment:
     return Experiment.model_validate(EXPERIMENT | changes)
 
 
-@pytest.fixture
-def mixed(shards: Shards) -> list[Part]:
+@pytest.fixture(scope="module")
+def mixed_parts(shards: Shards) -> list[Part]:
     """Two parts that teach together."""
     return [
         Part(shards.select(lambda s: s.subject == "one"), (0.0, 0.6), weight=0.3),
@@ -66,7 +66,9 @@ def mixed(shards: Shards) -> list[Part]:
 
 RANDOM = {
     "augmentation": {"time_warp": 0.1, "gain": 0.3, "noise": 0.02, "dropout": 0.1},
-    "free_running_from": 3,
+    "epochs": 3,
+    "steps": 3,
+    "free_running_from": 2,
     "network": EXPERIMENT["network"] | {"dropout": 0.1},
 }
 """All that is drawn at random in a fit."""
@@ -77,34 +79,35 @@ def assert_equal(one: Refiner, other: Refiner) -> None:
         np.testing.assert_array_equal(a, b)
 
 
-def test_two_fits_with_one_seed_give_the_same_weights_and_another_seed_others(
-    mixed: list[Part], tmp_path: Path
+@pytest.fixture(scope="module")
+def whole(mixed_parts: list[Part], tmp_path_factory: pytest.TempPathFactory) -> Refiner:
+    """The refiner of a fit that nothing stops."""
+    return fit(experiment(**RANDOM), mixed_parts, tmp_path_factory.mktemp("whole"))
+
+
+def test_another_seed_gives_other_weights(
+    mixed_parts: list[Part], whole: Refiner, tmp_path: Path
 ) -> None:
-    short = experiment(**RANDOM | {"epochs": 2})
-    one, again = (fit(short, mixed, tmp_path / name) for name in ("one", "again"))
-    assert_equal(one, again)
-    other = fit(short.model_copy(update={"seed": 2}), mixed, tmp_path / "other")
-    assert np.abs(one.model.get_weights()[0] - other.model.get_weights()[0]).max() > 1e-3
+    other = fit(experiment(**RANDOM | {"seed": 2}), mixed_parts, tmp_path)
+    assert np.abs(whole.model.get_weights()[0] - other.model.get_weights()[0]).max() > 1e-3
 
 
-def test_a_fit_that_was_killed_goes_on_to_the_weights_it_would_have_had(
-    mixed: list[Part], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_fit_that_was_killed_goes_on_to_the_weights_that_one_seed_gives(
+    mixed_parts: list[Part], whole: Refiner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import keras
 
-    whole = fit(experiment(**RANDOM), mixed, tmp_path / "whole")
-
-    def stop_in_the_third(self, epoch, logs=None):  # type: ignore[no-untyped-def]
-        if epoch == 2:
+    def stop_in_the_second(self, epoch, logs=None):  # type: ignore[no-untyped-def]
+        if epoch == 1:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(keras.callbacks.CSVLogger, "on_train_batch_end", stop_in_the_third)
+        patch.setattr(keras.callbacks.CSVLogger, "on_train_batch_end", stop_in_the_second)
         with pytest.raises(KeyboardInterrupt):
-            fit(experiment(**RANDOM), mixed, tmp_path / "killed")
-    assert_equal(fit(experiment(**RANDOM), mixed, tmp_path / "killed"), whole)
+            fit(experiment(**RANDOM), mixed_parts, tmp_path / "killed")
+    assert_equal(fit(experiment(**RANDOM), mixed_parts, tmp_path / "killed"), whole)
     epochs = list(pd.read_csv(tmp_path / "killed" / "log.csv")["epoch"])
-    assert epochs == [0, 1, 2, 3]
+    assert epochs == [0, 1, 2]
 
 
 def free_ports(number: int) -> list[int]:
@@ -118,7 +121,7 @@ def free_ports(number: int) -> list[int]:
             one.close()
 
 
-def worker(
+def start_worker(
     shards: Shards, folder: Path, strategy: str, weights: str, **environment: str
 ) -> subprocess.Popen[str]:
     """A fit in a process of its own."""
@@ -130,23 +133,23 @@ def worker(
     )  # fmt: skip
 
 
-def finished(*workers: subprocess.Popen[str]) -> None:
+def wait_for(*workers: subprocess.Popen[str]) -> None:
     try:
         for process in workers:
-            said, _ = process.communicate(timeout=300)
-            assert process.returncode == 0, said
+            output, _ = process.communicate(timeout=300)
+            assert process.returncode == 0, output
     finally:
         for process in workers:
             process.kill()
 
 
-def weights(file: Path) -> list[np.ndarray]:
+def read_weights(file: Path) -> list[np.ndarray]:
     with np.load(file) as arrays:
         return list(arrays.values())
 
 
 @pytest.fixture(scope="module")
-def alone(
+def single_worker(
     shards: Shards, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[list[np.ndarray], Path]:
     """The weights of one worker's fit, and its log."""
@@ -155,25 +158,27 @@ def alone(
     return refiner.model.get_weights(), work / "log.csv"
 
 
-def assert_as_alone(
-    found: list[np.ndarray], log: Path, alone: tuple[list[np.ndarray], Path]
+def assert_as_single_worker(
+    found: list[np.ndarray], log: Path, single_worker: tuple[list[np.ndarray], Path]
 ) -> None:
     """The same batches, summed in another order."""
-    for a, b in zip(found, alone[0], strict=True):
+    for a, b in zip(found, single_worker[0], strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4)
     losses = pd.read_csv(log)["loss"]
-    np.testing.assert_allclose(losses, pd.read_csv(alone[1])["loss"], rtol=1e-3)
+    np.testing.assert_allclose(losses, pd.read_csv(single_worker[1])["loss"], rtol=1e-3)
     assert losses.iloc[-1] < 0.7 * losses.iloc[0]
 
 
 def test_a_fit_mirrored_over_two_devices_is_the_fit_of_one(
-    shards: Shards, alone: tuple[list[np.ndarray], Path], tmp_path: Path
+    shards: Shards, single_worker: tuple[list[np.ndarray], Path], tmp_path: Path
 ) -> None:
-    finished(worker(shards, tmp_path, "mirrored", "weights.npz"))
-    assert_as_alone(weights(tmp_path / "weights.npz"), tmp_path / "work" / "log.csv", alone)
+    wait_for(start_worker(shards, tmp_path, "mirrored", "weights.npz"))
+    assert_as_single_worker(
+        read_weights(tmp_path / "weights.npz"), tmp_path / "work" / "log.csv", single_worker
+    )
 
 
-def cluster(number: int) -> list[dict[str, str]]:
+def cluster_environments(number: int) -> list[dict[str, str]]:
     """The environment of each worker of a cluster on this machine."""
     addresses = [f"127.0.0.1:{port}" for port in free_ports(number)]
     return [
@@ -186,17 +191,17 @@ def cluster(number: int) -> list[dict[str, str]]:
 
 @pytest.mark.slow
 def test_a_fit_of_two_workers_is_the_fit_of_one(
-    shards: Shards, alone: tuple[list[np.ndarray], Path], tmp_path: Path
+    shards: Shards, single_worker: tuple[list[np.ndarray], Path], tmp_path: Path
 ) -> None:
     workers = [
-        worker(shards, tmp_path, "multiworker", f"{i}.npz", **environment)
-        for i, environment in enumerate(cluster(2))
+        start_worker(shards, tmp_path, "multiworker", f"{i}.npz", **environment)
+        for i, environment in enumerate(cluster_environments(2))
     ]
-    finished(*workers)
-    chief, other = (weights(tmp_path / f"{i}.npz") for i in range(2))
+    wait_for(*workers)
+    chief, other = (read_weights(tmp_path / f"{i}.npz") for i in range(2))
     for a, b in zip(chief, other, strict=True):
         np.testing.assert_array_equal(a, b)
-    assert_as_alone(chief, tmp_path / "work" / "log.csv", alone)
+    assert_as_single_worker(chief, tmp_path / "work" / "log.csv", single_worker)
 
 
 def test_several_workers_without_a_cluster_are_refused(

@@ -12,17 +12,18 @@ import pytest
 
 from nem2e_tf.files import read_storage
 from nem2e_tf.pipeline.shards import Manifest, Pair, Shards, read_shard_info, write_shard
-from nem2e_tf.refiner import load
+from nem2e_tf.refiner import Refiner, load
 from nem2e_tf.signals import MuscleMap, score_agreement
 from nem2e_tf.simulation import simulate_files
 from tests.repository import ROOT
-from training.experiment import CONFIGS, Experiment, Part, read_experiment
+from training.experiment import Experiment, Part, read_experiment
 from training.fit import fit, replace_refiner
+from training.places import CONFIGS
 
 Refused = Callable[..., AbstractContextManager[None]]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def experiment() -> Experiment:
     """A fit of a few seconds."""
     return Experiment.model_validate(
@@ -36,8 +37,7 @@ def experiment() -> Experiment:
     )  # fmt: skip
 
 
-@pytest.fixture
-def recording() -> Pair:
+def make_recording() -> Pair:
     """Synthetic: bursts of all channels, and the same earlier and smaller as if measured."""
     channels = list(MuscleMap.load().channels)
     time = np.arange(2000) / 100.0
@@ -49,6 +49,11 @@ def recording() -> Pair:
 
     angles = pd.DataFrame({"knee_angle": np.sin(2 * np.pi * time)}, index=bursts(0.0).index)
     return Pair("virtual-test", "walking", bursts(0.0), 0.2 * bursts(0.1), angles)
+
+
+@pytest.fixture
+def recording() -> Pair:
+    return make_recording()
 
 
 def shards_of(recording: Pair, folder: Path) -> Shards:
@@ -85,14 +90,26 @@ def test_a_fit_makes_a_refiner_that_beats_the_simulation_on_unseen_time(
     assert again.card.fitted_on[0].end < 12.0
 
 
-def test_scales_come_from_the_fitted_block_alone(
-    experiment: Experiment, recording: Pair, tmp_path: Path
+@pytest.fixture(scope="module")
+def once(
+    experiment: Experiment, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Experiment, Refiner]:
+    """An experiment of one epoch, and its fit."""
+    once, folder = experiment.model_copy(update={"epochs": 1}), tmp_path_factory.mktemp("once")
+    parts = training_parts_of(make_recording(), once, folder / "shards")
+    return once, fit(once, parts, folder / "work")
+
+
+def test_scales_come_from_the_fitted_block_alone_and_the_test_block_does_not_change_the_fit(
+    once: tuple[Experiment, Refiner], recording: Pair, tmp_path: Path
 ) -> None:
+    short, one = once
     recording.simulated.iloc[1200:] *= 1.5
-    recording.measured.iloc[1200:] *= 1.5
-    short = experiment.model_copy(update={"epochs": 1})
-    training_parts = training_parts_of(recording, experiment, tmp_path / "shards")
-    card = fit(short, training_parts, tmp_path / "work").card
+    recording.measured.iloc[1200:] = 0.7
+    other = fit(short, training_parts_of(recording, short, tmp_path / "shards"), tmp_path / "work")
+    for a, b in zip(one.model.get_weights(), other.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    card = other.card
     for channel in card.inputs:
         seen = recording.simulated[channel].iloc[:1200].max()
         assert card.input_maximum[channel] == pytest.approx(seen)
@@ -100,33 +117,20 @@ def test_scales_come_from_the_fitted_block_alone(
         assert card.output_maximum[channel] == pytest.approx(seen)
 
 
-def test_the_test_block_does_not_change_the_fit(
-    experiment: Experiment, recording: Pair, tmp_path: Path
+def test_augmentation_changes_what_is_fitted_on(
+    once: tuple[Experiment, Refiner], recording: Pair, tmp_path: Path
 ) -> None:
-    short = experiment.model_copy(update={"epochs": 2})
-    one = fit(short, training_parts_of(recording, short, tmp_path / "a" / "shards"), tmp_path / "a")
-    recording.measured.iloc[1200:] = 0.7
-    other = fit(
-        short, training_parts_of(recording, short, tmp_path / "b" / "shards"), tmp_path / "b"
-    )
-    for a, b in zip(one.model.get_weights(), other.model.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
-def test_augmentation_changes_what_is_fitted_on_and_repeats_under_its_seed(
-    experiment: Experiment, recording: Pair, tmp_path: Path
-) -> None:
-    training_parts = training_parts_of(recording, experiment, tmp_path / "shards")
+    plain_experiment, plain = once
     changed = Experiment.model_validate(
-        experiment.model_dump() | {"epochs": 1, "augmentation": {"gain": 0.3, "time_warp": 0.1}}
+        plain_experiment.model_dump() | {"augmentation": {"gain": 0.3, "time_warp": 0.1}}
     )
-    plain = fit(experiment.model_copy(update={"epochs": 1}), training_parts, tmp_path / "plain")
-    one, again = (fit(changed, training_parts, tmp_path / name) for name in ("one", "again"))
-    before, after, repeated = (r.model.get_weights()[0] for r in (plain, one, again))
+    parts = training_parts_of(recording, changed, tmp_path / "shards")
+    augmented = fit(changed, parts, tmp_path / "work")
+    before, after = (refiner.model.get_weights()[0] for refiner in (plain, augmented))
     assert np.abs(after - before).max() > 1e-4
-    np.testing.assert_array_equal(after, repeated)
 
 
+@pytest.mark.slow
 def test_an_interrupted_fit_goes_on_where_it_stopped(
     experiment: Experiment, recording: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,1 +1,1 @@
-"""What only an evaluation needs: protocols, methods beside ours, scores, pages of results."""
+"""Modules of the evaluation: protocols, other methods, scores and pages of results."""

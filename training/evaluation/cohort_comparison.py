@@ -1,4 +1,4 @@
-"""What of a recording tells whether it is like people: cycle shapes, bursts, lag, variability."""
+"""Measures that compare virtual people with a recording: cycle shapes, bursts, lag, variability."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _LOW_PASS = 6.0
 
 @dataclass(frozen=True)
 class ComparisonMeasures:
-    """A recording in the numbers by which it is compared.
+    """The measures of a recording.
 
     A cycle goes from one largest knee flexion, in swing, to the next: a sharp event that needs no
     force plate.
@@ -42,7 +42,7 @@ def comparison_measures(
     simulated: pd.DataFrame,
     measured: pd.DataFrame,
 ) -> ComparisonMeasures:
-    """Describe a recording.
+    """Measure a recording.
 
     Args:
         motion: `(frames, coordinates)`, radians, at 100 Hz.
@@ -103,7 +103,7 @@ def between_people_differences(people: Sequence[pd.DataFrame]) -> pd.DataFrame:
     `CV` and `variance ratio` are of cycles divided by their own mean, as in most of the literature:
     the root mean square over the cycle of the deviation between people, over the mean (Winter 1984,
     Hum Mov Sci 3:51), and the variance between people at equal phase over all variance, 0 where
-    people are alike and 1 where they have nothing in common (Hershler and Milner 1978, IEEE Trans
+    people do not differ, 1 where they have nothing in common (Hershler and Milner 1978, IEEE Trans
     Biomed Eng 25:413). `with amplitude` is the latter of cycles as they are.
 
     Args:
@@ -129,7 +129,7 @@ def between_people_differences(people: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Pearson's, over the phases of cycles `(..., phases, muscles)`."""
+    """Pearson's r over the phases of cycles `(..., phases, muscles)`."""
     a = one - one.mean(axis=-2, keepdims=True)
     b = other - other.mean(axis=-2, keepdims=True)
     found: np.ndarray = (a * b).sum(axis=-2) / np.sqrt((a**2).sum(axis=-2) * (b**2).sum(axis=-2))

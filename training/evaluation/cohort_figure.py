@@ -1,4 +1,4 @@
-"""The figure of docs/cohort.md: one real person's mean cycles on those of virtual people."""
+"""The figures of docs/cohort.md: mean cycles of one real person and of virtual people."""
 
 from collections.abc import Sequence
 from pathlib import Path

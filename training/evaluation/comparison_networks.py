@@ -1,8 +1,8 @@
-"""Networks that STDR-Net is measured against, fitted in the same way on the same windows.
+"""Networks that STDR-Net is compared with, fitted in the same way on the same windows.
 
 Each takes `(batch, time, inputs)`, simulated activity with every channel divided by its training
 maximum, to `(batch, time, outputs)`, envelopes in 0-1, as `stdr_net` does.
-Frames that are padding, which only recordings shorter than a window have, are not hidden from them.
+They do not mask padding, which only recordings shorter than a window have.
 """
 
 from collections.abc import Callable
@@ -93,7 +93,7 @@ def transformer(
     """A transformer encoder with a dense head.
 
     Vaswani et al. (2017), arXiv 1706.03762, normalised before each layer (Xiong et al. 2020, arXiv
-    2002.04745); a convolution tells places, as in wav2vec 2.0 (Baevski et al. 2020, arXiv
+    2002.04745); a convolution encodes positions, as in wav2vec 2.0 (Baevski et al. 2020, arXiv
     2006.11477), so that it takes any length.
 
     Args:

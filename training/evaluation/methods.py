@@ -1,8 +1,8 @@
-"""Ways to bring simulated activity nearer to measured EMG, fitted on the same recordings."""
+"""Methods that estimate EMG from simulated activity, fitted on the same recordings."""
 
 import hashlib
+import io
 import json
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
@@ -49,7 +49,7 @@ METHODS = BASELINES | NETWORKS
 
 
 def fit_baseline(method: str, training_parts: Sequence[Part]) -> Method:
-    """Fit one of `BASELINES`, to every person's own maximum as the networks are."""
+    """Fit one of `BASELINES` to envelopes as shares of the person's maximum, as networks are."""
     if method == "raw":
         return Method(lambda pair: pair.simulated)
     parts = [part.pairs() for part in training_parts]
@@ -102,13 +102,13 @@ def _fit_correction(method: str, pairs: Sequence[Pair]) -> Callable[[Pair], np.n
 def fit_network(
     method: str, experiment: Experiment, training_parts: Sequence[Part], cache: Path
 ) -> Method:
-    """Fit one of `NETWORKS`, or find it fitted.
+    """Fit one of `NETWORKS`, or load it from the cache.
 
     Args:
         method: one of `NETWORKS`.
-        experiment: how to fit; the same for every network.
-        training_parts: on what.
-        cache: folder of fitted networks, each under a name made of all that it depends on.
+        experiment: the settings of the fit, the same for every network.
+        training_parts: the recordings of the fit.
+        cache: folder of fitted networks, each under its `cache_key`.
     """
     import keras
 
@@ -116,7 +116,7 @@ def fit_network(
     if not (folder / CARD).exists():
         keras.utils.clear_session()
         work = folder / "work"
-        with open(os.devnull, "w") as null_device, redirect_stdout(null_device):
+        with redirect_stdout(io.StringIO()):
             fitted = fitting.fit(
                 experiment,
                 training_parts,
@@ -145,12 +145,12 @@ def _estimate_envelopes(refiner: Refiner, pair: Pair) -> pd.DataFrame:
 def is_cached(
     method: str, experiment: Experiment, training_parts: Sequence[Part], cache: Path
 ) -> bool:
-    """Whether `fit_network` would find it fitted."""
+    """Whether `fit_network` would load it from the cache."""
     return (cache / cache_key(method, experiment, training_parts) / CARD).exists()
 
 
 def cache_key(method: str, experiment: Experiment, training_parts: Sequence[Part]) -> str:
-    """A name that changes with everything that a fitted network depends on."""
+    """A name that changes with everything that determines a fitted network."""
     settings = experiment.model_dump(
         mode="json",
         exclude={
@@ -188,5 +188,5 @@ def cache_key(method: str, experiment: Experiment, training_parts: Sequence[Part
 
 @lru_cache(maxsize=1024)
 def _file_digest(file: Path) -> str:
-    # Read once, so that code edited while it runs does not name what it has not fitted.
+    # Read once: code that is edited during the run must not change the key.
     return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -12,11 +12,11 @@ SET = "opensim-3d-walking"
 EMG = MuscleMap.parse(find_dataset(SET).channels, SET)
 """Our channels by those of `electromyography.sto`."""
 (STRIDE,) = find_dataset(SET).recorded_trials
-"""Its subject, and somewhat more than a stride."""
+"""The trial of the set, somewhat longer than a stride."""
 
 
 def simulate_overground_stride(data: Path) -> Pair:
-    """Markers and forces to simulated activity, and the EMG beside it.
+    """Simulate the stride from markers and forces, and pair it with its EMG.
 
     Inverse kinematics, inverse dynamics and static optimisation run as `nem2e estimate` does.
 

@@ -1,4 +1,4 @@
-"""Protocols: what teaches and what is tested, so that nothing tested has been seen."""
+"""Protocols: how recordings are split into training and test, without overlap."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +10,8 @@ from nem2e_tf.cohort import sample_subject
 from nem2e_tf.errors import InputError
 from nem2e_tf.pipeline import Pair, Shards
 
-from ..experiment import Experiment, Part, data_folder
+from ..experiment import Experiment, Part
+from ..places import data_folder
 from .overground import simulate_overground_stride
 
 PROTOCOLS = ("block", "speed", "task", "subject", "virtual")
@@ -19,10 +20,10 @@ REAL, VIRTUAL = "real recordings", "virtual people (synthetic)"
 
 @dataclass(frozen=True)
 class Fold:
-    """A split of recordings into what teaches and what is tested.
+    """A split of recordings into training and test.
 
     Args:
-        section: what results it belongs to. Folds of one section test different people.
+        section: the section of results. Folds of one section test different people.
         name: of the fold within its section.
         data: `REAL` or `VIRTUAL`, of what is tested.
         training_parts: what every method is fitted on.
@@ -41,13 +42,13 @@ class Fold:
 
 @dataclass(frozen=True)
 class EvaluationData:
-    """Everything that there is to teach and test with.
+    """The recordings of an evaluation.
 
     Args:
         experiment: Experiment.
         recorded: real trials.
         virtual: virtual people's, or None.
-        others: of virtual people who teach in `virtual` and are never tested, or None.
+        others: of virtual people who are fitted on in `virtual` and never tested, or None.
         data: folder of the recordings, or None for the usual one.
     """
 
@@ -71,7 +72,7 @@ def make_folds(protocol: str, evaluation_data: EvaluationData, groups: int) -> l
     Args:
         protocol: one of `PROTOCOLS`.
         evaluation_data: EvaluationData.
-        groups: into how many groups the people of the cohort are parted in `subject`.
+        groups: number of groups of the cohort's people in `subject`.
     """
     if protocol == "block":
         return list(_block_folds(evaluation_data))
@@ -89,20 +90,20 @@ def make_folds(protocol: str, evaluation_data: EvaluationData, groups: int) -> l
 
 
 def make_ablation_folds(evaluation_data: EvaluationData) -> list[Fold]:
-    """What an ablation is measured on: `block`, and in walking half of the cohort by the other."""
+    """The folds of an ablation: `block`, and walking of half of the cohort by the other half."""
     walking = evaluation_data.experiment.model_copy(update={"tasks": ["walking"]})
     half, _ = _subject_folds(replace(evaluation_data, experiment=walking), 2)
     return [*_block_folds(evaluation_data), half]
 
 
 def _block_folds(evaluation_data: EvaluationData) -> Iterator[Fold]:
-    """Earlier time of a real trial teaches, later time of the same trial is tested."""
+    """Train on the earlier time of a real trial, test on its later time."""
     experiment = evaluation_data.experiment
     first, last = (f"{100 * share:g}" for share in experiment.blocks.test)
     for task in experiment.tasks:
         recorded = _select_task(evaluation_data.recorded, task)
         test = Part(recorded, experiment.blocks.test).pairs()
-        section = f"{task}, the {first}-{last} % of the time"
+        section = f"{task}, {first}-{last} % of the recording"
         yield Fold(
             section, task, REAL, _block_training_parts(evaluation_data, recorded, task), test, True
         )
@@ -111,7 +112,7 @@ def _block_folds(evaluation_data: EvaluationData) -> Iterator[Fold]:
 def _block_training_parts(
     evaluation_data: EvaluationData, recorded: Shards, task: str
 ) -> list[Part]:
-    """The earlier block, and with it the cohort where the experiment gives that a share."""
+    """The earlier block, and the cohort where the experiment gives it a share."""
     cohort = evaluation_data.experiment.cohort
     virtual = evaluation_data.virtual if cohort is not None and cohort.share > 0.0 else None
     if virtual is not None:
@@ -120,23 +121,23 @@ def _block_training_parts(
 
 
 def _task_folds(evaluation_data: EvaluationData) -> Iterator[Fold]:
-    """One task of the real person teaches, the other is tested."""
+    """Train on one task of the real person, test on the other."""
     for task in evaluation_data.experiment.tasks:
         training_part = Part(_select_task(evaluation_data.recorded, task))
         for pair in (p for p in evaluation_data.recorded.pairs() if p.task != task):
-            section = f"taught {task}, tested {pair.task}"
+            section = f"fitted on {task}, tested on {pair.task}"
             yield Fold(section, section, REAL, [training_part], [pair])
 
 
 def _speed_folds(evaluation_data: EvaluationData) -> Iterator[Fold]:
-    """The slower half of the cohort teaches, the faster is tested, and the other way round."""
+    """Train on the slower half of the cohort, test on the faster half, and the reverse."""
     speeds = speeds_by_subject(evaluation_data.experiment)
     for task in evaluation_data.experiment.tasks:
         people = _select_task(evaluation_data.cohort, task)
         slow, fast = split_by_speed(people, {s: of[task] for s, of in speeds.items()})
         for training_people, tested, which in (
-            (slow, fast, "slower people teach, faster are tested"),
-            (fast, slow, "faster people teach, slower are tested"),
+            (slow, fast, "fitted on slower, tested on faster people"),
+            (fast, slow, "fitted on faster, tested on slower people"),
         ):
             section = f"{task}, {which}"
             yield Fold(section, section, VIRTUAL, [Part(training_people)], list(tested.pairs()))
@@ -152,7 +153,7 @@ def speeds_by_subject(experiment: Experiment) -> dict[str, Mapping[str, float]]:
 
 
 def split_by_speed(people: Shards, speeds: Mapping[str, float]) -> tuple[Shards, Shards]:
-    """Those slower than the median of all, and the rest.
+    """Split people of one task into those slower than the median speed and the others.
 
     Args:
         people: Shards of one task.
@@ -166,7 +167,7 @@ def split_by_speed(people: Shards, speeds: Mapping[str, float]) -> tuple[Shards,
 
 
 def _subject_folds(evaluation_data: EvaluationData, groups: int) -> Iterator[Fold]:
-    """A group of virtual people is tested, all others teach, until each has been tested."""
+    """Leave each group of virtual people out once, and test on it."""
     for task in evaluation_data.experiment.tasks:
         people = _select_task(evaluation_data.cohort, task)
         for i, group in enumerate(
@@ -178,11 +179,11 @@ def _subject_folds(evaluation_data: EvaluationData, groups: int) -> Iterator[Fol
 
 
 def _select_task(shards: Shards, task: str) -> Shards:
-    return shards.where(lambda shard: shard.task == task)
+    return shards.select(lambda shard: shard.task == task)
 
 
 def leave_out(people: Shards, group: Sequence[str]) -> tuple[Shards, Shards]:
-    """Everybody but a group, and the group."""
+    """The people outside a group, and the group."""
     return (
         people.select(lambda shard: shard.subject not in group),
         people.select(lambda shard: shard.subject in group),
@@ -190,7 +191,7 @@ def leave_out(people: Shards, group: Sequence[str]) -> tuple[Shards, Shards]:
 
 
 def group_subjects(subjects: Sequence[str], groups: int) -> list[list[str]]:
-    """Subjects in so many groups, or each alone where there are fewer.
+    """Divide subjects into groups; each is a group where there are fewer subjects than groups.
 
     Raises:
         InputError: fewer than two groups, or subjects.
@@ -204,24 +205,23 @@ def group_subjects(subjects: Sequence[str], groups: int) -> list[list[str]]:
 
 
 def _virtual_folds(evaluation_data: EvaluationData, overground_pair: Pair) -> Iterator[Fold]:
-    """Virtual people alone teach; the cohort, of whom none taught, and real people are tested."""
+    """Train on virtual people alone; test on the cohort, of other people, and on real people."""
     if evaluation_data.others is None:
         raise InputError(f"{evaluation_data.experiment.name}: has no others; virtual needs them")
     for task in evaluation_data.experiment.tasks:
         training_people = _select_task(evaluation_data.others, task)
-        people = len({shard.subject for shard in training_people.selected})
         for name, data, pairs in (
-            ("the cohort", VIRTUAL, _select_task(evaluation_data.cohort, task).pairs()),
-            ("on a treadmill", REAL, _select_task(evaluation_data.recorded, task).pairs()),
+            ("virtual people", VIRTUAL, _select_task(evaluation_data.cohort, task).pairs()),
+            ("a treadmill recording", REAL, _select_task(evaluation_data.recorded, task).pairs()),
             ("one overground stride", REAL, [overground_pair]),
         ):
             if tested := [pair for pair in pairs if pair.task == task]:
-                section = f"{task}, {people} virtual people teach, tested: {name}"
+                section = f"{task}, tested on {name}"
                 yield Fold(section, section, data, [Part(training_people)], tested)
 
 
 def _overground_fold(evaluation_data: EvaluationData, overground_pair: Pair) -> Fold:
-    """All walking that there is teaches; another real person in another laboratory is tested."""
+    """Train on all walking; test on another real person in another laboratory."""
     parts = (evaluation_data.recorded, evaluation_data.cohort)
     training_parts = [Part(_select_task(shards, overground_pair.task)) for shards in parts]
     return Fold(

@@ -1,4 +1,4 @@
-"""What an evaluation found, as numbers."""
+"""The results of an evaluation as numbers, and the file that holds them."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -32,10 +32,10 @@ class Result:
 
     Args:
         section: Section.
-        table: of `training.scoring.scores`.
-        nine: of `training.scoring.summary`, over all that was measured.
+        table: of `training.evaluation.scoring.scores`.
+        nine: of `training.evaluation.scoring.summary`, over all that was measured.
         five: over those of the default five that were.
-        p: of `training.statistics.signed_rank`, RMSE against raw.
+        p: of `training.evaluation.statistics.signed_rank_test`, RMSE against raw.
         smaller: by muscle, where in the cycle STDR-Net's absolute error is smaller than raw's.
         larger: where it is larger.
     """
@@ -50,7 +50,7 @@ class Result:
 
     @classmethod
     def from_section(cls, section: Section) -> "Result":
-        """Count."""
+        """Compute the numbers of a section."""
         table, muscles = scores(section), section.muscles
         smaller, larger = {}, {}
         if REFINED in section.methods:
@@ -70,7 +70,7 @@ class Result:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Plain tables, rounded to what is meant."""
+        """The numbers as JSON types, rounded."""
         section, muscles = self.section, muscle_means(self.table).round(4)
         return {
             "title": section.title,
@@ -111,14 +111,14 @@ def ablation_result(sections: Sequence[Section]) -> dict[str, Any]:
 def results_as_json(
     protocols: Mapping[str, Mapping[str, Any]], ablations: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """All that the page holds, and more.
+    """All results as JSON types, as `results.json` holds them.
 
     Args:
         protocols: by name, `command`, `date`, `figures` and `sections`, of `Result.as_json` and
             each with its `figures`; of `subject` also `groups`.
         ablations: `command`, `date`, and as `rows` by name, of `ablation_result`; or nothing.
     """
-    plain: dict[str, Any] = terminal.finite(
+    plain: dict[str, Any] = terminal.replace_non_finite(
         {
             "scores": list(SCORES),
             "nrmse_denominator": "range of the measured envelope",
@@ -131,17 +131,17 @@ def results_as_json(
 
 
 def figure_names(found: Mapping[str, Any]) -> set[str]:
-    """Names of all figures of what `results_as_json` made."""
+    """The file names of all figures in results of `results_as_json`."""
     protocols = found["protocols"].values()
     of = [part["figures"] for p in protocols for part in (p, *p["sections"])]
     return {Path(name).name for names in of for name in names}
 
 
 def read_results(path: Path) -> dict[str, Any]:
-    """What `results_as_json` made, from a file; nothing where there is none.
+    """Read the results of `results_as_json` from a file; empty where there is none.
 
     Raises:
-        InputError: the file is another one.
+        InputError: the file does not hold results.
     """
     if not path.exists():
         return {"protocols": {}, "ablations": {}}

@@ -1,6 +1,6 @@
 """The figures of an evaluation's page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,18 +11,18 @@ from nem2e_tf.files import replace_file
 from nem2e_tf.report import palette
 from nem2e_tf.signals import PHASES, gait_cycles
 
+from .documents import format_people
 from .methods import METHODS
 from .protocols import REAL
 from .results import REFINED, Result
+from .results_tables import HEADINGS, SectionTables, row_of
 from .scoring import Section, absolute_errors
 
 _PERCENT = 100.0 * PHASES
 
 
-def draw(
-    protocol: str, results: Sequence[Result], output: Path
-) -> tuple[list[str], list[list[str]]]:
-    """Draw all figures of a protocol.
+def draw_sections(protocol: str, results: Sequence[Result], output: Path) -> list[list[str]]:
+    """Draw the figures that need the recordings themselves.
 
     Args:
         protocol: what it is called.
@@ -30,45 +30,102 @@ def draw(
         output: path. Names begin with it.
 
     Returns:
-        Names of the .png files of the protocol, and of those of each section.
+        Names of the .png files of each section.
     """
-
-    def keep(figure: Figure, name: str) -> str:
-        path = output.with_name(f"{output.name}-{name}.png")
-        with replace_file(path) as temporary:
-            figure.savefig(temporary, dpi=80, pil_kwargs={"optimize": True})
-        return path.name
-
     of_sections = []
     for i, result in enumerate(results, start=1):
         section, own = result.section, []
         if REFINED in section.methods and section.cycles:
             if section.has_measured_unit and section.data == REAL:
-                own.append(keep(_mean_cycles(section), f"{protocol}-{i}-cycle"))
+                own.append(_save(_mean_cycles(section), output, f"{protocol}-{i}-cycle"))
             if any(result.smaller.values()) or any(result.larger.values()):
-                own.append(keep(_intervals(result), f"{protocol}-{i}-spm"))
+                own.append(_save(_intervals(result), output, f"{protocol}-{i}-spm"))
         of_sections.append(own)
-    return [keep(_ratios(results), protocol)], of_sections
+    return of_sections
 
 
-def _ratios(results: Sequence[Result]) -> Figure:
-    """RMSE of each method relative to raw: each muscle a dot, the mean RMSE of all a bar."""
-    figure = Figure(figsize=(9.0, 1.2 + 2.1 * len(results)), layout="constrained")
-    panels = np.atleast_1d(figure.subplots(len(results), 1, sharex=True))
-    for axes, result in zip(panels, results, strict=True):
-        section = result.section
-        rmse = result.table["rmse"].groupby(level=["method", "muscle"]).mean().unstack("method")
+def draw_summary(sections: Mapping[str, Sequence[SectionTables]], output: Path) -> str:
+    """Draw the mean r of the raw simulation, of ridge and of STDR-Net for every test.
+
+    Args:
+        sections: by protocol, of `results_tables.sections_of`.
+        output: path. The name begins with it.
+
+    Returns:
+        Name of the .png file.
+    """
+    lines: list[tuple[str, SectionTables | None]] = []
+    for protocol, of in sections.items():
+        lines += [(HEADINGS[protocol], None), *((_label(section), section) for section in of)]
+    figure = Figure(figsize=(9.0, 1.0 + 0.28 * len(lines)), layout="constrained")
+    axes = figure.subplots()
+    labelled: set[str] = set()
+    for place, (_, section) in enumerate(lines):
+        if section is None:
+            axes.axhline(place, color="#cccccc", lw=0.8)
+            continue
+        for method, colour, offset in (
+            ("raw", palette.SIMULATED, -0.2), ("ridge", palette.SIMULATED, 0.0),
+            (REFINED, palette.REFINED, 0.2),
+        ):  # fmt: skip
+            if method in section.methods:
+                row = row_of(section.nine, method)
+                axes.errorbar(
+                    row["r"], place + offset, xerr=np.nan_to_num(row["r_sd"]), ms=5,
+                    fmt="s" if method == "ridge" else "o", color=colour, elinewidth=1,
+                    markerfacecolor="white" if method == "ridge" else colour,
+                    label=None if method in labelled else METHODS[method],
+                )  # fmt: skip
+                labelled.add(method)
+    axes.set_yticks(range(len(lines)), [text for text, _ in lines], fontsize=8)
+    for label, (_, section) in zip(axes.get_yticklabels(), lines, strict=True):
+        label.set_fontweight("bold" if section is None else "normal")
+    axes.invert_yaxis()
+    axes.set_xlim(-0.1, 1.0)
+    axes.axvline(0.0, color="#cccccc", lw=0.8)
+    axes.set_xlabel("mean correlation r with the EMG (1 is best)", fontsize=9)
+    figure.legend(fontsize=8, loc="outside upper center", ncols=3)
+    return _save(figure, output, "summary")
+
+
+def _label(section: SectionTables) -> str:
+    kind = "real" if section.data == REAL else "synthetic"
+    return f"{section.title} ({kind}, {format_people(section.people)})"
+
+
+def draw_ratios(protocol: str, sections: Sequence[SectionTables], output: Path) -> str:
+    """Draw the RMSE of each method relative to raw: each muscle a dot, the mean RMSE a bar.
+
+    Args:
+        protocol: what it is called.
+        sections: its sections.
+        output: path. The name begins with it.
+
+    Returns:
+        Name of the .png file.
+    """
+    figure = Figure(figsize=(9.0, 1.2 + 2.1 * len(sections)), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(len(sections), 1, sharex=True))
+    for axes, section in zip(panels, sections, strict=True):
+        rmse = section.muscles["rmse"].unstack()
         for place, method in enumerate(section.methods):
-            ratios = (rmse[method] / rmse["raw"]).to_numpy()
+            ratios = (rmse.loc[method] / rmse.loc["raw"]).to_numpy()
             colour = palette.REFINED if method == REFINED else palette.SIMULATED
-            axes.bar(place, result.nine.loc[method, "to_raw"], color=colour, width=0.6)
+            axes.bar(place, row_of(section.nine, method)["to_raw"], color=colour, width=0.6)
             axes.plot(np.full(len(ratios), place), ratios, ".", color=palette.MEASURED, ms=4)
         axes.axhline(1.0, color=palette.SIMULATED, lw=1)
         axes.set_title(f"{section.title}, {section.data}", fontsize=9)
         axes.set_ylabel("RMSE / raw", fontsize=8)
         names = [METHODS[method].replace(" ", "\n", 1) for method in section.methods]
         axes.set_xticks(range(len(names)), names, fontsize=7)
-    return figure
+    return _save(figure, output, protocol)
+
+
+def _save(figure: Figure, output: Path, name: str) -> str:
+    path = output.with_name(f"{output.name}-{name}.png")
+    with replace_file(path) as temporary:
+        figure.savefig(temporary, dpi=80, pil_kwargs={"optimize": True})
+    return path.name
 
 
 def _panels(section: Section) -> tuple[Figure, list[Axes]]:

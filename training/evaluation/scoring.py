@@ -1,4 +1,4 @@
-"""How every method does on what was tested: by muscle, recording and gait cycle."""
+"""Scores of every method on the test recordings, by muscle, recording and gait cycle."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ and vastus medialis."""
 
 
 Estimate = Callable[[Pair], pd.DataFrame]
-"""Takes a pair, whose measured side is not looked at, to `(frames, channels)`, envelopes."""
+"""Takes a pair, of which the measured envelopes are not used, to `(frames, channels)`."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Method:
 
     Args:
         estimate: Estimate.
-        unit: by channel, the envelope that is the largest of a person as far as the method has
-            learnt it; None where it has learnt none, as in the raw simulation.
+        unit: by channel, the largest envelope of a person that the method was fitted to; None
+            where it was not fitted, as in the raw simulation.
         parameters: trained weights of a network, or None.
     """
 
@@ -52,13 +52,13 @@ class Method:
 
 @dataclass(frozen=True)
 class ScoredRecording:
-    """A recording that was tested.
+    """A test recording with the estimates of every method.
 
     Args:
         subject: whose.
         measured: `(frames, channels)`, envelopes, as they were scored.
         estimates: by method, the same rows and columns.
-        starts: `(cycles + 1,)`, seconds at which gait cycles part; empty where none is whole.
+        starts: `(cycles + 1,)`, seconds at which gait cycles begin; empty where none is complete.
     """
 
     subject: str
@@ -99,8 +99,8 @@ class Section:
     """All recordings whose results belong together.
 
     Args:
-        protocol: of `training.protocols.PROTOCOLS`.
-        title: what was taught and tested.
+        protocol: of `training.evaluation.protocols.PROTOCOLS`.
+        title: the training and test recordings.
         data: real recordings or virtual people.
         has_measured_unit: see `ScoredRecording.from_pair`.
         tested: the recordings.
@@ -116,27 +116,27 @@ class Section:
 
     @property
     def muscles(self) -> list[str]:
-        """What was measured."""
+        """The measured channels."""
         return list(self.tested[0].measured.columns)
 
     @property
     def methods(self) -> list[str]:
-        """What was scored."""
+        """The scored methods."""
         return list(self.parameters)
 
     @property
     def subjects(self) -> list[str]:
-        """Who was tested."""
+        """The people in the test recordings."""
         return sorted({tested.subject for tested in self.tested})
 
     @property
     def seconds(self) -> float:
-        """Time that was scored."""
+        """Seconds of all test recordings."""
         return sum(len(tested.measured) for tested in self.tested) / RATE
 
     @property
     def cycles(self) -> int:
-        """Whole gait cycles in it."""
+        """Number of complete gait cycles."""
         return sum(max(0, len(tested.starts) - 1) for tested in self.tested)
 
 
@@ -167,7 +167,7 @@ def scores(section: Section) -> pd.DataFrame:
 
 
 def _score_tables(tested: ScoredRecording, method: str) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
-    """Of the whole recording, and of each of its cycles."""
+    """The table of the whole recording, and that of each of its gait cycles."""
     estimate, time = tested.estimates[method], tested.measured.index.to_numpy()
     each = []
     for first, last in zip(tested.starts[:-1], tested.starts[1:], strict=True):
@@ -213,7 +213,7 @@ def summary(table: pd.DataFrame, muscles: Sequence[str]) -> pd.DataFrame:
     for other in ("raw", "ridge"):
         known = result["rmse"].get(other, np.nan)
         result[f"to_{other}"] = result["rmse"] / known
-    # Equal but for rounding is not better.
+    # A difference by rounding alone is not an improvement.
     result["better"] = (rmse < (1.0 - 1e-6) * rmse.loc["raw"]).sum(axis=1)
     result["of"] = rmse.shape[1]
     return result

@@ -1,4 +1,4 @@
-"""What a refiner's card says of it: how it does on recordings that its fit never saw."""
+"""The scores on a refiner's card, from recordings that its fit has not seen, and their table."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from scipy.stats import bootstrap
 
 from nem2e_tf.cli import terminal
 from nem2e_tf.pipeline import Pair
-from nem2e_tf.refiner import Card, Refiner
+from nem2e_tf.refiner import Refiner
 from nem2e_tf.signals import RATE, metrics
 
 from ..calibration import coverage
@@ -72,7 +72,7 @@ def _test_scores(
 
 
 def refine_pair(refiner: Refiner, pair: Pair) -> pd.DataFrame:
-    """A pair's simulated side, refined; its columns are the refiner's outputs."""
+    """Refine the simulated activity of a pair; the columns are the refiner's outputs."""
     found = refiner.refine(pair.simulated)
     return found.set_axis(pair.simulated.index).set_axis(refiner.card.outputs, axis=1)
 
@@ -108,7 +108,7 @@ def _task_scores(tested: Sequence[ScoredRecording], covered: "pd.Series[float]")
         }
         if muscle in covered.index:
             muscles[muscle]["coverage"] = round(float(covered[muscle]), 3)
-    plain: dict[str, Any] = terminal.finite(
+    plain: dict[str, Any] = terminal.replace_non_finite(
         {
             "muscles": muscles,
             "mean": _mean_scores(muscles, list(muscles)),
@@ -156,59 +156,3 @@ def _mean_scores(muscles: Mapping[str, Mapping[str, Any]], chosen: Sequence[str]
         "better_rmse": int((table["rmse"] < table["raw_rmse"]).sum()),
         "better_r": int((table["r"] > table["raw_r"]).sum()),
     }
-
-
-def shipped_refiners(cards: Mapping[str, Card]) -> list[str]:
-    """What the cards of the shipped refiners say, as parts of a page.
-
-    Args:
-        cards: by name.
-    """
-    header = ["refiner", "tested on", "", "RMSE, raw → refined", "r, raw → refined",
-              "r of the default five", "better by RMSE, by r", "interval holds"]  # fmt: skip
-    rows, muscles = [], []
-    for name, card in cards.items():
-        for test, found in card.scores.items():
-            for task, of in found["tasks"].items():
-                mean, five = of["mean"], of["mean_of_five"]
-                held = mean.get("coverage")
-                rows.append([
-                    f"`{name}`", f"{test}: {found['data']}", task,
-                    f"{mean['raw_rmse']:.3f} → {mean['rmse']:.3f}",
-                    f"{mean['raw_r']:.2f} → {mean['r']:.2f}",
-                    f"{five['raw_r']:.2f} → {five['r']:.2f}",
-                    f"{mean['better_rmse']}, {mean['better_r']} of {mean['muscles']}",
-                    "–" if held is None else f"{100 * held:.0f} %",
-                ])  # fmt: skip
-                for muscle, row in of["muscles"].items():
-                    low, high = row["r_90"] or (None, None)
-                    muscles.append([
-                        f"`{name}`", f"{test}, {task}", muscle.replace("_", " "),
-                        f"{row['raw_rmse']:.3f} → {row['rmse']:.3f}",
-                        f"{row['raw_r']:.2f} → {row['r']:.2f}",
-                        "–" if low is None else f"{low:.2f} to {high:.2f}",
-                        f"{row['lag_ms']:.0f}",
-                        f"{100 * row['coverage']:.0f} %" if "coverage" in row else "–",
-                    ])  # fmt: skip
-    every = ["refiner", "tested on", "muscle", "RMSE", "r", "r, 90 %", "lag (ms)", "interval holds"]
-    return [
-        "## The shipped refiners",
-        _SHIPPED,
-        _markdown(header, rows),
-        "### Every muscle of the shipped refiners",
-        _markdown(every, muscles),
-    ]
-
-
-_SHIPPED = """From their cards (`python -m training.fit` scores what it has fitted). Later time of
-the recordings is in the measured unit for `walking` and `running`; elsewhere errors are in shares
-of a person's maximum. The
-virtual people never seen are the 20 of seed 1; the other person is the one stride of
-opensim-3d-walking. `r, 90 %` is a bootstrap interval of the mean r of gait cycles (one person) or
-of people; r itself is of whole recordings, and within a cycle it is mostly higher. The prediction
-interval is to hold 90 % of samples."""
-
-
-def _markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * 3 + ["---:"] * (len(header) - 3), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,4 +1,4 @@
-"""Whether an improvement is more than chance: over people, and over the gait cycle."""
+"""Significance of differences between methods: over people, and over the gait cycle."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.stats import wilcoxon
 
 MINIMUM_PEOPLE = 6
-"""People; with fewer, no difference can be significant at 0.05 by the signed-rank test."""
+"""With fewer people, no difference can be significant at 0.05 by the signed-rank test."""
 ALPHA = 0.05
 
 Interval = tuple[float, float]
@@ -34,7 +34,7 @@ def signed_rank_test(
     """Wilcoxon's signed-rank test over people, of each method against another, per muscle.
 
     Args:
-        table: of `training.scoring.scores`.
+        table: of `training.evaluation.scoring.scores`.
         score: column that is compared.
         against: method.
 
@@ -61,7 +61,7 @@ def signed_rank_test(
 def significant_intervals(
     errors: np.ndarray, baseline: np.ndarray, tests: int = 1
 ) -> tuple[list[Interval], list[Interval]]:
-    """Where in the gait cycle errors are smaller, and where larger, than a baseline's.
+    """Intervals of the gait cycle in which errors are smaller, and larger, than a baseline's.
 
     One-dimensional statistical parametric mapping, paired t over people (Pataky 2010, J. Biomech.
     43:1976), two-sided at 0.05 divided by the number of tests.
@@ -85,6 +85,6 @@ def significant_intervals(
 
 
 def _true_intervals(inside: Sequence[bool] | np.ndarray) -> list[Interval]:
-    """First and last place of every stretch that holds."""
+    """First and last index of every run of true values."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], np.asarray(inside, int), [0]])))
     return [(float(a), float(b - 1)) for a, b in zip(edges[::2], edges[1::2], strict=True)]

@@ -13,11 +13,11 @@ WARPING_WINDOW = 15
 
 
 class TimeWarping:
-    """Moves what every simulated cycle does to where the mean measured cycle does it.
+    """Warps the time of every simulated cycle to that of the mean measured cycle.
 
     Shapes are compared, not sizes: both are divided by their maximum before they are aligned. A
-    factor for each channel follows. Needs where cycles part, at the largest knee flexion of the
-    same motion; what lies before the first and after the last is not warped.
+    factor for each channel follows. Cycles begin at the largest knee flexion; frames before the
+    first and after the last cycle are not warped.
     """
 
     def fit(self, pairs: Sequence[Pair]) -> "TimeWarping":
@@ -46,9 +46,9 @@ class TimeWarping:
 
 
 def warp_to_template(cycle: np.ndarray, template: np.ndarray) -> np.ndarray:
-    """A cycle with its time warped to that of a template, `(101,)` each.
+    """Warp the time of a cycle to that of a template, `(101,)` each.
 
-    Where several of its places come to one of the template's, their mean stands there.
+    Where several samples of the cycle are aligned with one of the template, their mean is taken.
     """
     from dtaidistance import dtw
 
@@ -59,6 +59,6 @@ def warp_to_template(cycle: np.ndarray, template: np.ndarray) -> np.ndarray:
 
 
 def cycle_starts(pair: Pair) -> np.ndarray:
-    """Times at which the cycles of a recording part; empty where it has no whole one."""
+    """Times at which the gait cycles of a recording begin; empty where none is complete."""
     found = stride_times(knee_flexion(pair.angles["knee_angle"]))
     return found if len(found) > 1 else found[:0]
