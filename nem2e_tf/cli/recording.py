@@ -19,6 +19,8 @@ from nem2e_tf.cli.options import (
     Jobs,
     Json,
     Loads,
+    MarkerNames,
+    MarkerPrefix,
     Markers,
     Model,
     ModelOfOne,
@@ -65,6 +67,8 @@ def estimate(
     loads: Loads = None,
     ik_tasks: IKTasks = None,
     up: Up = None,
+    names: MarkerNames = None,
+    prefix: MarkerPrefix = None,
     emg: Annotated[
         Path | None, typer.Option(help="Measured EMG envelopes to set beside the result (.sto).")
     ] = None,
@@ -99,7 +103,8 @@ def estimate(
     if trials is not None:
         of_one = {
             "model": model, "motion": motion, "markers": markers, "moments": moments,
-            "loads": loads, "ik-tasks": ik_tasks, "up": up, "emg": emg, "start": start,
+            "loads": loads, "ik-tasks": ik_tasks, "up": up, "marker-names": names,
+            "marker-prefix": prefix, "emg": emg, "start": start,
             "end": end, "plot": plot,
         }  # fmt: skip
         for option, given in of_one.items():
@@ -114,7 +119,7 @@ def estimate(
         return
     if model is None:
         raise InputError("neither --trials nor --model is given; name one of them")
-    recording = Recording(motion, markers, moments, loads, ik_tasks, up)
+    recording = Recording(motion, markers, moments, loads, ik_tasks, up, names, prefix)
     request = estimation.Request(
         model, recording, refiner, side, start, end, solver, paths, runtime, emg, muscles
     )
@@ -169,6 +174,8 @@ def simulate(
     loads: Loads = None,
     ik_tasks: IKTasks = None,
     up: Up = None,
+    names: MarkerNames = None,
+    prefix: MarkerPrefix = None,
     start: Start = None,
     end: End = None,
     side: OneSide = Side.right,
@@ -180,7 +187,7 @@ def simulate(
     from nem2e_tf.files import write_storage
     from nem2e_tf.simulation import Recording, load_leg, simulate_recording
 
-    recording = Recording(motion, markers, moments, loads, ik_tasks, up)
+    recording = Recording(motion, markers, moments, loads, ik_tasks, up, names, prefix)
     check_output(output, (".sto",), (model, *recording.files))
     simulation = simulate_recording(
         load_leg(model, side), recording, start=start, end=end, solver=solver, paths=paths,
