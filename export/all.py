@@ -1,31 +1,29 @@
-"""Every form of a refiner: `python -m export.all saved_models/walking`."""
+"""Every form of a refiner: `nem2e export walking`, or `python -m export.all walking`."""
 
-from typing import Annotated
-
-import typer
+from collections.abc import Iterable
 
 from nem2e_tf.cli import terminal
+from nem2e_tf.refiner import Refiner
 
 from . import onnx, savedmodel, tflite
-from .forms import RefinerArgument, run
+from .command import export
+from .forms import Form
 
-app = terminal.application("Export a refiner in all its forms.")
 
+def make_forms(refiner: Refiner, names: Iterable[str]) -> list[Form]:
+    """Forms of a refiner, not yet written.
 
-@app.command()
-def main(
-    refiner: Annotated[str, RefinerArgument],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
-    """Write SavedModel, TensorFlow Lite and ONNX into a refiner's folder, compared with Keras."""
-    run(
-        refiner,
-        lambda trained: [
-            form for room in (savedmodel, tflite, onnx) for form in room.forms(trained)
-        ],
-        as_json,
-    )
+    Args:
+        refiner: Refiner, in Keras.
+        names: of `nem2e_tf.export.command.FORMS`.
+    """
+    names = set(names)
+    made = savedmodel.forms(refiner) if "savedmodel" in names else []
+    recipes = [recipe for recipe in tflite.RECIPES if f"tflite-{recipe}" in names]
+    if recipes:
+        made += tflite.forms(refiner, recipes)
+    return made + (onnx.forms(refiner) if "onnx" in names else [])
 
 
 if __name__ == "__main__":
-    terminal.run(app)
+    terminal.run_command(export)

@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +20,7 @@ from nem2e_tf.errors import InputError, suggest_name
 from nem2e_tf.files import UNFINISHED_PREFIX, check_folder, exclusive_lock, replace_file
 from nem2e_tf.refiner import CARD, Card, Refiner, load
 
-from .windows import Windows, virtual
+from .windows import Windows, virtual_windows
 
 EXACT = 1e-5
 """The most that an output, 0-1, of an exact form may differ from Keras."""
@@ -42,7 +43,7 @@ class Parity:
     worst: float
 
     @classmethod
-    def of(cls, found: np.ndarray, expected: np.ndarray) -> "Parity":
+    def from_outputs(cls, found: np.ndarray, expected: np.ndarray) -> "Parity":
         """Of two arrays of outputs."""
         if found.shape != expected.shape:
             return cls(np.inf, np.inf)
@@ -99,26 +100,26 @@ def export(refiner: Refiner, forms: Iterable[Form], windows: Windows) -> list[di
     # One frame less, so that no whole number of steps fills them.
     shorter = windows.simulated[:SHORTER, :-1]
     expected_shorter = refiner.network(shorter)
-    done = []
+    exported = []
     with exclusive_lock(folder):
         for form in forms:
             with TemporaryDirectory(prefix=UNFINISHED_PREFIX, dir=folder) as beside:
-                made = Path(beside)
-                _write(form, made)
+                staging = Path(beside)
+                _write(form, staging)
                 files = {
-                    path.relative_to(made).as_posix(): {
+                    path.relative_to(staging).as_posix(): {
                         "bytes": path.stat().st_size,
                         "sha256": sha256(path),
                         **form.describe(path),
                     }
-                    for path in sorted(made.rglob("*"))
+                    for path in sorted(staging.rglob("*"))
                     if path.is_file()
                 }
-                manifest = Manifest(made, refiner.network.layout, {form.name: {"files": files}})
-                with terminal.without_native_notes():
+                manifest = Manifest(staging, refiner.network.layout, {form.name: {"files": files}})
+                with terminal.silence_native_code():
                     network = form.open(manifest)
-                    parity = Parity.of(network(windows.simulated), expected)
-                    parity_shorter = Parity.of(network(shorter), expected_shorter)
+                    parity = Parity.from_outputs(network(windows.simulated), expected)
+                    parity_shorter = Parity.from_outputs(network(shorter), expected_shorter)
                 worst = np.maximum(parity.worst, parity_shorter.worst)
                 # Not `worst > EXACT`: a NaN must fail too.
                 if not worst <= (EXACT if form.exact else 1.0):
@@ -128,20 +129,24 @@ def export(refiner: Refiner, forms: Iterable[Form], windows: Windows) -> list[di
                 table = {
                     "recipe": form.recipe,
                     "files": files,
-                    "parity": {"windows": windows.told(), "rms": parity.rms, "worst": parity.worst},
+                    "parity": {
+                        "windows": windows.describe(),
+                        "rms": parity.rms,
+                        "worst": parity.worst,
+                    },
                     "versions": _versions(),
                 }
-                _put(folder, made, form.name, table, manifest)
-            done.append({"form": form.name, **table, "within": form.exact or parity.within})
-    return done
+                _move_into_place(folder, staging, form.name, table, manifest)
+            exported.append({"form": form.name, **table, "within": form.exact or parity.within})
+    return exported
 
 
-def _write(form: Form, made: Path) -> None:
+def _write(form: Form, staging: Path) -> None:
     import tensorflow as tf
 
-    place = str(made.parent / form.name)
+    place = str(staging.parent / form.name)
     try:
-        form.write(made)
+        form.write(staging)
     except OSError as error:
         raise OSError(error.errno, error.strerror, place) from None
     except tf.errors.OpError as error:
@@ -149,7 +154,9 @@ def _write(form: Form, made: Path) -> None:
         raise OSError(errno.EIO, fault, place) from None
 
 
-def _put(folder: Path, made: Path, form: str, table: Mapping[str, Any], manifest: Manifest) -> None:
+def _move_into_place(
+    folder: Path, staging: Path, form: str, table: Mapping[str, Any], manifest: Manifest
+) -> None:
     """Move a form's files to their place; the manifest names them only when all are there."""
     path = folder / MANIFEST
     forms = dict(Manifest.read(folder).forms) if path.exists() else {}
@@ -162,7 +169,7 @@ def _put(folder: Path, made: Path, form: str, table: Mapping[str, Any], manifest
         if target.is_dir():
             shutil.rmtree(target)
         target.parent.mkdir(exist_ok=True)
-        (made / own).replace(target)
+        (staging / own).replace(target)
     _write_manifest(path, manifest, forms | {form: table})
 
 
@@ -175,35 +182,39 @@ def _write_manifest(path: Path, manifest: Manifest, forms: Mapping[str, Any]) ->
 
 def _versions() -> dict[str, str]:
     names = ("nem2e-tf", "tensorflow", "keras", "tf2onnx", "ai-edge-litert", "onnxruntime")
-    return {name: importlib.metadata.version(name) for name in names}
+    found = {}
+    for name in names:
+        with suppress(importlib.metadata.PackageNotFoundError):  # an extra that is not installed
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
-def tasks_of(refiner: Refiner) -> list[str]:
+def fitted_tasks(refiner: Refiner) -> list[str]:
     """The tasks that a refiner was fitted on."""
     return list(dict.fromkeys(source.task for source in refiner.card.fitted_on))
 
 
-def chosen(given: list[str] | None, recipes: Iterable[str]) -> list[str]:
+def choose_recipes(names: list[str] | None, recipes: Iterable[str]) -> list[str]:
     """The recipes asked for, or all."""
     known = list(recipes)
-    for recipe in given or ():
+    for recipe in names or ():
         if recipe not in known:
             raise InputError(f"there is no recipe '{recipe}' here; {suggest_name(recipe, known)}")
-    return [recipe for recipe in known if not given or recipe in given]
+    return [recipe for recipe in known if not names or recipe in names]
 
 
 def run(name: str, forms: Callable[[Refiner], Iterable[Form]], as_json: bool) -> None:
     """Export forms of a refiner and say what was written."""
     # What can be refused is, before TensorFlow is loaded and people are simulated.
     Card.read(check_folder(refiner_folder(name)) / CARD)
-    terminal.quiet_tensorflow()
+    terminal.import_tensorflow_quietly()
     refiner = load(name)
-    windows = virtual(refiner.signals, tasks_of(refiner))
-    done = export(refiner, forms(refiner), windows)
+    windows = virtual_windows(refiner.signals, fitted_tasks(refiner))
+    exported = export(refiner, forms(refiner), windows)
     if as_json:
-        terminal.print_json({"refiner": str(refiner.folder), "forms": done})
+        terminal.print_json({"refiner": str(refiner.folder), "forms": exported})
         return
-    for form in done:
+    for form in exported:
         size = sum(file["bytes"] for file in form["files"].values())
         parity = form["parity"]
         terminal.print_lines(
@@ -235,9 +246,9 @@ def command(
     Args:
         written: what it writes into the refiner's folder.
         recipes: that there are.
-        forms: gives the forms of a refiner in the recipes wanted, None being all.
+        forms: gives the forms of a refiner in some recipes; None: in all.
     """
-    app = terminal.application("Export a refiner.")
+    app = terminal.make_app("Export a refiner.")
 
     @app.command(help=f"Write {written} into a refiner's folder, compared with Keras.")
     def main(
@@ -248,7 +259,7 @@ def command(
         ] = None,
         as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     ) -> None:
-        chosen(recipe, recipes)
+        choose_recipes(recipe, recipes)
         run(refiner, lambda trained: forms(trained, recipe), as_json)
 
     return app

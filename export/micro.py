@@ -1,7 +1,5 @@
 """Graphs of one step with the kernels of microcontrollers."""
 
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from nem2e_tf.edge import Manifest, TensorPort
-from nem2e_tf.errors import InputError
+from nem2e_tf.errors import InputError, require
+
+from .child_process import run_function
 
 FORM = "tflite/int8"
 LARGEST = 256 * 1024
@@ -34,12 +34,9 @@ class TFLiteMicro:
     """
 
     def __init__(self, manifest: Manifest) -> None:
-        try:
-            from tflite_micro.python.tflite_micro.runtime import Interpreter
-        except ImportError:
-            raise InputError(
-                "tflite-micro is not installed; install it: pip install tflite-micro"
-            ) from None
+        require("tflite_micro")
+        from tflite_micro.python.tflite_micro.runtime import Interpreter
+
         described = {Path(name).stem: of for name, of in manifest.forms[FORM]["files"].items()}
         self.arenas: dict[str, int] = {}
         self._graphs: dict[str, tuple[Any, dict[str, TensorPort], dict[str, TensorPort]]] = {}
@@ -53,22 +50,22 @@ class TFLiteMicro:
                 ("inputs", interpreter.get_input_details),
                 ("outputs", interpreter.get_output_details),
             )
-            borders = [
-                {name: _border(i, details(i)) for i, name in enumerate(described[graph][side])}
+            ports = [
+                {name: _tensor_port(i, details(i)) for i, name in enumerate(described[graph][side])}
                 for side, details in sides
             ]
-            self._graphs[graph] = (interpreter, *borders)
+            self._graphs[graph] = (interpreter, *ports)
 
     def __call__(self, graph: str, **tensors: np.ndarray) -> dict[str, np.ndarray]:
         """Run a graph."""
         interpreter, inputs, outputs = self._graphs[graph]
         for name, values in tensors.items():
-            border = inputs[name]
-            interpreter.set_input(border.quantize(values), border.index)
+            port = inputs[name]
+            interpreter.set_input(port.quantize(values), port.index)
         interpreter.invoke()
         return {
-            name: border.dequantize(interpreter.get_output(border.index))
-            for name, border in outputs.items()
+            name: port.dequantize(interpreter.get_output(port.index))
+            for name, port in outputs.items()
         }
 
 
@@ -78,17 +75,9 @@ def smallest_arena(file: Path) -> int | None:
     It is sought in a process of its own: where memory is short, tflite-micro may raise an error or
     end the process, and either is an answer.
     """
-    code = "import sys; from export.micro import halve; halve(*sys.argv[1:])"
     low, high, fits = TOO_SMALL, LARGEST, False
     while high - low > FINEST:
-        done = subprocess.run(
-            [sys.executable, "-X", "utf8", "-c", code, str(file), str(low), str(high)],
-            cwd=Path(__file__).resolve().parents[1],
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-        )
+        done = run_function("micro", "bisect_arena", str(file), str(low), str(high))
         lines = done.stdout.splitlines()
         for line in lines:
             tried, *outcome = line.split()
@@ -101,7 +90,7 @@ def smallest_arena(file: Path) -> int | None:
     return high if fits else None
 
 
-def halve(file: str, low: str, high: str) -> None:
+def bisect_arena(file: str, low: str, high: str) -> None:
     """Try memories between two, in bytes, and print each, with `fits` after those that do."""
     from tflite_micro.python.tflite_micro.runtime import Interpreter
 
@@ -119,7 +108,7 @@ def halve(file: str, low: str, high: str) -> None:
             print(flush=True)
 
 
-def _border(place: int, details: Mapping[str, Any]) -> TensorPort:
+def _tensor_port(place: int, details: Mapping[str, Any]) -> TensorPort:
     """Of what tflite-micro says of a tensor."""
     numbers = details["quantization_parameters"]
     return TensorPort(

@@ -26,7 +26,7 @@ def open_form(
     return StepNetwork(manifest.layout, LiteRT(manifest.files(form), threads or 1, xnnpack))
 
 
-def open_whole(file: Path, layout: Layout, threads: int = 1) -> FunctionNetwork:
+def open_window_graph(file: Path, layout: Layout, threads: int = 1) -> FunctionNetwork:
     """A .tflite file that takes a whole window, in LiteRT."""
     from ai_edge_litert.interpreter import Interpreter
 

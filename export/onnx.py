@@ -12,7 +12,7 @@ from nem2e_tf.cli import terminal
 from nem2e_tf.refiner import Refiner
 from nem2e_tf.refiner.runtimes import open_onnx
 
-from .forms import Form, chosen, command
+from .forms import Form, choose_recipes, command
 
 RECIPES = ("float32",)
 OPSET = 18
@@ -37,12 +37,12 @@ def forms(refiner: Refiner, recipes: list[str] | None = None) -> list[Form]:
     """The form of a refiner as ONNX."""
     return [
         Form("onnx", recipe, True, partial(_write, refiner.model), open_onnx)
-        for recipe in chosen(recipes, RECIPES)
+        for recipe in choose_recipes(recipes, RECIPES)
     ]
 
 
 def _write(model: Any, folder: Path) -> None:
-    with terminal.without_native_notes():
+    with terminal.silence_native_code():
         content = convert(model).SerializeToString()
     (folder / "refiner.onnx").write_bytes(content)
 

@@ -35,7 +35,7 @@ RUNTIME = ("litert_wasm_compat_internal.js", "litert_wasm_compat_internal.wasm")
 
 STRIDES = 20
 
-app = terminal.application("Assemble a web page that runs a refiner.")
+app = terminal.make_app("Assemble a web page that runs a refiner.")
 
 
 @dataclass(frozen=True)
@@ -72,14 +72,14 @@ def assemble(refiner: Refiner, folder: Path) -> Assembled:
             place = whole / "refiner" / file.relative_to(refiner.folder)
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, place)
-        played = recording(refiner)
+        played = record_virtual_person(refiner)
         text = json.dumps(played) + "\n"
         (whole / "recording.json").write_text(text, encoding="utf-8", newline="\n")
         size = sum(file.stat().st_size for file in whole.rglob("*") if file.is_file())
     return Assembled(str(folder), size, len(played["simulated"]) / refiner.card.rate)
 
 
-def recording(refiner: Refiner) -> dict[str, Any]:
+def record_virtual_person(refiner: Refiner) -> dict[str, Any]:
     """A virtual person whom no refiner has seen, in the task that a refiner is for.
 
     Returns:
@@ -97,12 +97,12 @@ def recording(refiner: Refiner) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         leg = write_leg(subject, folder / "leg.osim")
-        done = record_session(subject, (task,), STRIDES, select_causes(), leg)
-        start, end = write_trial(done, task, folder, raw=False)
+        recorded = record_session(subject, (task,), STRIDES, select_causes(), leg)
+        start, end = write_trial(recorded, task, folder, raw=False)
         files = folder / "motion.mot", folder / "moments.sto"
         activity = simulate_files(leg, *files, start=start, end=end)
     simulated = refiner.channels(activity, "r")
-    emg = done.trials[task].emg
+    emg = recorded.trials[task].emg
     electrodes = refiner.muscles.require_columns(card.outputs, emg.columns, "r", "virtual EMG")
     measured = combine(resample(emg, simulated.index.to_numpy()), electrodes)
     return {
@@ -127,8 +127,8 @@ def bundle(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         web = Path(temporary) / "web"
         shutil.copytree(WEB, web, ignore=shutil.ignore_patterns("node_modules", "built"))
-        _npm(web, "ci", "--omit=dev", "--ignore-scripts", "--prefer-offline")
-        _npm(web, "run", "build")
+        _run_npm(web, "ci", "--omit=dev", "--ignore-scripts", "--prefer-offline")
+        _run_npm(web, "run", "build")
         packages = web / "node_modules"
         for file in (web / "index.html", web / "built" / "page.js", web / "built" / "page.css"):
             shutil.copyfile(file, folder / file.name)
@@ -138,13 +138,13 @@ def bundle(folder: Path) -> None:
             shutil.copyfile(packages / "@litertjs" / "core" / "wasm" / name, folder / "wasm" / name)
 
 
-def _npm(web: Path, *command: str) -> None:
+def _run_npm(web: Path, *command: str) -> None:
     # By its whole name: on Windows it is npm.cmd.
     called = [shutil.which("npm") or "npm", *command, "--no-audit", "--no-fund"]
     done = subprocess.run(called, cwd=web, capture_output=True, encoding="utf-8", errors="replace")
     if done.returncode:
-        said = [line for line in done.stderr.splitlines() if "error" in line.lower()]
-        detail = " ".join(" ".join(said or done.stderr.splitlines()).split())[:300]
+        errors = [line for line in done.stderr.splitlines() if "error" in line.lower()]
+        detail = " ".join(" ".join(errors or done.stderr.splitlines()).split())[:300]
         raise InputError(f"npm {command[0]} failed in a copy of {WEB}: {detail}")
 
 
@@ -155,9 +155,9 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Write a folder that a browser shows: the refiner at work on a virtual person, live."""
-    terminal.quiet_tensorflow()
+    terminal.import_tensorflow_quietly()
     trained = load(refiner)
-    with terminal.console.status("assembling the page"):
+    with terminal.stderr.status("assembling the page"):
         assembled = assemble(trained, output)
     if as_json:
         terminal.print_json(asdict(assembled))

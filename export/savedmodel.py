@@ -19,12 +19,12 @@ from nem2e_tf.cli import terminal
 from nem2e_tf.refiner import Refiner
 from nem2e_tf.refiner.runtimes import open_saved_model
 
-from .forms import Form, chosen, command
+from .forms import Form, choose_recipes, command
 
 RECIPES = ("float32",)
 
 
-def signatures(model: Any) -> dict[str, Any]:
+def make_signatures(model: Any) -> dict[str, Any]:
     """The network as `tf.function`s.
 
     Args:
@@ -44,7 +44,7 @@ def signatures(model: Any) -> dict[str, Any]:
     fold, mask_layer, encoder, decoder = map(
         model.get_layer, ("steps", "mask", "encoder", "decoder")
     )
-    seen = None if decoder.attention_window is None else sum(decoder.attention_window) + 1
+    attended = None if decoder.attention_window is None else sum(decoder.attention_window) + 1
 
     def serve(simulated: Any) -> dict[str, Any]:
         return {"activity": model(simulated, training=False)}
@@ -81,9 +81,9 @@ def signatures(model: Any) -> dict[str, Any]:
         "encode": signature(encode, simulated=window),
         "decode_step": signature(
             decode_step,
-            encoded=(seen, encoder.output.shape[-1]),
-            keys=(seen, decoder.attention_units),
-            mask=(seen,),
+            encoded=(attended, encoder.output.shape[-1]),
+            keys=(attended, decoder.attention_units),
+            mask=(attended,),
             hidden=(decoder.units,),
             carry=(decoder.units,),
             activity=(decoder.outputs,),
@@ -95,7 +95,7 @@ def forms(refiner: Refiner, recipes: list[str] | None = None) -> list[Form]:
     """The form of a refiner as a SavedModel."""
     return [
         Form("savedmodel", recipe, True, partial(_write, refiner.model), open_saved_model)
-        for recipe in chosen(recipes, RECIPES)
+        for recipe in choose_recipes(recipes, RECIPES)
     ]
 
 
@@ -107,8 +107,8 @@ def _write(model: Any, folder: Path) -> None:
     # TensorFlow Serving, restores, while the signatures read the empty original. Without the random
     # states of dropout, which would make every export another.
     module.variables_of_the_network = [variable.value for variable in model.weights]
-    with terminal.without_native_notes():
-        tf.saved_model.save(module, folder / "savedmodel", signatures=signatures(model))
+    with terminal.silence_native_code():
+        tf.saved_model.save(module, folder / "savedmodel", signatures=make_signatures(model))
     _name_by_content(folder / "savedmodel" / "fingerprint.pb")
 
 

@@ -28,8 +28,8 @@ from nem2e_tf.cli import terminal
 from nem2e_tf.edge import LiteRT, Manifest, StepNetwork
 from nem2e_tf.refiner import Refiner
 
-from .forms import Form, chosen, command, tasks_of
-from .windows import teaching
+from .forms import Form, choose_recipes, command, fitted_tasks
+from .windows import fitted_recordings
 
 RECIPES = ("float32", "float16", "dynamic", "int8", "int8-web")
 LOUDER = (1.0, 4.0)
@@ -45,20 +45,20 @@ Rows = Mapping[str, list[dict[str, np.ndarray]]]
 """By graph, tensors by name that were put into it."""
 
 
-def calibration(refiner: Refiner) -> Rows:
+def record_calibration(refiner: Refiner) -> Rows:
     """What goes into every graph while virtual people who taught are refined; all synthetic."""
     from nem2e_tf.network.step_graphs import KerasGraphs
 
     rows: dict[str, list[dict[str, np.ndarray]]] = {}
     graphs, signals = KerasGraphs(refiner.model), refiner.signals
 
-    def recorded(graph: str, **tensors: np.ndarray) -> dict[str, np.ndarray]:
+    def run_and_record(graph: str, **tensors: np.ndarray) -> dict[str, np.ndarray]:
         rows.setdefault(graph, []).append(tensors)
         return graphs(graph, **tensors)
 
-    network = StepNetwork(refiner.network.layout, recorded)
+    network = StepNetwork(refiner.network.layout, run_and_record)
     largest = 1.0 / signals.input_maximum
-    for shares in teaching(signals, tasks_of(refiner)):
+    for shares in fitted_recordings(signals, fitted_tasks(refiner)):
         part = shares[: round(SECONDS * signals.rate)]
         for factor in LOUDER:
             network(np.minimum(factor * part, largest)[None])
@@ -66,12 +66,12 @@ def calibration(refiner: Refiner) -> Rows:
     energy = refiner.model.get_layer("decoder").energy.kernel.numpy()[:, 0]
     for recordings in rows.values():
         recordings += [
-            row for sign in (-1.0, 1.0) for row in _extremes(recordings, sign, step, energy)
+            row for sign in (-1.0, 1.0) for row in _extreme_rows(recordings, sign, step, energy)
         ]
     return rows
 
 
-def _extremes(
+def _extreme_rows(
     rows: Sequence[Mapping[str, np.ndarray]], sign: float, step: np.ndarray, energy: np.ndarray
 ) -> Iterator[dict[str, np.ndarray]]:
     """Rows whose tensors hold as much as they ever can, upwards or downwards.
@@ -84,20 +84,20 @@ def _extremes(
             signs.
     """
 
-    def beyond(name: str) -> float:
+    def largest_state(name: str) -> float:
         return sign * ROOM * max(float(np.abs(row[name]).max()) for row in rows)
 
-    def filled(**values: Any) -> dict[str, np.ndarray]:
+    def fill(**values: Any) -> dict[str, np.ndarray]:
         known = rows[0].items()
         return {name: np.full_like(x, values[name]) if name in values else x for name, x in known}
 
     bounds: dict[str, Any] = {"hidden": sign, "encoded": sign}
     bounds |= {"frames": max(sign, 0.0) * step, "activity": max(sign, 0.0)}
     if "carry" in rows[0]:
-        bounds["carry"] = beyond("carry")
-    yield filled(**bounds)
+        bounds["carry"] = largest_state("carry")
+    yield fill(**bounds)
     if "keys" in rows[0]:
-        yield filled(keys=beyond("keys") * np.sign(energy), hidden=0.0)
+        yield fill(keys=largest_state("keys") * np.sign(energy), hidden=0.0)
 
 
 def convert(graph: str, function: Any, recipe: str = "float32", rows: Rows | None = None) -> bytes:
@@ -111,7 +111,7 @@ def convert(graph: str, function: Any, recipe: str = "float32", rows: Rows | Non
     """
     import tensorflow as tf
 
-    with tempfile.TemporaryDirectory() as folder, terminal.without_native_notes():
+    with tempfile.TemporaryDirectory() as folder, terminal.silence_native_code():
         tf.saved_model.save(tf.Module(), folder, signatures={graph: function})
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, [graph])
         if recipe != "float32":
@@ -137,10 +137,10 @@ def forms(refiner: Refiner, recipes: list[str] | None = None) -> list[Form]:
     """The forms of a refiner in TensorFlow Lite; `InputError` where its attention has no bounds."""
     from nem2e_tf.network.step_graphs import step_functions
 
-    wanted = chosen(recipes, RECIPES)
+    chosen = choose_recipes(recipes, RECIPES)
     functions = step_functions(refiner.model)
-    whole = any(recipe.startswith("int8") for recipe in wanted)
-    rows = calibration(refiner) if whole else None
+    has_integers = any(recipe.startswith("int8") for recipe in chosen)
+    rows = record_calibration(refiner) if has_integers else None
 
     def write(recipe: str, folder: Path) -> None:
         target = folder / "tflite" / recipe
@@ -155,9 +155,9 @@ def forms(refiner: Refiner, recipes: list[str] | None = None) -> list[Form]:
             recipe == "float32",
             partial(write, recipe),
             partial(_open, f"tflite/{recipe}"),
-            borders,
+            describe_ports,
         )
-        for recipe in wanted
+        for recipe in chosen
     ]
 
 
@@ -165,7 +165,7 @@ def _open(form: str, manifest: Manifest) -> StepNetwork:
     return StepNetwork(manifest.layout, LiteRT(manifest.files(form)))
 
 
-def borders(file: Path) -> dict[str, Any]:
+def describe_ports(file: Path) -> dict[str, Any]:
     """Inputs and outputs of a graph in the order of the file: shape, type, scale, zero point."""
     from ai_edge_litert.interpreter import Interpreter
 

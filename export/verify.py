@@ -1,4 +1,4 @@
-"""Whether every form of a refiner says what Keras says: `python -m export.verify walking`.
+"""Whether every form of a refiner gives what Keras gives: `nem2e verify walking`.
 
 All forms run on the same windows, of real recordings where they are at hand and of virtual people,
 none of which a fit has seen. TensorFlow Lite runs in LiteRT with XNNPACK and with LiteRT's own
@@ -8,7 +8,7 @@ kernels, and `tflite/int8` with those of microcontrollers too, where tflite-micr
 import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import typer
@@ -16,20 +16,19 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from nem2e_tf.cli import terminal
-from nem2e_tf.edge import Manifest, Network, Signals, StepNetwork
-from nem2e_tf.refiner import Refiner, load
+from nem2e_tf.edge import Manifest, Network, Signals, StepNetwork, refiner_folder
+from nem2e_tf.refiner import CARD, Card, Refiner, load
 from nem2e_tf.signals import root_mean_square_error
 
-from . import micro
-from .forms import EXACT, ROOT_MEAN_SQUARE, WORST, Parity, RefinerArgument, tasks_of
+from . import command, micro
+from .command import RUNTIMES, require_packages
+from .forms import EXACT, ROOT_MEAN_SQUARE, WORST, Parity, fitted_tasks
 from .micro import TFLiteMicro
 from .networks import open_form
-from .windows import Windows, unseen
+from .windows import Windows, unseen_windows
 
 XNNPACK, BUILT_IN, MICRO = "XNNPACK", "built-in", "micro"
 """Kernels that run TensorFlow Lite: the last are those of microcontrollers."""
-
-app = terminal.application("Compare every form of a refiner with Keras.")
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ class Verdict:
         return self.within and self.repeatable
 
     @property
-    def complaint(self) -> str:
+    def failure(self) -> str:
         """What is wrong with it, in a line."""
         name = f"{self.form}, {self.kernels} kernels" if self.kernels else self.form
         if self.within:
@@ -99,7 +98,7 @@ class Verdict:
         }
 
 
-def subjects(manifest: Manifest) -> list[Subject]:
+def open_subjects(manifest: Manifest) -> list[Subject]:
     """All that there is to compare; `InputError` where a file is not what was exported."""
     found = []
     for form, table in sorted(manifest.forms.items()):
@@ -135,8 +134,8 @@ def verify(
     verdicts = []
     for i, subject in enumerate(among):
         progress(i, len(among))
-        found = _singly(subject.network, windows.simulated)
-        parity = Parity.of(found, expected)
+        found = _run_singly(subject.network, windows.simulated)
+        parity = Parity.from_outputs(found, expected)
         verdicts.append(
             Verdict(
                 subject.form,
@@ -145,26 +144,26 @@ def verify(
                 parity,
                 # Not `worst > EXACT`: a NaN must fail too.
                 parity.worst <= EXACT if subject.exact else parity.within,
-                _repeatable(subject.network, windows.simulated, found),
-                errors(windows, refiner.signals, expected, found),
+                _is_repeatable(subject.network, windows.simulated, found),
+                emg_errors(windows, refiner.signals, expected, found),
                 subject.arenas,
             )
         )
     return verdicts
 
 
-def _singly(network: Network, simulated: np.ndarray) -> np.ndarray:
+def _run_singly(network: Network, simulated: np.ndarray) -> np.ndarray:
     """Window by window: in a batch, the last bit of a product may depend on its place."""
     return np.concatenate([network(window[None]) for window in simulated])
 
 
-def _repeatable(network: Network, simulated: np.ndarray, found: np.ndarray) -> bool:
+def _is_repeatable(network: Network, simulated: np.ndarray, found: np.ndarray) -> bool:
     """Whether all windows, twice each and in another order, give the same bits again."""
     order = np.random.default_rng(0).permutation(np.repeat(np.arange(len(simulated)), 2))
-    return np.array_equal(_singly(network, simulated[order]), found[order])
+    return np.array_equal(_run_singly(network, simulated[order]), found[order])
 
 
-def errors(
+def emg_errors(
     windows: Windows, signals: Signals, expected: np.ndarray, found: np.ndarray
 ) -> dict[str, dict[str, dict[str, float]]]:
     """See `Verdict.rmse`.
@@ -180,12 +179,12 @@ def errors(
         "virtual": (windows.synthetic, np.ones_like(signals.output_maximum)),
     }
     table = {}
-    for kind, (chosen, unit) in kinds.items():
-        if not chosen.any():
+    for kind, (mask, unit) in kinds.items():
+        if not mask.any():
             continue
-        measured = windows.measured[chosen].reshape(-1, len(unit))
+        measured = windows.measured[mask].reshape(-1, len(unit))
         keras, form = (
-            root_mean_square_error(measured, outputs[chosen].reshape(measured.shape) * unit)
+            root_mean_square_error(measured, outputs[mask].reshape(measured.shape) * unit)
             for outputs in (expected, found)
         )
         table[kind] = {
@@ -217,45 +216,49 @@ def as_rich(verdicts: list[Verdict]) -> Table:
     return shown
 
 
-def plain(verdict: Verdict) -> dict[str, Any]:
+def as_table(verdict: Verdict) -> dict[str, Any]:
     """A verdict as plain tables."""
     arenas = verdict.arenas and {**verdict.arenas, "all": sum(verdict.arenas.values())}
     return {**asdict(verdict), "arenas": arenas, "passed": verdict.passed}
 
 
-@app.command()
-def main(
-    refiner: Annotated[str, RefinerArgument],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
-    """Compare every form of a refiner with Keras; exit status 1 if one is out of bounds."""
-    terminal.quiet_tensorflow()
-    trained = load(refiner)
-    assert trained.folder is not None
-    manifest = Manifest.read(trained.folder)
-    among = subjects(manifest)
-    windows = unseen(trained.signals, tasks_of(trained))
+def run(name: str, as_json: bool) -> None:
+    """Compare the forms of a refiner, print what was found; exit status 1 if one is out of bounds.
+
+    Args:
+        name: of a shipped refiner, or a refiner's folder.
+        as_json: whether to print one JSON object.
+    """
+    # What can be refused is refused before TensorFlow is loaded.
+    folder = refiner_folder(name)
+    Card.read(folder / CARD)
+    manifest = Manifest.read(folder)
+    require_packages((form.partition("/")[0] for form in manifest.forms), RUNTIMES)
+    terminal.import_tensorflow_quietly()
+    trained = load(name)
+    among = open_subjects(manifest)
+    windows = unseen_windows(trained.signals, fitted_tasks(trained))
     with terminal.progress_bar("comparing forms") as progress:
         verdicts = verify(trained, among, windows, progress)
     if as_json:
         terminal.print_json(
             {
                 "refiner": str(trained.folder),
-                "windows": windows.told(),
+                "windows": windows.describe(),
                 "bounds": {"exact": EXACT, "rms": ROOT_MEAN_SQUARE, "worst": WORST},
-                "forms": [plain(verdict) for verdict in verdicts],
+                "forms": [as_table(verdict) for verdict in verdicts],
             }
         )
     else:
-        terminal.screen.print(as_rich(verdicts))
+        terminal.stdout.print(as_rich(verdicts))
         terminal.print_lines(
             [
-                f"{trained.folder} beside Keras, windows: {windows.told()}. rms, worst: of"
+                f"{trained.folder} beside Keras, windows: {windows.describe()}. rms, worst: of"
                 f" outputs, 0-1; {' and '.join(verdicts[0].rmse)}: change in the RMSE against"
                 " measured EMG, of the muscle where it is largest; arena: bytes"
             ]
         )
-    terminal.print_warnings(verdict.complaint for verdict in verdicts if not verdict.passed)
+    terminal.print_warnings(verdict.failure for verdict in verdicts if not verdict.passed)
     if micro.FORM in manifest.forms and not any(v.kernels == MICRO for v in verdicts):
         note = f"tflite-micro is not installed: {micro.FORM} did not run with its kernels"
         terminal.print_warnings([], [note])
@@ -264,4 +267,4 @@ def main(
 
 
 if __name__ == "__main__":
-    terminal.run(app)
+    terminal.run_command(command.verify)

@@ -2,15 +2,22 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nem2e_tf.edge import Signals
 from nem2e_tf.errors import InputError, suggest_name
 from nem2e_tf.pipeline import Pair
-from training.experiment import CONFIGS, data_folder, prepare_virtual_people, read_experiment
 
-TEACHING, UNSEEN = 101, 1
+if TYPE_CHECKING or __package__ == "export":  # run from a checkout
+    from training import experiment as experiments
+    from training import places
+else:
+    from ..training import experiment as experiments
+    from ..training import places
+
+FITTED_SEED, UNSEEN_SEED = 101, 1
 """Seeds of virtual people: those whom the shipped refiners are fitted on, and others."""
 PEOPLE, STRIDES = 4, 10
 LONGEST = 2.0
@@ -39,52 +46,52 @@ class Windows:
         sides = ("simulated", "measured", "synthetic")
         return Windows(*(np.concatenate([getattr(w, s) for w in (self, other)]) for s in sides))
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """How many there are, of whom."""
         virtual = int(self.synthetic.sum())
         real = len(self.synthetic) - virtual
         return f"{real} of real recordings, {virtual} of virtual people (synthetic)"
 
 
-def teaching(signals: Signals, tasks: Iterable[str]) -> list[np.ndarray]:
+def fitted_recordings(signals: Signals, tasks: Iterable[str]) -> list[np.ndarray]:
     """Recordings of virtual people who teach, `(frames, inputs)`, in shares; all synthetic."""
     tasks = set(tasks)
-    people = prepare_virtual_people(PEOPLE, TEACHING, STRIDES)
-    return [scaled(pair, signals) for pair in people.pairs() if pair.task in tasks]
+    people = experiments.prepare_virtual_people(PEOPLE, FITTED_SEED, STRIDES)
+    return [scale_inputs(pair, signals) for pair in people.pairs() if pair.task in tasks]
 
 
-def virtual(signals: Signals, tasks: Iterable[str], count: int = EACH) -> Windows:
+def virtual_windows(signals: Signals, tasks: Iterable[str], count: int = EACH) -> Windows:
     """Windows of virtual people whom no refiner was fitted on."""
     tasks = set(tasks)
-    people = prepare_virtual_people(PEOPLE, UNSEEN, STRIDES).pairs()
-    pairs = [_in_shares(pair) for pair in people if pair.task in tasks]
-    return _cut(pairs, signals, count, synthetic=True)
+    people = experiments.prepare_virtual_people(PEOPLE, UNSEEN_SEED, STRIDES).pairs()
+    pairs = [_scale_to_maximum(pair) for pair in people if pair.task in tasks]
+    return _cut_windows(pairs, signals, count, synthetic=True)
 
 
-def real(signals: Signals, tasks: Iterable[str], count: int = EACH) -> Windows | None:
+def recorded_windows(signals: Signals, tasks: Iterable[str], count: int = EACH) -> Windows | None:
     """Windows of the later time of the recorded trials, or None where those are not at hand."""
-    folder = data_folder()
-    if not folder.is_dir():
+    folder = places.find_data_folder()
+    if folder is None or not folder.is_dir():
         return None
     # A refiner whose envelopes are shares of a maximum has no other unit.
     of_shares = bool(np.all(signals.output_maximum == 1.0))
     pairs: list[Pair] = []
     for task in tasks:
-        config = CONFIGS / f"{task}.yaml"
-        experiment = read_experiment(config).model_copy(update={"also": []})
+        config = places.CONFIGS / f"{task}.yaml"
+        experiment = experiments.read_experiment(config).model_copy(update={"also": []})
         for pair in experiment.prepare_recorded(folder, config).pairs():
-            known = _in_shares(pair) if of_shares else pair
+            known = _scale_to_maximum(pair) if of_shares else pair
             pairs.append(known.block(*experiment.blocks.test))
-    return _cut(pairs, signals, count, synthetic=False)
+    return _cut_windows(pairs, signals, count, synthetic=False)
 
 
-def unseen(signals: Signals, tasks: Sequence[str]) -> Windows:
+def unseen_windows(signals: Signals, tasks: Sequence[str]) -> Windows:
     """What there is of both."""
-    windows, recorded = virtual(signals, tasks), real(signals, tasks)
+    windows, recorded = virtual_windows(signals, tasks), recorded_windows(signals, tasks)
     return windows if recorded is None else recorded + windows
 
 
-def scaled(pair: Pair, signals: Signals) -> np.ndarray:
+def scale_inputs(pair: Pair, signals: Signals) -> np.ndarray:
     """A pair's simulated side, `(frames, inputs)`, each channel a share of its maximum."""
     for channel in signals.inputs:
         if channel not in pair.simulated:
@@ -95,12 +102,12 @@ def scaled(pair: Pair, signals: Signals) -> np.ndarray:
     return pair.simulated[list(signals.inputs)].to_numpy() / signals.input_maximum
 
 
-def _in_shares(pair: Pair) -> Pair:
+def _scale_to_maximum(pair: Pair) -> Pair:
     """With the measured side in shares of each channel's maximum over the whole recording."""
     return replace(pair, measured=pair.measured / pair.measured.max().clip(lower=1e-9))
 
 
-def _cut(pairs: Sequence[Pair], signals: Signals, count: int, synthetic: bool) -> Windows:
+def _cut_windows(pairs: Sequence[Pair], signals: Signals, count: int, synthetic: bool) -> Windows:
     """So many windows, evenly over all recordings."""
     frames = round(min(signals.window, LONGEST) * signals.rate)
     places = [(pair, s) for pair in pairs for s in range(0, len(pair.simulated) - frames + 1)]
@@ -113,7 +120,7 @@ def _cut(pairs: Sequence[Pair], signals: Signals, count: int, synthetic: bool) -
     for i in np.linspace(0, len(places) - 1, count).round().astype(int):
         pair, start = places[i]
         envelopes = pair.measured[list(signals.outputs)]
-        simulated.append(scaled(pair, signals)[start : start + frames])
+        simulated.append(scale_inputs(pair, signals)[start : start + frames])
         measured.append(envelopes.to_numpy()[start : start + frames])
     return Windows(
         np.stack(simulated).astype(np.float32),

@@ -2,10 +2,18 @@
 
 import nem2e_tf
 
-refiner = nem2e_tf.load("walking")
-envelopes = refiner.refine(simulated)
+result = nem2e_tf.estimate(model="gait2392.osim", motion="ik.mot", moments="id.sto")
+
+or in two steps,
+
+simulated = nem2e_tf.simulate("gait2392.osim", "ik.mot", "id.sto")
+envelopes = nem2e_tf.load("walking").refine(simulated)
+
+Time series are `pandas.DataFrame`s with an index `time` in seconds. What is heavy (TensorFlow,
+OpenSim, pandas) is imported when it is first used.
 """
 
+import importlib
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
@@ -13,17 +21,57 @@ if TYPE_CHECKING:
     import os
 
     from nem2e_tf.edge import StreamingRefiner
+    from nem2e_tf.errors import InputError
+    from nem2e_tf.network.stdr_net import stdr_net
     from nem2e_tf.refiner import Refiner
+    from nem2e_tf.simulation import simulate_files as simulate
+    from nem2e_tf.study.one_recording import estimate
 
 __version__ = "0.1.0"
-__all__ = ["StreamingRefiner", "load"]
+__all__ = [
+    "InputError",
+    "Refiner",
+    "StreamingRefiner",
+    "estimate",
+    "load",
+    "simulate",
+    "stdr_net",
+]
+
+_PLACES = {
+    "InputError": ("nem2e_tf.errors", "InputError"),
+    "Refiner": ("nem2e_tf.refiner", "Refiner"),
+    "StreamingRefiner": ("nem2e_tf.edge", "StreamingRefiner"),
+    "estimate": ("nem2e_tf.study.one_recording", "estimate"),
+    "simulate": ("nem2e_tf.simulation", "simulate_files"),
+    "stdr_net": ("nem2e_tf.network.stdr_net", "stdr_net"),
+}
+"""Module and name of what is imported when it is first used."""
 
 
 def load(refiner: "str | os.PathLike[str]", runtime: str = "keras") -> "Refiner":
-    """Load a shipped refiner by name, or one from a folder; see `nem2e_tf.refiner.load`.
+    """Load a refiner.
 
-    Where NumPy and LiteRT are all that is installed, the runtimes `tflite` and `tflite-int8` give a
-    `nem2e_tf.edge.EdgeRefiner`, which refines NumPy arrays.
+    Args:
+        refiner: str or path. The name of a shipped refiner (`walking`, `running`, `gait`,
+            `stream`), or a folder that holds `refiner.keras` and `card.json`. A name wins over a
+            folder of that name; write `./walking` for the folder.
+        runtime: str. What runs the network: `keras`, or, of a refiner that was exported,
+            `savedmodel`, `tflite`, `tflite-int8` or `onnx`.
+
+    Returns:
+        Refiner. Its `refine` takes simulated activity, `(rows, columns)` activations 0-1, and gives
+        envelopes, `(frames, muscles)` at 100 Hz. Where NumPy and LiteRT are all that is installed,
+        a `nem2e_tf.edge.EdgeRefiner`, which does the same with NumPy arrays.
+
+    Raises:
+        InputError: there is no such refiner, its card or network cannot be read, or there is no
+            such runtime.
+
+    Example:
+
+        refiner = nem2e_tf.load("walking")
+        envelopes = refiner.refine(simulated)
     """
     if importlib.util.find_spec("pandas") is None:
         from nem2e_tf import edge
@@ -36,8 +84,21 @@ def load(refiner: "str | os.PathLike[str]", runtime: str = "keras") -> "Refiner"
 
 
 def __getattr__(name: str) -> Any:
-    if name == "StreamingRefiner":
-        from nem2e_tf.edge import StreamingRefiner
+    if name not in _PLACES:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    module, attribute = _PLACES[name]
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        if (error.name or "nem2e_tf").partition(".")[0] == "nem2e_tf":
+            raise
+        raise ImportError(
+            f"nem2e_tf.{name} needs {error.name}, which is not installed; install what nem2e-tf"
+            " depends on: pip install nem2e-tf"
+        ) from None
+    globals()[name] = found
+    return found
 
-        return StreamingRefiner
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

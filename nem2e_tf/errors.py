@@ -1,6 +1,7 @@
 """The error that is raised for input that cannot be used, and suggestions for unknown names."""
 
 import difflib
+import importlib.util
 from collections.abc import Iterable
 
 LONGEST_MESSAGE = 1000
@@ -17,6 +18,31 @@ class InputError(ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__(_to_one_line(message))
+
+
+def require(module: str, *, extra: str = "") -> None:
+    """Check that a package is installed, without importing it.
+
+    Args:
+        module: str. What is imported of it, as `tf2onnx`.
+        extra: str. The extra of nem2e-tf that installs it; empty to name the package itself.
+
+    Raises:
+        InputError: it is not installed; the message has the command that installs it.
+    """
+    if importlib.util.find_spec(module) is None:
+        package = module.replace("_", "-")
+        install = f"'nem2e-tf[{extra}]'" if extra else package
+        raise InputError(f"{package} is not installed; install it: pip install {install}")
+
+
+def missing_dependency(module: str) -> str:
+    """What to tell somebody who installed nem2e-tf without its dependencies."""
+    package = module.replace("_", "-")
+    return (
+        f"{package} is not installed: nem2e-tf is here without its dependencies, which the command"
+        " nem2e needs; install them: pip install nem2e-tf"
+    )
 
 
 def suggest_name(name: str, names: Iterable[str]) -> str:

@@ -195,11 +195,11 @@ def small(make_once: MakeOnce) -> Path:
 
 @pytest.fixture(scope="session")
 def exported(small: Path, make_once: MakeOnce) -> Path:
-    """A copy after `python -m export.all --json`, whose output is in told.json beside it."""
+    """A copy after `nem2e export --json`, whose output is in told.json beside it."""
 
     def export(folder: Path) -> None:
         shutil.copytree(small, folder)
-        done = start_module("export.all", folder, "--json")
+        done = start_module("nem2e_tf", "export", folder, "--json")
         assert done.returncode == 0, done.stderr
         assert done.stderr == ""
         folder.with_name("told.json").write_text(done.stdout)

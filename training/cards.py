@@ -11,7 +11,8 @@ from nem2e_tf.refiner.fitted_card import make_card_from_pairs
 from .calibration import calibrate_refiner
 from .evaluation.overground import simulate_overground_stride
 from .evaluation.shipped_scores import card_scores
-from .experiment import EVALUATION, Experiment, Part, data_folder, read_experiment
+from .experiment import Experiment, Part, read_experiment
+from .places import EVALUATION, find_data_folder
 
 
 def select_output_maximum(tables: Sequence[dict[str, float]]) -> dict[str, float]:
@@ -81,9 +82,10 @@ def calibrate_and_score(
     refiner = calibrate_refiner(refiner, list(held_out.pairs()), training_pairs)
     unseen_people = read_experiment(EVALUATION).prepare_virtual()
     assert unseen_people is not None
-    other_laboratories = (
-        [simulate_overground_stride(data or data_folder())] if "walking" in experiment.tasks else []
-    )
+    recordings = data or find_data_folder()
+    other_laboratories = []
+    if "walking" in experiment.tasks and recordings is not None:
+        other_laboratories = [simulate_overground_stride(recordings)]
     test_pairs = Part(experiment.prepare_recorded(data, config), experiment.blocks.test).pairs()
     scores = card_scores(
         refiner,

@@ -3,7 +3,6 @@
 Every method is fitted on the same recordings in the same run, and scored on other recordings.
 """
 
-import importlib.util
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +16,7 @@ from pydantic import ValidationError
 
 from nem2e_tf.cli import terminal
 from nem2e_tf.edge import shipped_refiners
-from nem2e_tf.errors import InputError, suggest_name
+from nem2e_tf.errors import InputError, require, suggest_name
 from nem2e_tf.files import read_yaml
 from nem2e_tf.refiner import CARD, Card
 
@@ -27,13 +26,14 @@ from .evaluation.results import Result, ablation_result, read_results, results_a
 from .evaluation.results_figures import draw_sections
 from .evaluation.results_files import write_results
 from .evaluation.scoring import Method, ScoredRecording, Section
-from .experiment import EVALUATION, REPOSITORY, RUNS, Experiment, read_experiment
+from .experiment import Experiment, read_experiment
 from .fit import configure_tensorflow
+from .places import EVALUATION, REPOSITORY, RUNS
 
 Step = Callable[[str, str], None]
 """Called with a method and the fold on which it was fitted."""
 
-app = terminal.application("Score STDR-Net and other methods on recordings that no fit has seen.")
+app = terminal.make_app("Score STDR-Net and other methods on recordings that no fit has seen.")
 
 
 def run_protocol(
@@ -113,7 +113,7 @@ def _report_steps(tasks: Sequence[tuple[Fold, str, Experiment]], cache: Path) ->
         for fold, method, experiment in tasks
         if method in NETWORKS
     )
-    terminal.console.print(f"{missing} networks to fit, the others are kept", highlight=False)
+    terminal.stderr.print(f"{missing} networks to fit, the others are kept", highlight=False)
     with terminal.progress_bar("fitting and scoring") as progress:
         done = 0
 
@@ -123,7 +123,7 @@ def _report_steps(tasks: Sequence[tuple[Fold, str, Experiment]], cache: Path) ->
             progress(done, len(tasks))
             if method in NETWORKS:
                 message = f"{done} of {len(tasks)}: {fold}, {METHODS[method]}"
-                terminal.console.print(message, highlight=False, soft_wrap=True)
+                terminal.stderr.print(message, highlight=False, soft_wrap=True)
 
         yield step
 
@@ -183,8 +183,7 @@ def main(
             raise InputError(f"{output.with_suffix('.json')}: there is none; evaluate first")
         return _write(kept_results, read_experiment(config), output, kept_results, json_only)
     for module in ("spm1d", "dtaidistance"):
-        if importlib.util.find_spec(module) is None:
-            raise InputError(f"{module} is not installed; install it: pip install -e '.[evaluate]'")
+        require(module, extra="evaluate")
     chosen = _select_names(protocol, PROTOCOLS, "protocol") if protocol or ablate is None else []
     selected_methods = _select_names(methods and ["raw", *methods], list(METHODS), "method")
     protocol_methods = {
@@ -268,7 +267,7 @@ def _write(
     if json_only:
         terminal.print_json(written)
     else:
-        terminal.screen.print(f"wrote {output.with_suffix('.md')}", soft_wrap=True, highlight=False)
+        terminal.stdout.print(f"wrote {output.with_suffix('.md')}", soft_wrap=True, highlight=False)
 
 
 def _default_methods(protocol: str) -> list[str]:

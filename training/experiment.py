@@ -26,14 +26,10 @@ from nem2e_tf.errors import InputError, suggest_name
 from nem2e_tf.files import Trial, check_folder, exclusive_lock, read_trials, read_yaml
 from nem2e_tf.pipeline import Augmentation, Pair, Settings, Shards, prepare
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-CONFIGS = REPOSITORY / "training" / "configs"
+from .places import RUNS, find_data_folder
+
 ADDITIONAL_TASKS_SHARE = 0.3
 """Share of the recorded training windows that come from the additional tasks (`also`)."""
-EVALUATION = REPOSITORY / "training" / "evaluation" / "evaluation.yaml"
-"""The experiment of `training.evaluate`."""
-RUNS = REPOSITORY / "runs"
-"""Folder of what is kept between runs: simulations, checkpoints, logs."""
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -172,7 +168,7 @@ class Experiment(BaseModel):
         Raises:
             InputError: there is no such trial, or one of them cannot be prepared.
         """
-        trials = read_trials(config.parent / self.trials, data or data_folder())
+        trials = read_trials(config.parent / self.trials, data or find_data_folder())
         for task in self.training_tasks:
             if task not in (known := [trial.task for trial in trials]):
                 raise InputError(
@@ -267,8 +263,3 @@ def read_experiment(path: str | os.PathLike[str]) -> Experiment:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the whole"
         raise InputError(f"{path}: {place}: {first['msg']}") from None
-
-
-def data_folder() -> Path:
-    """Folder of the recordings: `NEM2E_DATA`, else `../shared/data` beside the checkout."""
-    return Path(os.environ.get("NEM2E_DATA") or REPOSITORY.parent / "shared" / "data")

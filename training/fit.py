@@ -1,17 +1,15 @@
-"""Fit a refiner: `python -m training.fit training/configs/walking.yaml`."""
+"""Fit a refiner: `nem2e fit walking`, or `python -m training.fit training/configs/walking.yaml`."""
 
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from nem2e_tf.cli import terminal
 from nem2e_tf.edge import MANIFEST
@@ -23,7 +21,8 @@ from nem2e_tf.refiner.runtimes import WEIGHTS, write_keras_model
 from nem2e_tf.signals import RATE
 
 from .cards import calibrate_and_score, make_experiment_card, median_maxima, select_output_maximum
-from .experiment import REPOSITORY, RUNS, Experiment, Part, read_experiment
+from .experiment import Experiment, Part, read_experiment
+from .places import RUNS, default_folder, find_config
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -31,16 +30,6 @@ if TYPE_CHECKING:
 WEIGHT_DECAY = 1e-4
 EMA_MOMENTUM = 0.99
 """Momentum of the exponential moving average of the weights, which the refiner keeps."""
-
-
-class StrategyName(StrEnum):
-    """A distribution strategy of `tf.distribute`."""
-
-    mirrored = "mirrored"
-    multiworker = "multiworker"
-
-
-app = terminal.application("Fit a refiner on recorded trials.")
 
 
 def fit(
@@ -203,31 +192,26 @@ def configure_tensorflow() -> None:
     several operations at once instead.
     """
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-    terminal.quiet_tensorflow()
+    terminal.import_tensorflow_quietly()
 
 
-@app.command()
-def main(
-    config: Annotated[Path, typer.Argument(help="The experiment, a YAML file.")],
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder; saved_models/<name> otherwise.")
-    ] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="Folder of the recordings; NEM2E_DATA otherwise.")
-    ] = None,
-    strategy: Annotated[
-        StrategyName | None,
-        typer.Option(
-            help="Share every batch among the devices of this machine, or among the workers of"
-            " TF_CONFIG, each of which runs this command."
-        ),
-    ] = None,
+def run(
+    config: Path, output: Path | None = None, data: Path | None = None, strategy: str | None = None
 ) -> None:
-    """Simulate the trials, fit STDR-Net and write a refiner folder."""
-    import shutil
+    """Simulate the trials of an experiment, fit STDR-Net and write a refiner folder.
 
+    Args:
+        config: path. An experiment's file, or the name of a shipped one.
+        output: path or None. The refiner's folder; None: see `default_folder`.
+        data: path or None. Folder of the recordings; None: see `find_data_folder`.
+        strategy: str or None. `mirrored` or `multiworker`; see `make_strategy`.
+
+    Raises:
+        InputError: the experiment, its list of trials or a recording cannot be used.
+    """
+    config = find_config(config)
     experiment = read_experiment(config)
-    folder = output or REPOSITORY / "saved_models" / experiment.name
+    folder = output or default_folder(experiment.name)
     check_folder(folder)
     configure_tensorflow()
     from .strategy import is_chief, make_strategy, run_on_chief_first
@@ -252,7 +236,7 @@ def main(
                 calibrate_and_score(refiner, experiment, training_parts, data, config), folder
             )
             shutil.rmtree(work_folder)
-            terminal.screen.print(f"wrote {folder}", soft_wrap=True)
+            terminal.stdout.print(f"wrote {folder}", soft_wrap=True)
 
 
 def _fit_digest(experiment: Experiment, training_parts: Sequence[Part]) -> str:
@@ -265,4 +249,6 @@ def _fit_digest(experiment: Experiment, training_parts: Sequence[Part]) -> str:
 
 
 if __name__ == "__main__":
-    terminal.run(app)
+    from . import command
+
+    terminal.run_command(command.fit)

@@ -13,13 +13,13 @@ from nem2e_tf.errors import InputError
 if TYPE_CHECKING:
     from nem2e_tf.datasets import Dataset
 
-app = terminal.application("Public sets of recordings.")
+app = terminal.make_app("Public sets of recordings.")
 Name = Annotated[str, typer.Argument(help="Name of the set, as nem2e data list has it.")]
 
 
 @app.command("list")
 def list_sets(as_json: Json = False) -> None:
-    """The sets that there are."""
+    """List the sets."""
     from rich.table import Table
 
     from nem2e_tf.datasets import read_registry
@@ -32,12 +32,12 @@ def list_sets(as_json: Json = False) -> None:
     for name, dataset in known.items():
         size = f"{dataset.size / 1e6:.1f}" if dataset.size else "log in"
         table.add_row(name, dataset.what, str(dataset.people), size, dataset.licence)
-    terminal.screen.print(table)
+    terminal.stdout.print(table)
 
 
 @app.command()
 def info(name: Name, as_json: Json = False) -> None:
-    """What a set holds, under which licence, and how to come by it."""
+    """Print what a set holds, its licence, and how to get it."""
     from nem2e_tf.datasets import find_dataset
 
     dataset = find_dataset(name)
@@ -75,7 +75,7 @@ def fetch(
     name: Name,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder to put the set's in; the caches' otherwise."),
+        typer.Option("--output", "-o", help="Where to make the set's folder; a cache if left out."),
     ] = None,
     downloaded: Annotated[
         Path | None, typer.Option("--from", help="Folder of a set that you downloaded.")
@@ -109,7 +109,7 @@ def fetch(
         raise InputError(f"{name}: is fetched, without --from")
     else:
         folder = (output or fetching.default_folder()) / name
-        _ask(dataset, folder, accept)
+        _ask_for_licence(dataset, folder, accept)
     fetched = fetching.fetch(dataset, folder, mirror=mirror, stages=terminal.progress_bar)
     terminal.print_warnings(fetched.warnings())
     if as_json:
@@ -126,19 +126,20 @@ def fetch(
         raise typer.Exit(1)
 
 
-def _ask(dataset: "Dataset", folder: Path, accept: bool) -> None:
-    """Show the licence of what is to be fetched, and go on only if it is accepted."""
+def _ask_for_licence(dataset: "Dataset", folder: Path, accept: bool) -> None:
+    """Show size and licence of what is to be fetched; `InputError` unless it is accepted."""
     from nem2e_tf.datasets import missing_files
 
     size = sum(file.size for file in missing_files(dataset, folder))
     if not size:
         return
-    for line in (
-        f"{size / 1e6:.1f} MB from {dataset.page}",
-        f"licence: {dataset.licence}",
-        f"cite: {dataset.citation}, doi {dataset.doi}",
-    ):
-        terminal.console.print(line, soft_wrap=True, highlight=False, markup=False)
+    terminal.print_messages(
+        [
+            f"{size / 1e6:.1f} MB from {dataset.page}",
+            f"licence: {dataset.licence}",
+            f"cite: {dataset.citation}, doi {dataset.doi}",
+        ]
+    )
     if accept:
         return
     if not sys.stdin.isatty():

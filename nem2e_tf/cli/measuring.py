@@ -17,7 +17,6 @@ from nem2e_tf.cli.options import (
     Start,
     Up,
 )
-from nem2e_tf.files import check_output
 
 
 def emg(
@@ -33,22 +32,24 @@ def emg(
         typer.Option(help="Raw EMG of a maximal voluntary contraction, to normalise by."),
     ] = None,
     channel: Annotated[list[str] | None, typer.Option(help="Channel to keep; all if none.")] = None,
-    notch: Annotated[float | None, typer.Option(help="Mains hum to take out, Hz.")] = None,
+    notch: Annotated[float | None, typer.Option(help="Mains frequency to filter out, Hz.")] = None,
     low: Annotated[float, typer.Option(help="Lower edge of the band-pass, Hz.")] = 20.0,
     high: Annotated[float, typer.Option(help="Upper edge of the band-pass, Hz.")] = 450.0,
     cutoff: Annotated[float, typer.Option(help="Low-pass of the envelope, Hz.")] = 6.0,
 ) -> None:
-    """Make EMG envelopes of raw EMG, normalised once over all trials given."""
+    """Make envelopes of raw EMG.
+
+    They are normalised once over all trials given, or by --mvc trials.
+    """
     from nem2e_tf.signals import output_paths, process_session
 
-    places = output_paths(raw, output, mvc or ())
-    done = process_session(
+    paths = output_paths(raw, output, mvc or ())
+    processed = process_session(
         raw, mvc or (), channels=channel, band=(low, high), cutoff=cutoff, notch=notch
     )
-    for sentence in done.faults:
-        terminal.console.print(sentence, soft_wrap=True, highlight=False, markup=False)
-    for file, frame in done.trials.items():
-        write_frame(frame, places[file], f"EMG envelopes of {file.name}")
+    terminal.print_messages(processed.faults)
+    for file, frame in processed.trials.items():
+        write_frame(frame, paths[file], f"EMG envelopes of {file.name}")
 
 
 def scale(
@@ -64,12 +65,16 @@ def scale(
     end: End = None,
     as_json: Json = False,
 ) -> None:
-    """Scale a generic model to a subject, and place its markers, from a static trial."""
+    """Scale a generic model to a subject.
+
+    Segments are scaled and markers placed by the markers of a static trial.
+    """
+    from nem2e_tf.files import check_output
     from nem2e_tf.simulation import scale_model
 
     sources = [file for file in (generic, static, marker_names) if file is not None]
     check_output(output, (".osim",), sources)
-    with terminal.console.status("scaling"):
+    with terminal.stderr.status("scaling"):
         scaling = scale_model(
             generic, static, mass, output, height=height, start=start, end=end, up=up,
             marker_names=marker_names, marker_prefix=marker_prefix,
@@ -109,4 +114,4 @@ def evaluate(
     if as_json:
         terminal.print_json(result.as_json())
     else:
-        terminal.screen.print(result.as_rich())
+        terminal.stdout.print(result.as_rich())

@@ -22,7 +22,7 @@ class PathKind(StrEnum):
 
 
 class Solver(StrEnum):
-    """What shares joint moments among muscles: ours, or one of OpenSim's to compare with."""
+    """What distributes joint moments over muscles: ours, or one of OpenSim's to compare with."""
 
     static = "static"
     opensim = "opensim"
@@ -33,6 +33,17 @@ class Solver(StrEnum):
 class Runtime(StrEnum):
     """What runs a refiner's network."""
 
+    keras = "keras"
+    savedmodel = "savedmodel"
+    tflite = "tflite"
+    tflite_int8 = "tflite-int8"
+    onnx = "onnx"
+
+
+class StreamRuntime(StrEnum):
+    """What runs a refiner's network step by step; `onnx` and `savedmodel` are refused."""
+
+    auto = "auto"
     keras = "keras"
     savedmodel = "savedmodel"
     tflite = "tflite"
@@ -103,7 +114,7 @@ Paths = Annotated[
 ]
 DataFolder = Annotated[
     Path | None,
-    typer.Option("--data", help="Folder of the recordings; the list's own otherwise."),
+    typer.Option("--data", help="Folder of the recordings; the list's own if left out."),
 ]
 Jobs = Annotated[int, typer.Option(help="Processes; -1 is one for every processor.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]

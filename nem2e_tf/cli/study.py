@@ -9,7 +9,6 @@ from nem2e_tf.cli import terminal
 from nem2e_tf.cli.common import load_refiner, plot_refined, write_frame
 from nem2e_tf.cli.options import Backend, DataFolder, Jobs, Json, PathKind, Paths, RefinerName
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import check_folder, create_folder, exclusive_lock
 
 
 def prepare(
@@ -22,23 +21,20 @@ def prepare(
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Simulate all trials of a list and pair them with their EMG, ready for training.
+    """Simulate the trials of a list and pair them with their EMG.
 
-    What is prepared already is not made again. Exits with status 1 if a trial had to be skipped.
+    The folder is what training reads. What is prepared already is not made again. Exits with status
+    1 if a trial had to be skipped.
     """
-    from dataclasses import replace
-
-    from nem2e_tf.files import read_trials
+    from nem2e_tf.files import check_folder, exclusive_lock, read_trials
     from nem2e_tf.pipeline import preparation
 
     listed = read_trials(trials, data)
-    settings = preparation.Settings.standard(paths)
-    measured = settings.muscles.measured_channels_in(trial.emg for trial in listed if trial.emg)
-    if measured:
-        absent = [channel for channel in settings.outputs if channel not in measured]
-        terminal.print_warnings((), [f"no trial has EMG of {name}: left out" for name in absent])
-        settings = replace(settings, outputs=tuple(measured))
-    terminal.quiet_tensorflow()
+    standard = preparation.Settings.standard(paths)
+    settings = standard.without_unmeasured(listed)
+    unmeasured = [channel for channel in standard.outputs if channel not in settings.outputs]
+    terminal.print_warnings((), [f"no trial has EMG of {name}: left out" for name in unmeasured])
+    terminal.import_tensorflow_quietly()
     with (
         exclusive_lock(check_folder(output)),
         terminal.progress_bar("preparing trials") as progress,
@@ -52,16 +48,15 @@ def prepare(
             scheduler=scheduler,
             progress=progress,
         )
-    for trial, fault in prepared.failed.items():
-        terminal.console.print(f"skipped {trial}: {fault}", soft_wrap=True, highlight=False)
+    terminal.print_messages(f"skipped {trial}: {why}" for trial, why in prepared.failed.items())
     if as_json:
         terminal.print_json(prepared.as_json())
     else:
-        terminal.screen.print(
-            f"wrote {output}: {prepared.made} trials made, {prepared.found} found,"
-            f" {len(prepared.failed)} skipped",
-            soft_wrap=True,
-            highlight=False,
+        terminal.print_lines(
+            [
+                f"wrote {output}: {prepared.made} trials made, {prepared.found} found,"
+                f" {len(prepared.failed)} skipped"
+            ]
         )
     if prepared.failed:
         raise typer.Exit(1)
@@ -77,9 +72,9 @@ def estimate_study(
     report: Path | None,
     **settings: Any,
 ) -> None:
-    """`nem2e estimate --trials`."""
+    """Run `nem2e estimate --trials`."""
     from nem2e_tf.edge import refiner_folder
-    from nem2e_tf.files import read_trials
+    from nem2e_tf.files import check_folder, exclusive_lock, read_trials
     from nem2e_tf.refiner import CARD, Card
     from nem2e_tf.study import batch, summary
 
@@ -96,18 +91,21 @@ def estimate_study(
     listed = read_trials(trials, data, refuse)
     card = Card.read(refiner_folder(refiner) / CARD)
     page = "" if report is None else report.name
-    same = batch.Settings(refiner, report=page, **settings)
+    common = batch.Settings(refiner, report=page, **settings)
     with exclusive_lock(check_folder(output)):
         with terminal.progress_bar("estimating trials") as progress:
             made = batch.estimate_all(
-                listed, output, same, jobs=jobs, begin=terminal.quiet_tensorflow, progress=progress
+                listed,
+                output,
+                common,
+                jobs=jobs,
+                begin=terminal.import_tensorflow_quietly,
+                progress=progress,
             )
         rows = [*made, *refused]
         summary.write_summary(rows, output, trials.stem, card.name)
     failed = [row for row in rows if row.fault]
-    for row in failed:
-        line = f"failed: {row.subject} {row.trial}: {row.fault}"
-        terminal.console.print(line, soft_wrap=True, highlight=False, markup=False)
+    terminal.print_messages(f"failed: {r.subject} {r.trial}: {r.fault}" for r in failed)
     if as_json:
         terminal.print_json({"output": str(output), "trials": [row.as_json() for row in rows]})
     else:
@@ -127,21 +125,21 @@ def personalise(
     refiner: RefinerName,
     output: Annotated[Path, typer.Option("--output", "-o", help="Refiner folder to write.")],
     data: DataFolder = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the order of what is learnt.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Order of the training windows.")] = 0,
     jobs: Jobs = -1,
 ) -> None:
     """Adapt a refiner to one person, from a few measured cycles."""
-    from nem2e_tf.files import read_trials
-    from nem2e_tf.refiner import personalise as personal
+    from nem2e_tf.files import create_folder, read_trials
+    from nem2e_tf.refiner import personalise as personalisation
     from nem2e_tf.refiner import save
 
     listed = read_trials(trials, data)
     with create_folder(output) as whole:
-        trained = load_refiner(refiner)
+        loaded = load_refiner(refiner)
         with terminal.progress_bar("preparing trials") as progress:
-            pairs = personal.prepare_pairs(listed, trained, jobs=jobs, progress=progress)
+            pairs = personalisation.prepare_pairs(listed, loaded, jobs=jobs, progress=progress)
         with terminal.progress_bar("adapting") as progress:
-            adapted = personal.personalise(trained, pairs, seed=seed, progress=progress)
+            adapted = personalisation.personalise(loaded, pairs, seed=seed, progress=progress)
         save(adapted, whole)
     terminal.print_lines([f"wrote {output}: {adapted.card.summary}"])
 
@@ -150,20 +148,27 @@ def cohort(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write into.")],
     subjects: Annotated[int, typer.Option(min=1, help="How many virtual people.")] = 20,
     tasks: Annotated[str, typer.Option(help="walking, running or both.")] = "walking,running",
-    seed: Annotated[int, typer.Option(min=0, help="Another seed, other people.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed gives other people.")] = 1,
     strides: Annotated[int, typer.Option(min=3, help="Strides of each task.")] = 30,
     only: Annotated[
-        str | None, typer.Option(help="The only causes of EMG that differs from the estimate.")
+        str | None,
+        typer.Option(help="Causes of distortion to switch on, as delay,noise."),
     ] = None,
-    without: Annotated[str, typer.Option(help="Causes to switch off, as delay,noise.")] = "",
+    without: Annotated[str, typer.Option(help="Causes of distortion to switch off.")] = "",
     raw: Annotated[bool, typer.Option("--raw", help="Write raw EMG too.")] = False,
     jobs: Jobs = -1,
 ) -> None:
-    """Make virtual people who walk and run, with an EMG that has people's causes to differ."""
-    from nem2e_tf.cohort import Recipe, make_cohort, select_causes
+    """Make virtual people who walk and run (synthetic).
 
-    active_causes = select_causes(None if only is None else _names(only), _names(without))
-    recipe = Recipe(seed, tuple(_names(tasks)), strides, active_causes, raw)
+    Their EMG differs from the simulation by the causes that make people's differ.
+    """
+    from nem2e_tf.cohort import Recipe, make_cohort, select_causes
+    from nem2e_tf.files import check_folder, exclusive_lock
+
+    active_causes = select_causes(
+        None if only is None else _split_names(only), _split_names(without)
+    )
+    recipe = Recipe(seed, tuple(_split_names(tasks)), strides, active_causes, raw)
     with (
         exclusive_lock(check_folder(output)),
         terminal.progress_bar("making virtual people") as progress,
@@ -178,26 +183,30 @@ def demo(
     ),
     refiner: RefinerName = "gait",
 ) -> None:
-    """Refine the walk of a virtual person that no refiner has seen. Needs no data."""
+    """Refine the walk of a virtual person; needs no data.
+
+    No refiner was fitted on that person. All of it is synthetic.
+    """
     from nem2e_tf.cohort import write_demo_walk
+    from nem2e_tf.files import check_folder
     from nem2e_tf.signals import score_agreement
 
     check_folder(output)
-    terminal.screen.print(
-        "All of this is synthetic: a virtual person walks, with muscles and an EMG of their own,"
-        " which the simulation does not know."
+    terminal.stdout.print(
+        "All of this is synthetic: a virtual person walks, whose own muscles and EMG the"
+        " simulation does not know."
     )
     with terminal.progress_bar("simulating") as progress:
         simulated, measured, written = write_demo_walk(output, progress)
-    trained = load_refiner(refiner)
-    refined = trained.refine(simulated)
-    what = f"synthetic walk, refined by {trained.card.name}"
+    loaded = load_refiner(refiner)
+    refined = loaded.refine(simulated)
+    what = f"synthetic walk, refined by {loaded.card.name}"
     write_frame(refined, output / "emg.sto", f"EMG envelopes of a {what}")
     plot_refined(simulated, refined, output / "emg.png", what.capitalize(), measured)
     terminal.print_lines(f"wrote {path}" for path in [output / "emg.png", *written])
-    terminal.screen.print(score_agreement(measured, refined, simulated).as_rich())
+    terminal.stdout.print(score_agreement(measured, refined, simulated).as_rich())
 
 
-def _names(listed: str) -> list[str]:
+def _split_names(listed: str) -> list[str]:
     """Names between commas."""
     return [name.strip() for name in listed.split(",") if name.strip()]

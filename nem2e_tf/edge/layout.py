@@ -100,6 +100,16 @@ class Signals:
     input_maximum: np.ndarray
     output_maximum: np.ndarray
 
+    def describe(self, heading: str, *facts: str) -> str:
+        """Several lines for a `repr`: a heading with sizes, rate and other facts; the channels."""
+        sizes = f"{len(self.inputs)} inputs -> {len(self.outputs)} outputs"
+        lines = [f"{heading}: {', '.join([sizes, f'{self.rate:g} Hz', *facts])}"]
+        if self.inputs == self.outputs:
+            return "\n".join([*lines, f"  inputs and outputs: {', '.join(self.inputs)}"])
+        for side, names in (("inputs", self.inputs), ("outputs", self.outputs)):
+            lines.append(f"  {side}: {', '.join(names)}")
+        return "\n".join(lines)
+
     @classmethod
     def from_card(cls, card: Mapping[str, Any]) -> "Signals":
         """Signals of a card's tables; `KeyError`, `TypeError` or `ValueError` if they are wrong."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nem2e_tf.errors import InputError
+from nem2e_tf.errors import InputError, require
 
 
 class TensorPort:
@@ -64,12 +64,9 @@ class LiteRT:
     """
 
     def __init__(self, files: Mapping[str, Path], threads: int = 1, xnnpack: bool = True) -> None:
-        try:
-            from ai_edge_litert.interpreter import Interpreter, OpResolverType
-        except ImportError:
-            raise InputError(
-                "ai-edge-litert is not installed; install it: pip install ai-edge-litert"
-            ) from None
+        require("ai_edge_litert")
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
         resolver = (
             OpResolverType.AUTO if xnnpack else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         )

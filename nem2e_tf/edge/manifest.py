@@ -36,15 +36,14 @@ class Manifest:
         path = folder / MANIFEST
         if not path.is_file():
             raise InputError(
-                f"{folder}: no {MANIFEST} in this folder; export first:"
-                f" python -m export.all {folder}"
+                f"{folder}: no {MANIFEST} in this folder; export first: nem2e export {folder}"
             )
         try:
             manifest = json.loads(path.read_bytes())
             if manifest["format"] != FORMAT:
                 raise InputError(
                     f"{path}: format {manifest['format']}, known is {FORMAT}; export again:"
-                    f" python -m export.all {folder}"
+                    f" nem2e export {folder}"
                 )
             forms = {str(name): dict(form) for name, form in manifest["forms"].items()}
             return cls(folder, Layout.from_table(manifest["network"]), forms)
@@ -53,8 +52,7 @@ class Manifest:
                 raise
             detail = " ".join(f"{type(error).__name__}: {error}".split())[:200]
             raise InputError(
-                f"{path}: not a manifest of exports: {detail}; export again:"
-                f" python -m export.all {folder}"
+                f"{path}: not a manifest of exports: {detail}; export again: nem2e export {folder}"
             ) from None
 
     def files(self, form: str) -> dict[str, Path]:
@@ -64,7 +62,7 @@ class Manifest:
             InputError: there is no such form; a file lies outside the folder, is missing, or is
                 not the exported one.
         """
-        command = f"python -m export.all {self.folder}"
+        command = f"nem2e export {self.folder}"
         if form not in self.forms:
             raise InputError(
                 f"{self.folder}: no form '{form}'; {suggest_name(form, self.forms)}; export it:"

@@ -23,11 +23,21 @@ class EdgeRefiner:
     Args:
         signals: Signals.
         network: StepNetwork.
+        name: of the refiner's folder.
+        runtime: what runs the network, as for `load`.
     """
 
-    def __init__(self, signals: Signals, network: StepNetwork) -> None:
+    def __init__(
+        self, signals: Signals, network: StepNetwork, name: str = "", runtime: str = ""
+    ) -> None:
         self.signals = signals
         self.network = network
+        self.name = name
+        self.runtime = runtime
+
+    def __repr__(self) -> str:
+        facts = f"window {self.signals.window:g} s", f"runtime {self.runtime}"
+        return self.signals.describe(f"EdgeRefiner '{self.name}'", *facts)
 
     def refine(self, activity: np.ndarray) -> np.ndarray:
         """Refine simulated muscle activity into EMG envelopes.
@@ -80,7 +90,7 @@ def load(refiner: str | os.PathLike[str], runtime: str = "tflite", threads: int 
             f"{folder}: the network has {layout.inputs} inputs and {layout.outputs} outputs, the"
             f" card {len(signals.inputs)} and {len(signals.outputs)}"
         )
-    return EdgeRefiner(signals, network)
+    return EdgeRefiner(signals, network, folder.name, runtime)
 
 
 def load_step_network(folder: Path, runtime: str, threads: int = 1) -> StepNetwork:

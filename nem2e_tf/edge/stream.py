@@ -59,6 +59,10 @@ class StreamingRefiner:
         self.look_ahead = self.delay / self.signals.rate
         self.reset()
 
+    def __repr__(self) -> str:
+        delay = f"delay {self.delay} frames ({1000 * self.look_ahead:g} ms)"
+        return self.signals.describe("StreamingRefiner", delay)
+
     def reset(self) -> None:
         """Return to the initial state."""
         layout, width = self._network.layout, self._network.before + 1 + self._network.after

@@ -2,15 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 from nem2e_tf import simulation
-from nem2e_tf.errors import InputError
+from nem2e_tf.errors import InputError, require
 from nem2e_tf.files import Trial, check_folder, read_motion, read_storage
 from nem2e_tf.pipeline.shards import Manifest, Pair, Shards, read_shard_info, write_shard
 from nem2e_tf.processes import map_in_processes
@@ -55,6 +55,11 @@ class Settings:
         muscles = MuscleMap.load()
         channels = tuple(muscles.channels)
         return cls(channels, channels, muscles, paths, model)
+
+    def without_unmeasured(self, trials: Iterable[Trial]) -> "Settings":
+        """The same without outputs of which no trial has EMG; as they are if none has any EMG."""
+        measured = self.muscles.measured_channels_in(trial.emg for trial in trials if trial.emg)
+        return replace(self, outputs=tuple(measured)) if measured else self
 
 
 @dataclass(frozen=True)
@@ -212,12 +217,8 @@ def _use_backend(backend: str, scheduler: str | None) -> Iterator[None]:
         raise InputError(f"there is no backend '{backend}'; there are {' and '.join(BACKENDS)}")
     if scheduler is None:
         raise InputError("the backend 'dask' needs the address of a scheduler: --scheduler ADDRESS")
-    try:
-        from distributed import Client
-    except ImportError:
-        raise InputError(
-            "the backend 'dask' is not installed; install it: pip install 'nem2e-tf[dask]'"
-        ) from None
+    require("distributed", extra="dask")
+    from distributed import Client
     from joblib import parallel_config
 
     try:

@@ -31,9 +31,12 @@ class Refiner:
         network: keras.Model of `(batch, time, inputs)` to `(batch, time, outputs)`, made by
             `nem2e_tf.network.stdr_net.stdr_net`, or the network in another runtime.
         folder: path or None. Where it was loaded from.
+        runtime: str. What runs the network, as for `load`.
     """
 
-    def __init__(self, card: Card, network: Any, folder: Path | None = None) -> None:
+    def __init__(
+        self, card: Card, network: Any, folder: Path | None = None, runtime: str = "keras"
+    ) -> None:
         if not hasattr(network, "layout"):
             network = KerasNetwork(network)
         self.network: Network = network
@@ -45,8 +48,13 @@ class Refiner:
             )
         self.card = card
         self.folder = folder
+        self.runtime = runtime
         self.muscles = MuscleMap.parse(card.muscles, f"{folder or card.name}")
         self.signals = Signals.from_card(card.model_dump())
+
+    def __repr__(self) -> str:
+        facts = f"window {self.card.window:g} s", f"runtime {self.runtime}"
+        return self.signals.describe(f"Refiner '{self.card.name}'", *facts)
 
     @property
     def model(self) -> Any:
@@ -180,7 +188,7 @@ def load(refiner: str | os.PathLike[str], runtime: str = "keras") -> Refiner:
             such runtime.
     """
     folder = refiner_folder(refiner)
-    return Refiner(Card.read(folder / CARD), open_network(folder, runtime), folder)
+    return Refiner(Card.read(folder / CARD), open_network(folder, runtime), folder, runtime)
 
 
 def save(refiner: Refiner, folder: str | os.PathLike[str]) -> None:

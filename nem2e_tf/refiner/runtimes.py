@@ -1,5 +1,6 @@
 """A refiner's network in every supported runtime."""
 
+import importlib.util
 import io
 import json
 import re
@@ -10,9 +11,9 @@ from zipfile import ZipFile, ZipInfo
 
 import numpy as np
 
+from nem2e_tf.edge import MANIFEST, Layout, Manifest, Network, StepNetwork, load_step_network
 from nem2e_tf.edge import RUNTIMES as TFLITE
-from nem2e_tf.edge import Layout, Manifest, Network, StepNetwork, load_step_network
-from nem2e_tf.errors import InputError, suggest_name
+from nem2e_tf.errors import InputError, require, suggest_name
 from nem2e_tf.files import replace_file
 from nem2e_tf.refiner.trust import check_keras, check_saved_model
 
@@ -79,6 +80,24 @@ def open_network(folder: Path, runtime: str) -> Network:
     if runtime in TFLITE:
         return load_step_network(folder, runtime)
     return (open_saved_model if runtime == "savedmodel" else open_onnx)(Manifest.read(folder))
+
+
+def choose_stream_runtime(folder: Path) -> str:
+    """The fastest runtime for a stream that is installed and that a refiner was exported for.
+
+    Args:
+        folder: path. The refiner's.
+
+    Returns:
+        `tflite-int8` or `tflite` where LiteRT is installed, else `keras`.
+
+    Raises:
+        InputError: the manifest of exports cannot be read.
+    """
+    if not (folder / MANIFEST).is_file() or importlib.util.find_spec("ai_edge_litert") is None:
+        return "keras"
+    forms = Manifest.read(folder).forms
+    return next((name for name in ("tflite-int8", "tflite") if TFLITE[name] in forms), "keras")
 
 
 def _load_keras_model(folder: Path) -> Any:
@@ -149,12 +168,9 @@ def open_onnx(manifest: Manifest, threads: int | None = None) -> FunctionNetwork
 
     Without a number of threads onnxruntime uses one for every core.
     """
-    try:
-        import onnxruntime
-    except ImportError:
-        raise InputError(
-            "onnxruntime is not installed; install it: pip install onnxruntime"
-        ) from None
+    require("onnxruntime")
+    import onnxruntime
+
     (file,) = manifest.files("onnx").values()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3

@@ -63,15 +63,17 @@ class Recording:
         for one, other in (("motion", "markers"), ("moments", "loads")):
             named = [name for name in (one, other) if getattr(self, name) is not None]
             if not named:
-                raise InputError(f"neither --{one} nor --{other} is given; name one of them")
+                raise InputError(f"neither {one} nor {other} is given; name one of them")
             if len(named) == 2:
-                raise InputError(f"--{one} and --{other} are both given; name one of them")
+                raise InputError(f"{one} and {other} are both given; name one of them")
         if self.tasks is not None and self.markers is None:
-            raise InputError("--ik-tasks weighs markers; it goes with --markers, not with --motion")
-        for option in ("marker_names", "marker_prefix"):
-            if getattr(self, option) is not None and self.markers is None:
-                name = option.replace("_", "-")
-                raise InputError(f"--{name} is about markers; it goes with --markers")
+            raise InputError("IK tasks are weights of markers; give markers, not motion")
+        for what, value in (
+            ("a table of marker names", self.marker_names),
+            ("a prefix of markers", self.marker_prefix),
+        ):
+            if value is not None and self.markers is None:
+                raise InputError(f"{what} goes with markers; give markers, not motion")
 
     @property
     def files(self) -> list[Path]:

@@ -144,8 +144,8 @@ def simulate(
 
 def simulate_files(
     model: str | os.PathLike[str] | LegModel,
-    motion: str | os.PathLike[str],
-    moments: str | os.PathLike[str],
+    motion: str | os.PathLike[str] | pd.DataFrame,
+    moments: str | os.PathLike[str] | pd.DataFrame,
     *,
     side: str = "r",
     coordinates: tuple[str, ...] | None = COORDINATES,
@@ -157,16 +157,34 @@ def simulate_files(
     solver: str = "static",
     loads: str | os.PathLike[str] | None = None,
 ) -> pd.DataFrame:
-    """`simulate`, from an .osim file (or a `LegModel`, whose side it is) and two storage files.
+    """Simulate the activity of a leg's muscles from files; it is also `nem2e_tf.simulate`.
 
-    With `coordinates=None` the muscles share the generalised forces of all free coordinates that
-    have a column in `moments`.
+    Args:
+        model: path or LegModel. OpenSim model (.osim).
+        motion: path or frame. Joint motion (.mot, .sto), in degrees where the header says so; or
+            `(rows, coordinates)`, radians and metres, index `time` in seconds.
+        moments: path or frame. Joint moments (.sto); or `(rows, joint moments)`, N m.
+        side: str. `r` or `l`; a `LegModel` has its own.
+        coordinates: whose generalised forces the muscles share; None: all free coordinates that
+            have a column in `moments`.
+        start: as for `simulate`, and so the other arguments.
+
+    Returns:
+        `(frames, muscles + coordinates)` at 100 Hz: activations 0.01-1 of the side's muscles, then
+        the moment in N m that each reserve actuator had to add, `<coordinate>_reserve`.
+
+    Raises:
+        InputError: a file is missing or wrong; or as `simulate` does.
+
+    Example:
+
+        simulated = nem2e_tf.simulate("gait2392.osim", "ik.mot", "id.sto", side="r")
     """
     leg = model if isinstance(model, LegModel) else load_leg(model, side, coordinates)
-    torques = read_storage(moments)
+    torques = moments if isinstance(moments, pd.DataFrame) else read_storage(moments)
     if coordinates is None:
         leg = leg.restrict_to_forces(torques.columns)
-    angles = read_motion(motion, leg.rotations)
+    angles = motion if isinstance(motion, pd.DataFrame) else read_motion(motion, leg.rotations)
     return simulate(
         leg, angles, torques, start=start, end=end, paths=paths, reserves=reserves,
         progress=progress, solver=solver, loads=loads,

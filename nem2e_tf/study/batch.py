@@ -31,7 +31,7 @@ FORBIDDEN = (
     r"^\.|^(?=(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|\Z)).|[. ]\Z"
     r'|[%/\\:*?"<>|\x00-\x1f\x7f]'
 )
-"""Parts that a folder's name cannot have on every system; Windows reserves `con`, `nul` and others."""
+"""Parts that a folder's name cannot have everywhere; Windows reserves `con`, `nul` and others."""
 
 
 @dataclass(frozen=True)

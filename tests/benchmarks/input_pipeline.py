@@ -54,7 +54,7 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure both in one run."""
-    terminal.quiet_tensorflow()
+    terminal.import_tensorflow_quietly()
     scale = dict.fromkeys(CHANNELS, 1.0)
     changes = Augmentation(time_warp=0.1, gain=0.2, shift=2.0, dropout=0.05)
     with tempfile.TemporaryDirectory() as folder:
@@ -87,10 +87,10 @@ def main(
         terminal.print_json(result)
     else:
         for name, value in result.items():
-            terminal.screen.print(f"{name}: {value}")
+            terminal.stdout.print(f"{name}: {value}")
 
 
 if __name__ == "__main__":
-    app = terminal.application("Input pipeline beside training.")
+    app = terminal.make_app("Input pipeline beside training.")
     app.command()(main)
     terminal.run(app)

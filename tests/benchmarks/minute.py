@@ -19,7 +19,7 @@ import pandas as pd
 from nem2e_tf.files import read_motion
 from nem2e_tf.simulation import LegModel, load_leg
 from tests.repository import NEM2E
-from training.experiment import data_folder
+from training.places import data_folder
 
 NOISE = 0.001
 """Metres, standard deviation."""

@@ -129,13 +129,13 @@ def page(comparison: Comparison, differences: pd.DataFrame) -> str:
     rms = 1000 * float(np.sqrt((errors["rms"] ** 2).mean()))
     worst = errors["worst"].idxmax()
     lines = [
-        "# From raw files to EMG",
+        "# Raw files to EMG",
         "",
-        "Written by `python -m tests.benchmarks.raw_to_emg`, and by nothing else.",
+        "Written by `python -m tests.benchmarks.raw_to_emg`.",
         "",
-        "One adult walks overground (`opensim-3d-walking`, recorded by Rajagopal et al. 2016). In"
-        " go `markers_walk.trc`, `ik_tasks_walk.xml`, `grf_walk.xml` and the scaled model;"
-        f" out come ten right-leg muscles over {RANGE[0]:g}-{RANGE[1]:g} s. The refiner"
+        "One adult walks overground (`opensim-3d-walking`, recorded by Rajagopal et al. 2016). The"
+        " inputs are `markers_walk.trc`, `ik_tasks_walk.xml`, `grf_walk.xml` and the scaled model;"
+        f" the results are ten right-leg muscles over {RANGE[0]:g}-{RANGE[1]:g} s. The refiner"
         " `walking` was fitted on another person, in another laboratory, with another model.",
         "",
         f"Inverse kinematics: marker RMS {rms:.1f} mm; worst {worst},"
@@ -149,14 +149,14 @@ def page(comparison: Comparison, differences: pd.DataFrame) -> str:
             for name, row in differences.iterrows()
         ),
         "",
-        "These differences are to `coordinates.sto` and `id_walk.sto` of the recording, which its"
-        " authors changed after inverse kinematics by residual reduction (RRA).",
+        "The differences are from `coordinates.sto` and `id_walk.sto` of the recording, which its"
+        " authors adjusted by residual reduction (RRA) after inverse kinematics.",
         "",
-        "## Ten muscles against their EMG",
+        "## Ten muscles compared with their EMG",
         "",
-        "The EMG has its maximum at 1, the refiner's envelopes that of its own subject: amplitudes"
-        " are not comparable. So the table has Pearson's r; the lag in ms, positive where the"
-        " estimate comes late; r once that lag is taken out; and the RMSE after the best factor for"
+        "The EMG is 1 at its maximum and the refiner's envelopes are 1 at the maximum of another"
+        " person: amplitudes are not comparable. The table has Pearson's r; the lag in ms, positive"
+        " where the estimate comes late; r without that lag; and the RMSE after the best factor for"
         " each channel.",
         "",
         "| muscle | raw r | raw lag | raw r, aligned | raw RMSE | refined r | refined lag |"
@@ -178,7 +178,7 @@ def page(comparison: Comparison, differences: pd.DataFrame) -> str:
             ]
             cells += [*_cells(refined), ", ".join(better) or "no"]
         else:
-            cells += ["–", "–", "–", "–", "not spoken of by the refiner"]
+            cells += ["–", "–", "–", "–", "no output of the refiner"]
         lines.append(f"| {str(channel).replace('_', ' ')} | {' | '.join(cells)} |")
     shared = comparison.raw.loc[comparison.refined.index]
     refined = comparison.refined
@@ -191,15 +191,15 @@ def page(comparison: Comparison, differences: pd.DataFrame) -> str:
     raw, done = shared[kinds].mean(), refined[kinds].mean()
     lines += [
         "",
-        f"Of the {len(shared)} muscles that the refiner speaks of, refining is better by r for"
+        f"Of the {len(shared)} muscles that the refiner estimates, refining is better by r for"
         f" {wins[0]}, by r without the lag for {wins[1]}, and by RMSE for {wins[2]}. Means, raw and"
         f" refined: r {raw['r']:.2f} and {done['r']:.2f}; aligned r {raw['aligned_r']:.2f} and"
         f" {done['aligned_r']:.2f}; RMSE {raw['gain_rmse']:.3f} and {done['gain_rmse']:.3f}; lag"
         f" {raw['lag_ms']:.0f} and {done['lag_ms']:.0f} ms.",
         "",
-        f"The refiner moves the muscles by {done['lag_ms'] - raw['lag_ms']:.0f} ms on average, as"
-        " it learnt from the EMG of its own laboratory. One stride of one person decides nothing;"
-        " it shows that the whole way runs, and what a refiner fitted on somebody else may do.",
+        f"The refiner shifts the muscles by {done['lag_ms'] - raw['lag_ms']:.0f} ms on average, as"
+        " it learnt from the EMG of another laboratory. One stride of one person is too little to"
+        " judge a refiner; it shows that the complete pipeline runs.",
         "",
     ]
     return "\n".join(lines)

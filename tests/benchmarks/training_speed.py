@@ -30,8 +30,9 @@ from nem2e_tf.cli import terminal
 from nem2e_tf.network.stdr_net import Fold, PaddingMask, Unfold, build_training_model, stdr_net
 from nem2e_tf.pipeline.windows import disable_autotuning
 from nem2e_tf.signals import RATE
-from training.experiment import CONFIGS, REPOSITORY, read_experiment
+from training.experiment import read_experiment
 from training.fit import configure_tensorflow, make_optimizer
+from training.places import CONFIGS, REPOSITORY
 
 CHANNELS, PLAIN_BATCH = 9, 32
 
@@ -220,7 +221,7 @@ def main(
 ) -> None:
     """Measure all in one run."""
     if only is not None:
-        (configure_tensorflow if only is Kind.ours else terminal.quiet_tensorflow)()
+        (configure_tensorflow if only is Kind.ours else terminal.import_tensorflow_quietly)()
         terminal.print_json(measure_network(only, round(seconds * RATE), steps))
         return
     options = ["--steps", str(steps), "--seconds", str(seconds), "--json"]
@@ -248,10 +249,10 @@ def main(
         terminal.print_json(result)
     else:
         for name, value in result.items():
-            terminal.screen.print(f"{name}: {value}")
+            terminal.stdout.print(f"{name}: {value}")
 
 
 if __name__ == "__main__":
-    app = terminal.application("Training beside plain Keras.")
+    app = terminal.make_app("Training beside plain Keras.")
     app.command()(main)
     terminal.run(app)

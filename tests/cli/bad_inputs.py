@@ -260,7 +260,8 @@ def experiment(change: str) -> Call:
     """Reading an experiment with a line more."""
 
     def call() -> None:
-        from training.experiment import CONFIGS, read_experiment
+        from training.experiment import read_experiment
+        from training.places import CONFIGS
 
         text = (CONFIGS / "walking.yaml").read_text(encoding="utf-8")
         read_experiment(wrote("walking.yaml", f"{text}{change}\n"))
@@ -472,10 +473,10 @@ TABLE: dict[str, list[Case]] = {
     ],
     "A recording (`nem2e estimate`, `nem2e simulate`)": [
         Case("neither motion nor markers", lambda: Recording(moments=Path("id.sto")),
-             "neither --motion nor --markers is given; name one of them"),
+             "neither motion nor markers is given; name one of them"),
         Case("motion and markers",
              lambda: Recording(motion=Path("a.mot"), markers=Path("a.trc"), moments=Path("id.sto")),
-             "--motion and --markers are both given; name one of them"),
+             "motion and markers are both given; name one of them"),
         Case("a coordinate that the model has not",
              simulate(lambda frame: frame.rename(columns={"knee_angle_r": "knee_r"})),
              "motion.mot: column 'knee_r' is not a coordinate of leg.osim; the nearest is"
@@ -561,18 +562,18 @@ TABLE: dict[str, list[Case]] = {
              "theirs: no refiner.keras in this folder; it is not a refiner"),
         Case("a refiner that was not exported",
              theirs(lambda folder: (folder / "exports.json").unlink(), "onnx"),
-             "theirs: no exports.json in this folder; export first: python -m export.all theirs"),
+             "theirs: no exports.json in this folder; export first: nem2e export theirs"),
         Case("a manifest that is none",
              theirs(lambda folder: (folder / "exports.json").write_text("[]"), "onnx"),
              "theirs/exports.json: not a manifest of exports: TypeError: list indices must be"
-             " integers or slices, not str; export again: python -m export.all theirs"),
+             " integers or slices, not str; export again: nem2e export theirs"),
         Case("a manifest of another format", manifest("tflite", format=7),
-             "theirs/exports.json: format 7, known is 1; export again: python -m export.all"
+             "theirs/exports.json: format 7, known is 1; export again: nem2e export"
              " theirs"),
         Case("an exported file that was changed",
              theirs(lambda folder: (folder / "refiner.onnx").write_bytes(b""), "onnx"),
-             "theirs/refiner.onnx: not the file that exports.json names; export again: python -m"
-             " export.all theirs"),
+             "theirs/refiner.onnx: not the file that exports.json names; export again: nem2e"
+             " export theirs"),
         Case("an exported file outside the folder",
              manifest("onnx", forms={"onnx": {"files": {"../a.onnx": {"bytes": 1, "sha256": ""}}}}),
              "theirs/exports.json: '../a.onnx': outside the refiner's folder"),
@@ -700,7 +701,7 @@ def make_person(folder: Path) -> Path:
 
 
 def told(case: Case, person: Path) -> str:
-    """What a bad input is told, and what it leaves: nothing but what was given."""
+    """The message of a bad input, and that nothing is written."""
     with folder_of_a_case(person) as folder:
         try:
             case.call()
@@ -713,21 +714,20 @@ def page() -> str:
     """docs/errors.md."""
     count = sum(len(cases) for cases in TABLE.values())
     lines = [
-        "# What bad inputs are told",
+        "# Error messages",
         "",
-        "Written by `python -m tests.cli.bad_inputs -o docs/errors.md`, and by nothing else.",
+        "Written by `python -m tests.cli.bad_inputs -o docs/errors.md`.",
         "",
-        "Whatever is wrong with what was given is told in one line: the file, the column or time,"
-        " what is",
-        "wrong, what to do. Commands print it on standard error after `error:`, end with status 2,"
-        " and leave",
-        "no half-written file; in Python it is the message of an `nem2e_tf.errors.InputError`."
-        f" These {count} are",
-        f"given, and their messages compared, by `tests/cli/test_bad_inputs.py`; `{STUDY}` is the"
-        " folder of the files.",
+        "If an input is wrong, one line names the file, the column or time, the error, and what to"
+        " do. Commands",
+        "print it on standard error after `error:`, end with status 2, and leave no incomplete"
+        " file. In Python it",
+        "is the message of an `nem2e_tf.errors.InputError`. `tests/cli/test_bad_inputs.py` tests"
+        f" these {count}",
+        f"inputs and their messages; `{STUDY}` is the folder of the files.",
     ]
     for title, cases in TABLE.items():
-        lines += ["", f"## {title}", "", "| given | told |", "| --- | --- |"]
+        lines += ["", f"## {title}", "", "| input | message |", "| --- | --- |"]
         lines += [f"| {case.given} | {html.escape(case.message, quote=False)} |" for case in cases]
     return "\n".join(lines) + "\n"
 

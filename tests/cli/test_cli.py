@@ -348,13 +348,13 @@ def cut(text: str) -> str:
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"--motion": "coordinates.sto"}, ["--motion", "--markers", "both given"]),
-        ({"--markers": None, "--ik-tasks": None}, ["neither --motion nor --markers"]),
-        ({"--loads": None}, ["neither --moments nor --loads"]),
+        ({"--motion": "coordinates.sto"}, ["motion and markers are both given"]),
+        ({"--markers": None, "--ik-tasks": None}, ["neither motion nor markers"]),
+        ({"--loads": None}, ["neither moments nor loads"]),
         ({"--markers": cut}, ["markers_walk.trc", "cut short"]),
         ({"--markers": lambda text: text.replace("mm", "ft", 1)}, ["unit", "'ft'"]),
         ({"--loads": cut}, ["grf_walk.xml"]),
-        ({"--loads": lambda text: text}, ["grf_walk.mot", "not there"]),
+        ({"--loads": lambda text: text}, ["grf_walk.mot", "does not exist"]),
         ({"--ik-tasks": cut}, ["ik_tasks_walk.xml"]),
         ({"--markers": "grf_walk.mot"}, ["grf_walk.mot", ".trc or .c3d"]),
         ({"--start": 2.0, "--end": 3.0}, ["outside the recording"]),

@@ -267,6 +267,9 @@ def test_every_package_is_listed_for_installation() -> None:
     listed = set(config["options"]["packages"].split())
     source = ROOT / "nem2e_tf"
     there = {".".join(file.parent.relative_to(ROOT).parts) for file in source.rglob("__init__.py")}
+    for name in ("export", "training"):
+        files = (ROOT / name).rglob("__init__.py")
+        there |= {".".join(["nem2e_tf", *f.parent.relative_to(ROOT).parts]) for f in files}
     assert listed == there | {"nem2e_tf.saved_models"}
 
 
@@ -284,7 +287,7 @@ def listing(name: str, size: Any = 1, digest: Any = "0") -> dict[str, Any]:
 
 def test_a_refiner_that_was_not_exported_says_how_to(folder: Path, refused: Refused) -> None:
     (folder / MANIFEST).unlink()
-    with refused(folder, f"no {MANIFEST}", f"python -m export.all {folder}"):
+    with refused(folder, f"no {MANIFEST}", f"nem2e export {folder}"):
         edge.load(folder)
 
 
@@ -351,7 +354,7 @@ def test_a_form_that_was_not_exported_says_how_to(
     folder: Path, refused: Refused, forms: Mapping[str, Any]
 ) -> None:
     change(folder, forms=forms)
-    with refused(folder, "no form 'tflite/float32'", f"python -m export.all {folder}"):
+    with refused(folder, "no form 'tflite/float32'", f"nem2e export {folder}"):
         edge.load(folder)
 
 
@@ -401,7 +404,7 @@ def test_a_changed_byte_is_noticed(folder: Path, refused: Refused) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    with refused(path, "not the file", f"python -m export.all {folder}"):
+    with refused(path, "not the file", f"nem2e export {folder}"):
         edge.load(folder)
     edge.load(folder, "tflite-int8")
 
@@ -409,7 +412,7 @@ def test_a_changed_byte_is_noticed(folder: Path, refused: Refused) -> None:
 def test_a_missing_file_is_noticed(folder: Path, refused: Refused) -> None:
     path = folder / "tflite" / "float32" / "start.tflite"
     path.unlink()
-    with refused(f"{path}: missing", f"python -m export.all {folder}"):
+    with refused(f"{path}: missing", f"nem2e export {folder}"):
         edge.load(folder)
 
 
@@ -472,8 +475,9 @@ def test_a_new_environment_needs_litert_and_numpy_only(tmp_path: Path) -> None:
     source.mkdir()
     for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    for name in ("nem2e_tf", "saved_models"):
-        shutil.copytree(ROOT / name, source / name)
+    for name in ("nem2e_tf", "saved_models", "export", "training"):
+        ignored = shutil.ignore_patterns("__pycache__", "node_modules")
+        shutil.copytree(ROOT / name, source / name, ignore=ignored)
     venv.create(tmp_path / "new", with_pip=True)
     python = tmp_path / "new" / "bin" / "python"
 
@@ -504,5 +508,10 @@ def test_a_new_environment_needs_litert_and_numpy_only(tmp_path: Path) -> None:
     assert Path(place).is_relative_to(tmp_path / "new")
     expected = edge.load("walking", "tflite-int8").refine(recording())
     np.testing.assert_array_equal(np.load(away / "found.npy"), expected)
+    command = subprocess.run(
+        [str(python.with_name("nem2e")), "demo"], capture_output=True, text=True, cwd=away
+    )
+    assert (command.returncode, command.stdout) == (2, "")
+    assert "typer is not installed" in command.stderr and "Traceback" not in command.stderr
     installed = {line.split("==")[0].lower() for line in run("-m", "pip", "freeze").split()}
     assert not installed & set(HEAVY)

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from export.forms import Form, export
-from export.tflite import borders
+from export.tflite import describe_ports
 from export.windows import Windows, synthetic_activity
 from nem2e_tf import edge
 from nem2e_tf.edge import LiteRT, Manifest, StepNetwork
@@ -35,7 +35,7 @@ def form(name: str, pristine: Path) -> Form:
     def opened(manifest: Manifest) -> StepNetwork:
         return StepNetwork(manifest.layout, LiteRT(manifest.files(name)))
 
-    return Form(name, Path(name).name, False, write, opened, borders)
+    return Form(name, Path(name).name, False, write, opened, describe_ports)
 
 
 def run_forever(pristine: Path, folder: Path) -> None:
@@ -53,7 +53,7 @@ def state(folder: Path, runtime: str) -> str:
     try:
         found = edge.load(folder, runtime).refine(np.full((7, 9), 0.5))
     except InputError as error:
-        return "asks" if f"python -m export.all {folder}" in str(error) else str(error)
+        return "asks" if f"nem2e export {folder}" in str(error) else str(error)
     return "works" if np.isfinite(found).all() else "no numbers"
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from export.forms import EXACT, ROOT_MEAN_SQUARE, WORST, tasks_of
+from export.forms import EXACT, ROOT_MEAN_SQUARE, WORST, fitted_tasks
 from export.micro import FORM, TFLiteMicro
-from export.verify import BUILT_IN, MICRO, XNNPACK, Subject, app, errors, subjects, verify
-from export.windows import Windows, real, synthetic_activity
+from export.verify import BUILT_IN, MICRO, XNNPACK, Subject, emg_errors, open_subjects, verify
+from export.windows import Windows, recorded_windows, synthetic_activity
 from nem2e_tf.edge import MANIFEST, LiteRT, Manifest, StepNetwork, sha256
 from nem2e_tf.refiner import load
 from nem2e_tf.refiner.runtimes import FunctionNetwork
@@ -46,7 +46,7 @@ def smooth_windows(count: int) -> Windows:
 
 @pytest.mark.parametrize("name", ["walking", "stream"])
 def test_every_shipped_form_says_what_keras_says_and_keeps_no_state(name: str) -> None:
-    verdicts = verify(load(name), subjects(Manifest.read(SHIPPED / name)), smooth_windows(5))
+    verdicts = verify(load(name), open_subjects(Manifest.read(SHIPPED / name)), smooth_windows(5))
     recipes = ("float32", "float16", "dynamic", "int8", "int8-web")
     tested = {(verdict.form, verdict.kernels) for verdict in verdicts}
     assert {("savedmodel", None), ("onnx", None)} <= tested
@@ -89,7 +89,7 @@ def test_a_network_that_remembers_the_window_before_is_found_out() -> None:
     assert verdict.within
     assert not verdict.repeatable
     assert not verdict.passed
-    assert "same bits" in verdict.complaint
+    assert "same bits" in verdict.failure
 
 
 def test_a_network_that_gives_no_numbers_is_out_of_bounds() -> None:
@@ -99,7 +99,7 @@ def test_a_network_that_gives_no_numbers_is_out_of_bounds() -> None:
         subject = Subject("x", None, exact, network)
         (verdict,) = verify(refiner, [subject], smooth_windows(1))
         assert not verdict.within
-        assert "out of bounds" in verdict.complaint
+        assert "out of bounds" in verdict.failure
 
 
 def test_errors_of_real_windows_are_in_the_measured_unit_and_of_virtual_ones_in_shares() -> None:
@@ -107,7 +107,7 @@ def test_errors_of_real_windows_are_in_the_measured_unit_and_of_virtual_ones_in_
     outputs = np.full((2, 50, 9), 0.5)
     unit = np.stack([signals.output_maximum, np.ones(9)])[:, None]
     windows = Windows(np.zeros((2, 50, 9)), outputs * unit, np.array([False, True]))
-    table = errors(windows, signals, outputs, outputs + 0.1)
+    table = emg_errors(windows, signals, outputs, outputs + 0.1)
     for kind, scale in (("real", signals.output_maximum), ("virtual", np.ones(9))):
         assert list(table[kind]) == list(signals.outputs)
         for muscle, largest in zip(signals.outputs, scale, strict=True):
@@ -118,7 +118,9 @@ def test_errors_of_real_windows_are_in_the_measured_unit_and_of_virtual_ones_in_
 def test_real_envelopes_are_shares_of_the_whole_recording_where_a_refiner_has_no_unit(
     data: Path,
 ) -> None:
-    shares, unit = (real(load(name).signals, ["walking"], 20) for name in ("gait", "walking"))
+    shares, unit = (
+        recorded_windows(load(name).signals, ["walking"], 20) for name in ("gait", "walking")
+    )
     assert shares is not None
     assert unit is not None
     np.testing.assert_array_equal(shares.simulated, unit.simulated)
@@ -130,9 +132,9 @@ def test_real_envelopes_are_shares_of_the_whole_recording_where_a_refiner_has_no
 
 def test_refiners_are_no_worse_against_measured_emg_in_any_form(data: Path) -> None:
     refiner = load("stream")
-    windows = real(refiner.signals, tasks_of(refiner), 10)
+    windows = recorded_windows(refiner.signals, fitted_tasks(refiner), 10)
     assert windows is not None
-    among = [s for s in subjects(Manifest.read(SHIPPED / "stream")) if s.kernels != MICRO]
+    among = [s for s in open_subjects(Manifest.read(SHIPPED / "stream")) if s.kernels != MICRO]
     estimate = refiner.network(windows.simulated).reshape(-1, 9)
     expected = root_mean_square_error(windows.measured.reshape(-1, 9), estimate)
     assert expected.max() < 0.3
@@ -165,7 +167,7 @@ def test_a_file_of_another_refiner_is_out_of_bounds_and_the_exit_status_says_so(
     known = table["files"][name]
     known["bytes"], known["sha256"] = (walking / name).stat().st_size, sha256(walking / name)
     with_one_form(walking, FORM, table)
-    done = command.run(walking, "--json", app=app)
+    done = command.run("verify", walking, "--json")
     assert done.returncode == 1
     result = json.loads(done.stdout)
     assert "100 of virtual people (synthetic)" in result["windows"]
@@ -182,7 +184,7 @@ def test_a_file_of_another_refiner_is_out_of_bounds_and_the_exit_status_says_so(
 
 def test_a_refiner_that_was_not_exported_is_refused_in_one_line(walking: Path) -> None:
     (walking / MANIFEST).unlink()
-    done = command.run(walking, app=app)
+    done = command.run("verify", walking)
     assert done.returncode == 2
     assert "export first" in done.stderr.splitlines()[-1]
 

@@ -1,8 +1,10 @@
 """Refining frame by frame, and `nem2e stream` as a person pipes a sensor into it."""
 
+import json
 import os
 import signal
 import subprocess
+import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
@@ -16,9 +18,10 @@ import pytest
 
 import nem2e_tf
 from nem2e_tf import StreamingRefiner, edge
-from nem2e_tf.edge import windows
+from nem2e_tf.edge import MANIFEST, shipped_refiners, windows
 from nem2e_tf.files import write_storage
 from nem2e_tf.refiner import Refiner, load
+from nem2e_tf.refiner.runtimes import choose_stream_runtime
 from nem2e_tf.refiner.stream import MAX_GAP, MAX_LATENESS, stream_lines
 from tests.repository import NEM2E
 
@@ -403,8 +406,9 @@ def test_the_command_gives_what_refine_gives(tmp_path: Path) -> None:
 def test_rubbish_between_samples_is_told_and_survived() -> None:
     times = np.arange(40) / 100
     lines = "".join(f"{line}\n" for line in table(times, activity(times))).encode().splitlines(True)
-    clean = piped(b"".join(lines))
-    spoilt = piped(b"".join([*lines[:9], b"\xff\xfe\x00\x80 no text\n", *lines[9:]]))
+    runtime = "--runtime", "tflite-int8"
+    clean = piped(b"".join(lines), *runtime)
+    spoilt = piped(b"".join([*lines[:9], b"\xff\xfe\x00\x80 no text\n", *lines[9:]]), *runtime)
     assert spoilt.returncode == 0
     assert spoilt.stdout == clean.stdout
     (told,) = spoilt.stderr.splitlines()
@@ -466,7 +470,7 @@ def test_the_command_keeps_up_with_a_sensor_at_100_hz() -> None:
 
 def test_a_reader_that_goes_away_ends_the_command_quietly() -> None:
     times = np.arange(3000) / 100
-    with running() as process:
+    with running("--runtime", "tflite-int8") as process:
         assert process.stdin is not None and process.stdout is not None and process.stderr
         names, *lines = table(times, activity(times))
         process.stdin.write(names + "\n")
@@ -494,3 +498,28 @@ def test_an_interrupt_ends_the_command_quietly() -> None:
         assert process.wait(30) == 130
         assert process.stdout.read() == ""
         assert "Traceback" not in process.stderr.read()
+
+
+def test_the_fastest_runtime_that_is_installed_and_exported_is_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = shipped_refiners()["stream"]
+    assert choose_stream_runtime(folder) == "tflite-int8"
+    assert choose_stream_runtime(tmp_path) == "keras"
+    manifest = json.loads((folder / MANIFEST).read_bytes())
+    del manifest["forms"]["tflite/int8"]
+    (tmp_path / MANIFEST).write_text(json.dumps(manifest))
+    assert choose_stream_runtime(tmp_path) == "tflite"
+    monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
+    assert choose_stream_runtime(folder) == "keras"
+
+
+def test_the_command_says_which_runtime_it_takes() -> None:
+    names = ",".join(["time", *load("stream", "tflite-int8").card.inputs])
+    rows = "".join(f"{i / 100},{','.join(['0.1'] * 9)}\n" for i in range(12))
+    done = subprocess.run(
+        [str(NEM2E), "stream"], input=f"{names}\n{rows}", capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "note: runtime tflite-int8" in done.stderr
+    assert len(done.stdout.splitlines()) == 13

@@ -250,6 +250,6 @@ def main(
 
 
 if __name__ == "__main__":
-    app = terminal.application("Robustness.")
+    app = terminal.make_app("Robustness.")
     app.command()(main)
     terminal.run(app)

@@ -138,7 +138,7 @@ def test_only_times_that_the_loads_cover_have_moments(
 def test_what_cannot_be_used_is_refused_in_one_line(
     model: Path, motion: pd.DataFrame, loads: Callable[..., Path], tmp_path: Path, refused: Refused
 ) -> None:
-    with refused("grf_gone.mot", "not there", tmp_path):
+    with refused("grf_gone.mot", "does not exist", tmp_path):
         inverse_dynamics(model, motion, loads(("grf_walk.mot", "grf_gone.mot")))
     with refused("names no data file"):
         inverse_dynamics(model, motion, loads(("<datafile>grf_walk.mot</datafile>", "")))

@@ -73,9 +73,9 @@ def test_a_foot_beside_the_plates_is_told(
 
 def test_one_of_each_pair_of_files_is_needed(overground: Path, refused: Refused) -> None:
     motion, moments = overground / "coordinates.sto", overground / "id_walk.sto"
-    with refused("neither --motion nor --markers"):
+    with refused("neither motion nor markers"):
         Recording(moments=moments)
-    with refused("--moments and --loads are both given"):
+    with refused("moments and loads are both given"):
         Recording(motion, moments=moments, loads=moments)
     with refused("--ik-tasks", "--markers"):
         Recording(motion, moments=moments, tasks=moments)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nem2e_tf.files import read_markers
 from nem2e_tf.simulation import scale_model
 from nem2e_tf.simulation.marker_pairs import find_marker_pairs, mean_positions
 from tests import command
@@ -224,7 +225,7 @@ def test_the_command_shows_factors_and_the_markers_that_gave_them(
     opensim: Any, lower_limb: Path, tmp_path: Path
 ) -> None:
     generic = lower_limb / "gait2392.osim"
-    static = synthetic_static(opensim, generic, tmp_path / "static.trc", {})
+    static = write_synthetic_static(opensim, generic, tmp_path / "static.trc", {})
     shown = command.run(
         "scale", "--generic", generic, "--static", static, "--mass", 70, "-o", "own.osim",
         cwd=tmp_path,

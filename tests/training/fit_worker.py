@@ -31,7 +31,7 @@ EXPERIMENT: dict[str, Any] = {
 
 def main(shards: Path, work: Path, strategy: str, weights: Path) -> None:
     """Fit, and save the weights."""
-    terminal.quiet_tensorflow()
+    terminal.import_tensorflow_quietly()
     from training.strategy import make_strategy
 
     spread = None if strategy == "none" else make_strategy(strategy)

@@ -44,8 +44,9 @@ from training.evaluation.results_tables import tidy_tables
 from training.evaluation.scoring import DEFAULT_MUSCLES, Method, ScoredRecording, scores, summary
 from training.evaluation.statistics import holm_correction, signed_rank_test, significant_intervals
 from training.evaluation.warping import TimeWarping, cycle_starts, warp_to_template
-from training.experiment import REPOSITORY, Experiment, read_experiment
+from training.experiment import Experiment, read_experiment
 from training.losses import CORRELATION, DERIVATIVE, LOSSES
+from training.places import REPOSITORY
 
 Refused = Callable[..., AbstractContextManager[None]]
 CHANNELS = list(MuscleMap.load().channels)

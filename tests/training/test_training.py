@@ -16,8 +16,9 @@ from nem2e_tf.refiner import Refiner, load
 from nem2e_tf.signals import MuscleMap, score_agreement
 from nem2e_tf.simulation import simulate_files
 from tests.repository import ROOT
-from training.experiment import CONFIGS, Experiment, Part, read_experiment
+from training.experiment import Experiment, Part, read_experiment
 from training.fit import fit, replace_refiner
+from training.places import CONFIGS
 
 Refused = Callable[..., AbstractContextManager[None]]
 

@@ -19,16 +19,16 @@ from nem2e_tf.cohort import SPEEDS
 from nem2e_tf.cohort.causes import read_causes
 from nem2e_tf.files import check_folder
 
-from ..experiment import REPOSITORY, data_folder
+from ..places import REPOSITORY, data_folder
 from .cohort_appendix import appendix
 from .cohort_figure import draw_figure
 from .cohort_people import Person, recorded_person, virtual_person
 from .cohort_tables import median_effects, tables
-from .documents import as_list, as_words, format_people, markdown_table, write_page
+from .documents import as_list, as_words, format_number, format_people, markdown_table, write_page
 
 DOCS = REPOSITORY / "docs"
 
-app = terminal.application("Compare a cohort of virtual people with real recordings.")
+app = terminal.make_app("Compare a cohort of virtual people with real recordings.")
 
 
 @app.command()
@@ -60,7 +60,7 @@ def main(
     write_page(
         output / "cohort.md", page(found, len(people), seed, strides), appendix(found), found
     )
-    terminal.screen.print(f"wrote {output / 'cohort.md'}", soft_wrap=True, highlight=False)
+    terminal.stdout.print(f"wrote {output / 'cohort.md'}", soft_wrap=True, highlight=False)
 
 
 def page(found: Mapping[str, pd.DataFrame], people: int, seed: int, strides: int) -> str:
@@ -139,7 +139,7 @@ def _comparison(table: pd.DataFrame) -> str:
     for what, of in table.groupby("quantity", sort=False):
         digits = digits_of(of["real"])
         middle = of[["real", "least", "median", "largest"]].median().to_numpy()
-        mine, *shown = (f"{value:.{digits}f}" for value in middle)
+        mine, *shown = (format_number(value, digits) for value in middle)
         rows.append([
             f"{what}{', median of muscles' if len(of) > 1 else ''}", mine, ", ".join(shown),
             f"{of['within'].sum()} of {len(of)}", f"{of['within_80'].sum()} of {len(of)}",

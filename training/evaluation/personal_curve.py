@@ -21,16 +21,9 @@ from nem2e_tf.refiner import CARD, Refiner, load, save
 from nem2e_tf.refiner.personalise import personalise
 from nem2e_tf.signals import RATE, metrics, stride_times
 
-from ..experiment import (
-    CONFIGS,
-    REPOSITORY,
-    RUNS,
-    Experiment,
-    Part,
-    prepare_virtual_people,
-    read_experiment,
-)
+from ..experiment import Experiment, Part, prepare_virtual_people, read_experiment
 from ..fit import configure_tensorflow, fit
+from ..places import CONFIGS, REPOSITORY, RUNS
 from .personal_page import RECORDED, UNSEEN, VIRTUAL, read_tables, write_curves
 
 TASKS = ("walking", "running")
@@ -42,7 +35,7 @@ LATER = 0.25
 PEOPLE = {"subjects": 4, "seed": 202, "strides": 40}
 """Virtual people that no refiner has seen, with enough strides before `UNSEEN`."""
 
-app = terminal.application("Score refiners that are adapted to a person by measured cycles.")
+app = terminal.make_app("Score refiners that are adapted to a person by measured cycles.")
 
 
 def curve(

@@ -10,7 +10,8 @@ from nem2e_tf.cohort import sample_subject
 from nem2e_tf.errors import InputError
 from nem2e_tf.pipeline import Pair, Shards
 
-from ..experiment import Experiment, Part, data_folder
+from ..experiment import Experiment, Part
+from ..places import data_folder
 from .overground import simulate_overground_stride
 
 PROTOCOLS = ("block", "speed", "task", "subject", "virtual")

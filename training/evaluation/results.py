@@ -118,7 +118,7 @@ def results_as_json(
             each with its `figures`; of `subject` also `groups`.
         ablations: `command`, `date`, and as `rows` by name, of `ablation_result`; or nothing.
     """
-    plain: dict[str, Any] = terminal.finite(
+    plain: dict[str, Any] = terminal.replace_non_finite(
         {
             "scores": list(SCORES),
             "nrmse_denominator": "range of the measured envelope",

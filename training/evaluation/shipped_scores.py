@@ -108,7 +108,7 @@ def _task_scores(tested: Sequence[ScoredRecording], covered: "pd.Series[float]")
         }
         if muscle in covered.index:
             muscles[muscle]["coverage"] = round(float(covered[muscle]), 3)
-    plain: dict[str, Any] = terminal.finite(
+    plain: dict[str, Any] = terminal.replace_non_finite(
         {
             "muscles": muscles,
             "mean": _mean_scores(muscles, list(muscles)),

@@ -29,14 +29,14 @@ SAMPLES = 20
 """Windows that the 8 bits are calibrated on."""
 
 
-def from_keras_model(model: Any) -> Any:
+def keras_model_converter(model: Any) -> Any:
     """The stock converter of the model as it is."""
     import tensorflow as tf
 
     return tf.lite.TFLiteConverter.from_keras_model(model)
 
 
-def frozen(model: Any, integers: bool = False) -> Any:
+def frozen_converter(model: Any, integers: bool = False) -> Any:
     """The stock converter of a frozen function; its loops become `WHILE`."""
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import (
@@ -57,7 +57,7 @@ def frozen(model: Any, integers: bool = False) -> Any:
     return converter
 
 
-def unrolled(model: Any) -> Any:
+def unrolled_converter(model: Any) -> Any:
     """The stock converter of `nem2e_tf.edge.StepNetwork`, written out in TensorFlow."""
     import tensorflow as tf
 
@@ -69,7 +69,7 @@ def unrolled(model: Any) -> Any:
     if FRAMES % layout.frames:
         raise ValueError(f"{FRAMES} frames are no whole number of steps of {layout.frames}")
 
-    def over(graph: str, inputs: list[Any]) -> tuple[list[Any], list[Any]]:
+    def run_direction(graph: str, inputs: list[Any]) -> tuple[list[Any], list[Any]]:
         state = dict.fromkeys(("hidden", "carry"), tf.zeros((1, layout.encoder_units)))
         hidden, keys = [], []
         for frames in inputs:
@@ -80,9 +80,9 @@ def unrolled(model: Any) -> Any:
 
     def refine(simulated: Any) -> Any:
         folded = tf.unstack(tf.reshape(simulated, (steps, 1, -1)))
-        encoded, keys = over("forward_step", folded)
+        encoded, keys = run_direction("forward_step", folded)
         if not layout.causal:
-            backward, more = (side[::-1] for side in over("backward_step", folded[::-1]))
+            backward, more = (side[::-1] for side in run_direction("backward_step", folded[::-1]))
             encoded = [tf.concat(pair, 1) for pair in zip(encoded, backward, strict=True)]
             keys = [a + b for a, b in zip(keys, more, strict=True)]
         state = {
@@ -97,8 +97,8 @@ def unrolled(model: Any) -> Any:
         activity = []
         for i in range(steps):
             window = slice(i, i + before + 1 + after)
-            seen = {name: x[window] for name, x in series.items()}
-            state = graphs["decode_step"](beyond=beyond[:, window], **seen, **state)
+            attended = {name: x[window] for name, x in series.items()}
+            state = graphs["decode_step"](beyond=beyond[:, window], **attended, **state)
             activity.append(state["activity"])
         return tf.reshape(tf.concat(activity, 0), (1, FRAMES, layout.outputs))
 
@@ -108,21 +108,21 @@ def unrolled(model: Any) -> Any:
 
 
 CONVERSIONS: dict[str, Callable[[Any], Any]] = {
-    "keras-model": from_keras_model,
-    "while": frozen,
-    "while-int8": partial(frozen, integers=True),
-    "unrolled": unrolled,
+    "keras-model": keras_model_converter,
+    "while": frozen_converter,
+    "while-int8": partial(frozen_converter, integers=True),
+    "unrolled": unrolled_converter,
 }
 
 
 def convert(refiner: str, name: str, file: str) -> None:
     """Write one of `CONVERSIONS` and print the seconds that it took."""
-    terminal.quiet_tensorflow()
+    terminal.import_tensorflow_quietly()
     model = load(refiner).model
     # The converter prints on both; one line of what goes wrong is enough.
     printed, sys.stdout = sys.stdout, sys.stderr
     start = perf_counter()
-    with terminal.without_native_notes():
+    with terminal.silence_native_code():
         content = CONVERSIONS[name](model).convert()
     Path(file).write_bytes(content)
     print(perf_counter() - start, file=printed)
