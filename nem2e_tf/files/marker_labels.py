@@ -146,8 +146,17 @@ def marker_names(markers: pd.DataFrame) -> list[str]:
     return [str(name) for name in dict.fromkeys(markers.columns.get_level_values("marker"))]
 
 
-def suggest_pairs(model: Iterable[str], recorded: Iterable[str]) -> str:
-    """End of a sentence: markers of a model with the recorded names that are most like them."""
+def describe_pairs(model: Iterable[str], recorded: Iterable[str]) -> str:
+    """End of a sentence: a model's markers with the recorded names that are most like them."""
+    found = suggest_pairs(model, recorded)
+    pairs = ", ".join(f"{name} <- {other}" for name, other in found[:MOST_PAIRS])
+    more = ", …" if len(found) > MOST_PAIRS else ""
+    table = "where names differ, give a table with --marker-names"
+    return f"{table}, as in {pairs}{more}" if pairs else table
+
+
+def suggest_pairs(model: Iterable[str], recorded: Iterable[str]) -> list[tuple[str, str]]:
+    """Markers of a model, each with the recorded name that is most like it, the surest first."""
     known = [name for name in recorded if len(name) <= LONGEST_NAME]
     reduced = {name: _reduce(name) for name in known}
     scored = []
@@ -162,8 +171,7 @@ def suggest_pairs(model: Iterable[str], recorded: Iterable[str]) -> str:
         if best is not None and ratios[best] >= 0.6 and reduced[best][:1] == like[:1]:
             scored.append((ratios[best], wanted, best))
     scored.sort(key=lambda item: -item[0])
-    pairs = [f"{wanted} <- {name}" for _, wanted, name in scored[:MOST_PAIRS]]
-    return ", ".join(pairs)
+    return [(wanted, name) for _, wanted, name in scored]
 
 
 def _reduce(name: str) -> str:
