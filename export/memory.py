@@ -1,8 +1,7 @@
 """What a form of a refiner takes of memory, in a process that does nothing else.
 
 It is the peak of a process that opens the form and refines some frames, without the peak of one
-that imports the same modules, NumPy among them, and opens nothing. The `ru_maxrss` of a process
-begins at what its parent had; so that this is not TensorFlow's, a small process stands between.
+that imports the same modules, NumPy among them, and opens nothing.
 """
 
 import sys
@@ -55,7 +54,7 @@ def _peak() -> int:
 
 def measure_peak(*of: str) -> int:
     """What `print_peak` prints in a process of its own."""
-    done = run_function("memory", "print_peak", *of)
+    done = run_function("memory", "print_peak", *of, small_parent=True)
     if done.returncode:
         raise RuntimeError(describe_failure(done))
     return int(done.stdout.split()[-1])

@@ -1,6 +1,6 @@
 """Readers and writers of files: storage, markers, C3D, YAML, lists of trials; paths, locks."""
 
-from nem2e_tf.files.c3d import read_c3d
+from nem2e_tf.files.c3d import read_c3d, read_c3d_analog
 from nem2e_tf.files.documents import check_document, parse_yaml, read_yaml
 from nem2e_tf.files.locks import (
     UNFINISHED_PREFIX,
@@ -9,6 +9,7 @@ from nem2e_tf.files.locks import (
     remove_unfinished,
     unfinished_path,
 )
+from nem2e_tf.files.marker_labels import describe_pairs, marker_names, suggest_pairs
 from nem2e_tf.files.markers import read_markers, visible_markers
 from nem2e_tf.files.paths import (
     check_folder,
@@ -18,6 +19,7 @@ from nem2e_tf.files.paths import (
     create_folder,
     replace_file,
 )
+from nem2e_tf.files.samples import check_finite
 from nem2e_tf.files.storage import (
     STORAGE_SUFFIXES,
     check_time,
@@ -37,16 +39,20 @@ __all__ = [
     "UNFINISHED_PREFIX",
     "Trial",
     "check_document",
+    "check_finite",
     "check_folder",
     "check_input",
     "check_new_folder",
     "check_output",
     "check_time",
     "create_folder",
+    "describe_pairs",
     "exclusive_lock",
+    "marker_names",
     "parse_numbers",
     "parse_yaml",
     "read_c3d",
+    "read_c3d_analog",
     "read_markers",
     "read_motion",
     "read_storage",
@@ -55,6 +61,7 @@ __all__ = [
     "remove_path",
     "remove_unfinished",
     "replace_file",
+    "suggest_pairs",
     "unfinished_path",
     "visible_markers",
     "write_storage",

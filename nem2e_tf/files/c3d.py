@@ -1,21 +1,26 @@
 """C3D files: markers, force plates and analog channels, in OpenSim's axes (y up)."""
 
-import json
+import logging
 import os
-import subprocess
-import sys
-import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.files.force_plates import ForcePlate, read_force_plates
+from nem2e_tf.files.c3d_content import Content, make_unique, read_content
+from nem2e_tf.files.c3d_events import read_events
+from nem2e_tf.files.force_plates import ForcePlate, plate_corners, plate_count, read_force_plates
+from nem2e_tf.files.marker_labels import choose_subject, find_subjects, marker_names
 from nem2e_tf.files.paths import check_input
-from nem2e_tf.files.trc import METRES_PER_UNIT, marker_frame
+from nem2e_tf.files.plate_signals import parse_length
+from nem2e_tf.files.trc import marker_frame
+
+SMALLEST_EXTENT, LARGEST_EXTENT = 0.05, 30.0
+"""Metres, from the lowest to the highest coordinate of all markers in a frame."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -24,12 +29,16 @@ class C3D:
 
     Args:
         path: the file.
-        markers: as `nem2e_tf.files.read_markers` gives them.
-        plates: force plates, in the file's order.
+        markers: as `nem2e_tf.files.read_markers` gives them. With several subjects in the file,
+            their prefixes are kept.
+        plates: force plates that can be read, in the file's order.
         analog: `(samples, channels)`, index `time` in seconds; all analog channels that do not
-            belong to a force plate (EMG above all), in the file's units.
+            belong to a force plate (EMG above all), in the file's units. NaN where a channel has
+            no number.
         units: unit of every column of `analog`, as the file has it.
-        plate_fault: why the force plates could not be read; empty if they could.
+        plate_fault: why force plates could not be read; empty if they could.
+        events: a row an event: `time` in seconds on the clock of the markers, `side` (`r`, `l` or
+            empty), `event` (`foot strike`, `foot off` or empty), `label` as in the file.
     """
 
     path: Path
@@ -38,30 +47,39 @@ class C3D:
     analog: pd.DataFrame
     units: dict[str, str]
     plate_fault: str = ""
+    events: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def ground_reactions(self) -> pd.DataFrame:
         """Ground reaction forces, with the column names of OpenSim's ExternalLoads.
 
+        What is odd about a plate is logged.
+
         Returns:
             `(samples, plates × 9)`, index `time` in seconds: of plate 1, `ground_force_1_vx`,
-            `…vy`, `…vz` in N, `ground_force_1_px` … in m, `ground_torque_1_x` … in N m.
+            `…vy`, `…vz` in N, `ground_force_1_px` … in m, `ground_torque_1_x` … in N m. A plate
+            that cannot be read has no columns; the others keep their numbers. `frame.attrs` holds
+            `path`, and `fault`, which says what cannot be read.
 
         Raises:
-            InputError: no force plate, or one of a type that is not supported.
+            InputError: no force plate, or none that can be read.
         """
         if not self.plates:
             raise InputError(f"{self.path}: no force plate that gives loads{self.plate_fault}")
+        if self.plate_fault:
+            log.info("%s: loads without every plate%s", self.path, self.plate_fault)
         columns: dict[str, np.ndarray] = {}
-        for number, plate in enumerate(self.plates, start=1):
+        for plate in self.plates:
+            for note in plate.notes:
+                log.info("%s: plate %d %s", self.path, plate.number, note)
             names = (
-                f"ground_force_{number}_v",
-                f"ground_force_{number}_p",
-                f"ground_torque_{number}_",
+                f"ground_force_{plate.number}_v",
+                f"ground_force_{plate.number}_p",
+                f"ground_torque_{plate.number}_",
             )
             for name, values in zip(names, plate.reactions(), strict=True):
                 columns |= {f"{name}{axis}": values[:, i] for i, axis in enumerate("xyz")}
         frame = pd.DataFrame(columns, index=self.analog.index)
-        frame.attrs = {"path": str(self.path)}
+        frame.attrs = {"path": str(self.path), "fault": self.plate_fault}
         return frame
 
 
@@ -70,7 +88,7 @@ def read_c3d(path: str | os.PathLike[str], up: str | None = None) -> C3D:
 
     Axes are turned so that y points up: by POINT:X_SCREEN and POINT:Y_SCREEN, which name the
     laboratory's axes to the right and up on a screen, or by `up`. Where a file has neither, the
-    corners of the force plates decide. A prefix that all marker names have (`Subject:`) is
+    corners of the force plates decide. The subject's prefix of marker names (`Subject:`) is
     removed. Time starts at the file's first frame number.
 
     Args:
@@ -81,146 +99,90 @@ def read_c3d(path: str | os.PathLike[str], up: str | None = None) -> C3D:
     Raises:
         InputError: not a C3D file, damaged, an unknown unit, or the vertical axis is unknown.
     """
-    path = check_input(path, "a C3D file")
-    announced = _announced_frames(path)
-    arrays, metadata = _read_in_process(path)
-    points, voltages, groups = arrays["points"], arrays["analogs"], metadata["groups"]
-    frames = points.shape[2]
-    if frames < announced:
-        raise InputError(
-            f"{path}: cut short: its header announces {announced} frames, the file has {frames};"
-            " copy or export it again"
-        )
-    if frames == 0:
-        raise InputError(f"{path}: holds no frames")
-    unit = _read_padded_texts(groups, "POINT", "UNITS", 1)[0] or "mm"
-    if unit not in METRES_PER_UNIT:
-        raise InputError(
-            f"{path}: positions are in '{unit}'; expected {', '.join(METRES_PER_UNIT)}"
-        )
-    scale = METRES_PER_UNIT[unit]
-    keys = ("corners", "origin", "force", "moment")
-    platforms = [
-        {key: arrays[f"platform_{i}_{key}"] for key in keys} for i in range(metadata["platforms"])
-    ]
-    rotation = _opensim_rotation(path, groups, platforms, up)
-    rate = metadata["rate"]
-    if not 0 < rate < np.inf:
-        raise InputError(f"{path}: its frame rate is {rate:g} a second; the file is damaged")
-    first = metadata["first_frame"] / rate
-
-    labels = _read_padded_texts(groups, "POINT", "LABELS", points.shape[1])
-    labels = [label or f"marker_{i + 1}" for i, label in enumerate(labels)]
-    prefixes = {label.partition(":")[0] for label in labels if ":" in label}
-    if len(prefixes) == 1 and all(":" in label for label in labels):
-        labels = [label.partition(":")[2] for label in labels]
-    positions = np.einsum("ab,bmf->fma", rotation, points * scale)
-    time = first + np.arange(points.shape[2]) / rate
-    markers = marker_frame(
-        path, time, positions.reshape(len(time), 3 * len(labels)), _make_unique(labels)
+    content = read_content(check_input(path, "a C3D file"))
+    scale = _metres_per_unit(content)
+    rotation = _opensim_rotation(content, up)
+    analog, units = content.analog()
+    names = content.channel_names()
+    plates, fault = read_force_plates(
+        content.groups,
+        content.voltages,
+        names,
+        content.texts("ANALOG", "UNITS", len(names)),
+        rotation,
+        scale,
+        content.frames,
     )
-
-    names, units = (
-        _read_padded_texts(groups, "ANALOG", key, len(voltages)) for key in ("LABELS", "UNITS")
-    )
-    try:
-        plate_channels, plates, plate_fault = read_force_plates(
-            groups, platforms, units, rotation, scale, len(time)
-        )
-    except (KeyError, IndexError, TypeError, ValueError):
-        # As with an unknown type of plate, the markers are still read.
-        plate_channels, plates, plate_fault = (
-            set(),
-            (),
-            ": its FORCE_PLATFORM parameters are damaged",
-        )
-    names = _make_unique([name or f"analog_{i + 1}" for i, name in enumerate(names)])
-    kept = [i for i in range(len(voltages)) if i not in plate_channels]
-    per_second = rate * (voltages.shape[1] / max(len(time), 1) if len(voltages) else 1.0)
-    analog = pd.DataFrame(
-        voltages[kept].T,
-        index=pd.Index(first + np.arange(voltages.shape[1]) / per_second, name="time"),
-        columns=[names[i] for i in kept],
-    )
-    analog.attrs = {"path": str(path)}
+    markers = _read_markers(content, rotation, scale)
+    subjects = find_subjects(marker_names(markers))
     return C3D(
-        path,
-        markers,
+        content.path,
+        choose_subject(markers, subjects[0]) if len(subjects) == 1 else markers,
         plates,
         analog,
-        {names[i]: units[i] for i in kept},
-        metadata["unread"] or plate_fault,
+        units,
+        fault,
+        read_events(content.groups, content.header_events),
     )
 
 
-def _announced_frames(path: Path) -> int:
-    """Frames by the header, which ezc3d corrects silently; 0 where they exceed its two bytes."""
-    with open(path, "rb") as file:
-        head = file.read(512)
-        if len(head) < 512 or head[1] != 0x50 or head[0] == 0:
-            raise InputError(f"{path}: not a C3D file, or cut short: it has no C3D header")
-        file.seek((head[0] - 1) * 512)
-        processor = file.read(4)[3:]
-    order = ">" if processor == bytes([86]) else "<"
-    first, last = (int(word) for word in np.frombuffer(head[6:10], dtype=f"{order}u2"))
-    return last - first + 1 if 0 < first <= last < 0xFFFF else 0
+def read_c3d_analog(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """The analog channels of a C3D file that belong to no force plate, as `C3D.analog`.
+
+    Markers, axes and the unit of positions are not needed.
+
+    Raises:
+        InputError: not a C3D file, or damaged.
+    """
+    return read_content(check_input(path, "a C3D file")).analog()[0]
 
 
-def _read_in_process(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Run `c3d_process`: arrays by name, and the other values."""
-    with tempfile.TemporaryDirectory() as folder:
-        result = Path(folder) / "c3d.npz"
-        # -P: modules of this folder must not be imported in place of others of the same name.
-        reader = str(Path(__file__).with_name("c3d_process.py"))
-        done = subprocess.run(
-            [sys.executable, "-X", "utf8", "-P", reader, str(path.resolve()), str(result)],
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
+def read_c3d_markers(path: str | os.PathLike[str], up: str | None = None) -> pd.DataFrame:
+    """Marker positions of a C3D file as `C3D.markers`, but with the recorded names.
+
+    Raises:
+        InputError: as `read_c3d`.
+    """
+    content = read_content(check_input(path, "a C3D file"))
+    scale = _metres_per_unit(content)
+    return _read_markers(content, _opensim_rotation(content, up), scale)
+
+
+def _read_markers(content: Content, rotation: np.ndarray, scale: float) -> pd.DataFrame:
+    labels = content.texts("POINT", "LABELS", content.points.shape[1])
+    labels = make_unique([label or f"marker_{i + 1}" for i, label in enumerate(labels)])
+    positions = np.einsum("ab,bmf->fma", rotation, content.points * scale)
+    time = (content.first + np.arange(content.frames)) / content.rate
+    return marker_frame(content.path, time, positions.reshape(len(time), 3 * len(labels)), labels)
+
+
+def _metres_per_unit(content: Content) -> float:
+    """Metres in a unit of positions. The positions must agree: a person is no hundred metres."""
+    path, unit = content.path, content.texts("POINT", "UNITS", 1)[0]
+    if "POINT" not in content.groups or (not content.points.shape[1] and not unit):
+        raise InputError(f"{path}: has no markers and no unit of positions (group POINT)")
+    scale = parse_length(unit or "mm")
+    if scale is None:
+        raise InputError(f"{path}: positions are in '{unit}'; expected mm, cm, dm, m")
+    points = np.where((content.points == 0).all(axis=0), np.nan, content.points)
+    with np.errstate(all="ignore"):
+        filled = np.isfinite(points).all(axis=0).sum(axis=0) >= 3
+        if not filled.any():
+            return scale
+        spans = np.nanmax(points[:, :, filled], axis=1) - np.nanmin(points[:, :, filled], axis=1)
+    extent = scale * float(np.median(spans.max(axis=0)))
+    if SMALLEST_EXTENT <= extent <= LARGEST_EXTENT:
+        return scale
+    if not unit:
+        raise InputError(
+            f"{path}: POINT:UNITS is blank, and in mm the markers would be {extent:.3g} m apart;"
+            " write the unit into the file"
         )
-        if done.returncode != 0:
-            lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-            raise _read_error(path, lines[-1] if lines else "")
-        return _load_result(result)
-
-
-def _load_result(result: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    with np.load(result) as arrays:
-        found = dict(arrays)
-    return found, json.loads(str(found.pop("json")))
-
-
-def _read_error(path: Path, detail: str) -> InputError:
-    ended = "its reader crashed, or took more time or memory than a file of this size needs"
-    return InputError(
-        f"{path}: not a C3D file that can be read: {detail or ended}; export it again"
-    )
-
-
-def _read_texts(groups: Any, group: str, key: str) -> list[str]:
-    """A parameter's texts; beyond 255 they go on in `LABELS2`, `LABELS3`, …"""
-    if group not in groups:
-        return []
-    found: list[str] = []
-    for name in (key, *(f"{key}{number}" for number in range(2, 10))):
-        if name in groups[group]:
-            found += [str(text).strip() for text in np.ravel(groups[group][name])]
-    return found
-
-
-def _read_padded_texts(groups: Any, group: str, key: str, count: int) -> list[str]:
-    return (_read_texts(groups, group, key) + [""] * count)[:count]
-
-
-def _make_unique(names: list[str]) -> list[str]:
-    """The names, with `_2`, `_3` … appended to repeated ones."""
-    counts: dict[str, int] = {}
-    unique = []
-    for name in names:
-        counts[name] = counts.get(name, 0) + 1
-        unique.append(name if counts[name] == 1 else f"{name}_{counts[name]}")
-    return unique
+    log.info(
+        "%s: by POINT:UNITS, '%s', the markers are %.3g m apart; check this unit",
+        path, unit, extent,
+    )  # fmt: skip
+    return scale
 
 
 def _axis_vector(name: str) -> np.ndarray | None:
@@ -231,13 +193,14 @@ def _axis_vector(name: str) -> np.ndarray | None:
     return np.eye(3)["xyz".index(letter)] * (-1.0 if name.strip().startswith("-") else 1.0)
 
 
-def _opensim_rotation(path: Path, groups: Any, platforms: Any, up: str | None) -> np.ndarray:
+def _opensim_rotation(content: Content, up: str | None) -> np.ndarray:
     """Rotation from the laboratory's axes to OpenSim's: forward x, up y."""
-    corners = [platform["corners"] for platform in platforms]
+    path, count = content.path, plate_count(content.groups)
+    corners = plate_corners(content.groups)[:count]
     # Corners are numbered so that a plate's own z, x × y, points into the ground.
     normals = [-np.cross(c[:, 0] - c[:, 1], c[:, 0] - c[:, 3]) for c in corners]
     normal = sum((n / np.linalg.norm(n) for n in normals if np.linalg.norm(n) > 0), np.zeros(3))
-    vertical = _axis_vector(_read_padded_texts(groups, "POINT", "Y_SCREEN", 1)[0])
+    vertical = _axis_vector(content.texts("POINT", "Y_SCREEN", 1)[0])
     if up is not None:
         vertical = _axis_vector(up)
         if vertical is None:
@@ -254,7 +217,7 @@ def _opensim_rotation(path: Path, groups: Any, platforms: Any, up: str | None) -
             " axis points up; name it with --up, as in +z"
         )
     assert vertical is not None
-    forward = _axis_vector(_read_padded_texts(groups, "POINT", "X_SCREEN", 1)[0])
+    forward = _axis_vector(content.texts("POINT", "X_SCREEN", 1)[0])
     if forward is None or abs(forward @ vertical) > 0:
         forward = np.roll(np.abs(vertical), 1)
     return np.stack([forward, vertical, np.cross(forward, vertical)])

@@ -18,24 +18,26 @@ import psutil
 BASE_MEMORY, MEMORY_PER_BYTE = 2**30, 100
 """Bytes of memory for any file, and for each of its bytes; ezc3d takes some 30 for each."""
 
+BLOCK = 512
+"""Bytes."""
+
+DEC, MIPS = 85, 86
+"""Processors whose numbers are not Intel's."""
+
 BASE_SECONDS, BYTES_PER_SECOND = 60, 10**6
 """Of processor time. ezc3d reads some ten million bytes in one."""
 
 
 def read_contents(path: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Arrays by name, and everything else that JSON holds."""
-    unread = ""
+    notes = []
     try:
-        content = ezc3d.c3d(path, extract_forceplat_data=True)
-    except Exception as error:  # ezc3d raises whatever C++ threw
-        # With a type of force plate that ezc3d does not know, the markers are still read.
-        unread = f": {' '.join(str(error).split())}"
         content = ezc3d.c3d(path)
-    arrays = {"points": content["data"]["points"][:3], "analogs": content["data"]["analogs"][0]}
-    platforms = content["data"].get("platform", []) if not unread else []
-    for number, platform in enumerate(platforms):
-        for key in ("corners", "origin", "force", "moment"):
-            arrays[f"platform_{number}_{key}"] = np.asarray(platform[key], dtype=float)
+    except Exception as error:  # ezc3d raises whatever C++ threw
+        if "ignoreBadFormatting" not in str(error):
+            raise
+        content = ezc3d.c3d(path, ignore_bad_formatting=True)
+        notes.append("its parameters are not as the C3D format has them; what can be read is read")
     groups = {
         group: {
             name: np.asarray(parameter["value"]).tolist()
@@ -45,15 +47,138 @@ def read_contents(path: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         for group, parameters in content["parameters"].items()
         if not group.startswith("__")
     }
-    points = content["header"]["points"]
+    points, analogs = content["data"]["points"][:3], content["data"]["analogs"][0]
+    layout = read_layout(path)
+    first, frames, announced = int(content["header"]["points"]["first_frame"]), points.shape[2], 0
+    if not np.any(groups.get("ROTATION", {}).get("USED", 0)):
+        announced, frames = count_frames(layout, groups, frames)
+        start = long_number(groups, "ACTUAL_START_FIELD")
+        if start > 0xFFFF and start & 0xFFFF == layout["first"]:
+            first = start - 1
+        if frames > points.shape[2]:
+            points, analogs = read_data(path, layout, groups, frames)
+        each = layout["each"]
+        points, analogs = points[:, :, :frames], analogs[:, : frames * each]
+        unread = layout["bytes"] - frames * layout["frame"]
+        if unread >= layout["frame"] + 2 * BLOCK > 2 * BLOCK:
+            notes.append(f"{unread} bytes behind its {frames} frames are not read")
     rest = {
         "groups": groups,
-        "rate": float(points["frame_rate"]),
-        "first_frame": int(points["first_frame"]),
-        "platforms": len(platforms),
-        "unread": unread,
+        "rate": layout["rate"],
+        "first_frame": first,
+        "announced": announced,
+        "events": header_events(content["header"].get("events", {})),
+        "notes": notes,
     }
-    return arrays, rest
+    return {"points": points, "analogs": analogs}, rest
+
+
+def read_layout(path: str) -> dict[str, Any]:
+    """The header: sizes in bytes, the numbers of frames, and how numbers are written."""
+    with open(path, "rb") as file:
+        head = file.read(BLOCK)
+        file.seek((head[0] - 1) * BLOCK)
+        processor = file.read(4)[3]
+    order = ">" if processor == MIPS else "<"
+    words = np.frombuffer(head, dtype=f"{order}u2")
+    scale, rate = (float(_floats(head[at : at + 4], processor)[0]) for at in (12, 20))
+    start = (int(words[8]) - 1) * BLOCK
+    size = 4 if scale < 0 else 2
+    frame = (4 * int(words[1]) + int(words[2])) * size
+    return {
+        "processor": processor, "order": order, "scale": scale, "rate": rate, "start": start,
+        "points": int(words[1]), "first": int(words[3]), "last": int(words[4]),
+        "samples": int(words[2]), "each": int(words[9]), "frame": frame,
+        "bytes": max(os.path.getsize(path) - start, 0),
+    }  # fmt: skip
+
+
+def long_number(groups: dict[str, Any], name: str) -> int:
+    """A number of 32 bits in two words, as the group TRIAL has it; 0 if it has none."""
+    words = [int(word) & 0xFFFF for word in np.ravel(groups.get("TRIAL", {}).get(name, []))]
+    return words[0] | (words[1] << 16 if len(words) > 1 else 0) if words else 0
+
+
+def count_frames(layout: dict[str, Any], groups: dict[str, Any], read: int) -> tuple[int, int]:
+    """Frames that the file announces, and frames that it holds.
+
+    The header counts to 65,535 and many programs let it run over. TRIAL and POINT:LONG_FRAMES go
+    further, but are not always kept when a recording is cropped. So the number is one that fits
+    the size of the file, whose last block of 512 bytes is filled up.
+    """
+    if not layout["frame"]:
+        return 0, read
+    most = layout["bytes"] // layout["frame"]
+    least = max(-(-(layout["bytes"] - BLOCK + 1) // layout["frame"]), 0)
+    header = layout["last"] - layout["first"] + 1 if layout["last"] < 0xFFFF else 0
+    start, end = (long_number(groups, f"ACTUAL_{key}_FIELD") for key in ("START", "END"))
+    point = groups.get("POINT", {})
+    longer = [int(v) for v in np.ravel(point.get("LONG_FRAMES", [])) if 0 < v < 2**40]
+    named = [*longer, end - start + 1 if 0 < start <= end else 0, header]
+    run_over = header + 0x10000 * round((most - header) / 0x10000)
+    for count in (*named, run_over):
+        if count > 0 and least <= count <= most:
+            return count, count
+    if 0 < header <= most:
+        return header, header
+    if header > 0:
+        return header, min(read, most)
+    beyond = [count for count in named if count > most]
+    if beyond:
+        return min(beyond), min(read, most)
+    return 0, most
+
+
+def read_data(
+    path: str, layout: dict[str, Any], groups: dict[str, Any], frames: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Points `(3, points, frames)` and analog values `(channels, samples)`, scaled.
+
+    For what ezc3d leaves out, which stops at the number of frames that a parameter of 16 bits has.
+    """
+    count, each, processor = layout["points"], layout["each"], layout["processor"]
+    with open(path, "rb") as file:
+        file.seek(layout["start"])
+        raw = file.read(frames * layout["frame"])
+    real = layout["scale"] < 0
+    values = _floats(raw, processor) if real else np.frombuffer(raw, f"{layout['order']}i2")
+    rows = values.reshape(frames, -1)
+    points = rows[:, : 4 * count].reshape(frames, count, 4)
+    places = points[:, :, :3] * (1.0 if real else layout["scale"])
+    places = np.where(points[:, :, 3:] < 0, np.nan, places)
+    group = groups.get("ANALOG", {})
+    analog = rows[:, 4 * count :]
+    if not real and "UNSIGNED" in str(group.get("FORMAT", "")).upper():
+        analog = analog.view(f"{layout['order']}u2")
+    channels = layout["samples"] // each if each else 0
+    analog = analog[:, : channels * each].reshape(frames * each, channels)
+    scale, offset = (
+        (_long_parameter(group, key) + [default] * channels)[:channels]
+        for key, default in (("SCALE", 1.0), ("OFFSET", 0.0))
+    )
+    general = float(np.ravel(group.get("GEN_SCALE", [1.0]))[0])
+    scaled = (analog - np.array(offset)) * np.array(scale) * general
+    return places.transpose(2, 1, 0).astype(float), scaled.T
+
+
+def header_events(events: dict[str, Any]) -> list[list[Any]]:
+    """Time and label of the header's own events, an older way than the group EVENT."""
+    pairs = zip(events.get("events_time", ()), events.get("events_label", ()), strict=False)
+    return [[float(time), str(label).strip(" \0")] for time, label in pairs if label.strip(" \0")]
+
+
+def _floats(raw: bytes, processor: int) -> np.ndarray:
+    if processor == MIPS:
+        return np.frombuffer(raw, ">f4")
+    if processor == DEC:
+        words = np.frombuffer(raw, "<u2").reshape(-1, 2)[:, ::-1]
+        return np.ascontiguousarray(words).view("<f4").ravel() / 4
+    return np.frombuffer(raw, "<f4")
+
+
+def _long_parameter(group: dict[str, Any], name: str) -> list[float]:
+    keys = [name, *(f"{name}{number}" for number in range(2, 100))]
+    return [float(value) for key in keys for value in np.ravel(group.get(key, []))]
 
 
 def limit_resources(path: str) -> None:

@@ -10,7 +10,15 @@ import pandas as pd
 from scipy.signal import butter, filtfilt, iirnotch, sosfiltfilt
 
 from nem2e_tf.errors import InputError, suggest_name
-from nem2e_tf.files import STORAGE_SUFFIXES, check_input, check_time, parse_numbers, read_storage
+from nem2e_tf.files import (
+    STORAGE_SUFFIXES,
+    check_finite,
+    check_input,
+    check_time,
+    parse_numbers,
+    read_c3d_analog,
+    read_storage,
+)
 from nem2e_tf.signals.filters import (
     RATE,
     check_continuous,
@@ -60,9 +68,7 @@ def read_raw(path: str | os.PathLike[str], channels: Sequence[str] | None = None
     if suffix in STORAGE_SUFFIXES:
         frame = read_storage(path)
     elif suffix == ".c3d":
-        from nem2e_tf.files import read_c3d
-
-        frame = read_c3d(path, up="z").analog
+        frame = read_c3d_analog(path)
         if frame.empty:
             raise InputError(f"{path}: no analog channels beside those of force plates, so no EMG")
     elif suffix == ".csv":
@@ -75,6 +81,7 @@ def read_raw(path: str | os.PathLike[str], channels: Sequence[str] | None = None
         if name not in frame.columns:
             raise InputError(f"{path}: no channel '{name}'; {suggest_name(name, frame.columns)}")
     chosen = frame if not channels else frame[list(channels)]
+    check_finite(chosen, str(path), "channel")
     chosen.attrs = {"path": str(path)}
     return chosen
 

@@ -139,7 +139,7 @@ def read_loads(
             if name not in forces.columns:
                 raise InputError(
                     f"{data}: no column '{name}', which {path.name} names;"
-                    f" {suggest_name(name, forces.columns)}"
+                    f" {suggest_name(name, forces.columns)}{forces.attrs.get('fault', '')}"
                 )
     return external, forces
 

@@ -25,6 +25,7 @@ from nem2e_tf.datasets.registry import Dataset, find_dataset, parse_registry, re
 from nem2e_tf.files import read_motion, read_storage, read_trials, write_storage
 from nem2e_tf.pipeline import Shards
 from nem2e_tf.simulation import inverse_dynamics
+from tests import command
 from tests.repository import NEM2E
 
 Refused = Callable[..., AbstractContextManager[None]]
@@ -335,13 +336,13 @@ def test_a_fault_in_a_registry_is_named(
 
 def run(*arguments: object, cache: Path, terminal: str | None = None) -> Any:
     """Run `nem2e data`, without a terminal or typing into one."""
-    command = [str(NEM2E), "data", *map(str, arguments)]
+    words = [str(NEM2E), "data", *map(str, arguments)]
     environment = os.environ | {"NEM2E_CACHE": str(cache)}
     ours, theirs = pty.openpty()
     try:
         os.write(ours, (terminal or "").encode())
         return subprocess.run(
-            command, capture_output=True, text=True, timeout=120, env=environment,
+            words, capture_output=True, text=True, timeout=120, env=environment,
             stdin=theirs if terminal else subprocess.DEVNULL,
         )  # fmt: skip
     finally:
@@ -388,10 +389,7 @@ def test_the_fetched_sets_are_those_of_the_recordings_and_can_be_prepared(
     assert rows[1].loc[0, "motion"] == "coordinates.sto"
     stride = tmp_path / FETCHED[1] / "stride.csv"
     rows[1].assign(start="0.6", end="0.76").to_csv(stride, index=False)
-    done = subprocess.run(
-        [str(NEM2E), "prepare", str(stride), "-o", str(tmp_path / "shards"), "--jobs", "1"],
-        capture_output=True, text=True,
-    )  # fmt: skip
+    done = command.start("prepare", stride, "-o", tmp_path / "shards", "--jobs", 1)
     assert done.returncode == 0, done.stderr
     assert "no trial has EMG of gastrocnemius_lateralis: left out" in done.stderr
     (pair,) = Shards.open(tmp_path / "shards").pairs()

@@ -23,6 +23,7 @@ import pandas as pd
 import pytest
 
 import nem2e_tf
+from export import all as export_all
 from export import onnx as onnx_export
 from export import savedmodel, tflite
 from export.forms import EXACT, ROOT_MEAN_SQUARE, WORST, Form, export
@@ -33,20 +34,15 @@ from nem2e_tf.files import write_storage
 from nem2e_tf.network.stdr_net import stdr_net
 from nem2e_tf.refiner import CARD, Card, Refiner, load
 from nem2e_tf.refiner.runtimes import RUNTIMES, WEIGHTS, KerasNetwork
+from tests import command
+from tests.command import start_module as module
 from tests.export.export_worker import form as copied
-from tests.repository import NEM2E, ROOT
+from tests.repository import ROOT
 
 RECIPES = ("float32", "float16", "dynamic", "int8", "int8-web")
 FORMS = {"savedmodel", "onnx", *(f"tflite/{recipe}" for recipe in RECIPES)}
 
 Refused = Callable[..., AbstractContextManager[None]]
-
-
-def module(name: str, *arguments: object, first: tuple[str, ...] = ()) -> Any:
-    return subprocess.run(
-        [*first, sys.executable, "-m", name, *map(str, arguments)],
-        cwd=ROOT, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
 
 
 def refused_in_one_line(done: subprocess.CompletedProcess[str], *words: object) -> None:
@@ -238,7 +234,8 @@ def test_an_unknown_recipe_ends_in_one_line(
 def test_a_folder_that_is_no_refiner_ends_in_one_line(tmp_path: Path) -> None:
     refused_in_one_line(module("export.all", tmp_path, "--json"), tmp_path, "card.json")
     assert list(tmp_path.iterdir()) == []
-    refused_in_one_line(module("export.all", tmp_path / "none"), "no such refiner or folder")
+    done = command.run(tmp_path / "none", app=export_all.app)
+    refused_in_one_line(done, "no such refiner or folder")
 
 
 def test_a_folder_that_cannot_be_written_to_ends_in_one_line(folder: Path) -> None:
@@ -580,10 +577,9 @@ def test_a_recording_is_refined_alike_in_every_runtime(exported: Path, name: str
 def test_the_command_refines_in_every_runtime(tmp_path: Path, runtime: str) -> None:
     simulated = recording(120)
     write_storage(simulated, tmp_path / "sim.sto", "synthetic")
-    done = subprocess.run(
-        [str(NEM2E), "refine", "sim.sto", "--refiner", "walking", "--runtime", runtime,
-         "-o", "emg.sto"],
-        cwd=tmp_path, capture_output=True, text=True,
+    done = command.start(
+        "refine", "sim.sto", "--refiner", "walking", "--runtime", runtime, "-o", "emg.sto",
+        cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert not [line for line in done.stderr.splitlines() if not line.startswith("warning: ")]
@@ -605,8 +601,8 @@ def test_a_refiner_that_was_not_exported_says_how_to(
         with refused(folder, f"nem2e export {folder}"):
             nem2e_tf.load(folder, runtime=runtime)
     write_storage(recording(60), tmp_path / "sim.sto", "synthetic")
-    command = [NEM2E, "refine", "sim.sto", "--refiner", "mine", "--runtime", "onnx", "-o", "e.sto"]
-    done = subprocess.run([*map(str, command)], cwd=tmp_path, capture_output=True, text=True)
+    refine = ("refine", "sim.sto", "--refiner", "mine", "--runtime", "onnx", "-o", "e.sto")
+    done = command.run(*refine, cwd=tmp_path)
     refused_in_one_line(done, "nem2e export")
     assert not (tmp_path / "e.sto").exists()
 
@@ -616,8 +612,8 @@ def test_an_unknown_runtime_is_told_the_nearest(
 ) -> None:
     with refused("'tflight'", "nearest is 'tflite'"):
         nem2e_tf.load(exported, runtime="tflight")
-    command = [NEM2E, "refine", "s.sto", "--refiner", "walking", "--runtime", "gpu", "-o", "e.sto"]
-    done = subprocess.run([*map(str, command)], cwd=tmp_path, capture_output=True, text=True)
+    refine = ("refine", "s.sto", "--refiner", "walking", "--runtime", "gpu", "-o", "e.sto")
+    done = command.run(*refine, cwd=tmp_path)
     assert done.returncode == 2
     assert "'tflite-int8'" in done.stderr and "Traceback" not in done.stderr
 

@@ -16,7 +16,14 @@ import nem2e_tf
 from nem2e_tf.edge import Manifest, shipped_refiners
 from nem2e_tf.edge.refiner import read_signals
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import c3d, check_document, read_markers, read_motion, read_trials
+from nem2e_tf.files import (
+    c3d,
+    c3d_content,
+    check_document,
+    read_markers,
+    read_motion,
+    read_trials,
+)
 from nem2e_tf.pipeline import shards
 from nem2e_tf.refiner import CARD, Card
 from nem2e_tf.refiner.stream import stream_lines
@@ -151,7 +158,7 @@ def _trc(folder: Path) -> Reader:
 def _c3d(folder: Path) -> Reader:
     path = folder / "f.c3d"
     process = _C3DProcess(folder)
-    patch = mock.patch.object(c3d, "_read_in_process", process.open)
+    patch = mock.patch.object(c3d_content, "_read_in_process", process.open)
     patch.start()
 
     def close() -> None:
@@ -190,7 +197,7 @@ class _C3DProcess:
         return [path.read_bytes() for path in sorted(self._folder.glob("seed-*.c3d"))]
 
     def open(self, path: Path) -> Any:
-        """In the place of `nem2e_tf.files.c3d._read_in_process`."""
+        """In the place of `nem2e_tf.files.c3d_content._read_in_process`."""
         self._ended = False
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None and stdout is not None
@@ -199,9 +206,9 @@ class _C3DProcess:
         line = stdout.readline()
         assert line, "the process that begins readers has ended"
         if line == "read\n":
-            return c3d._load_result(self._result)
+            return c3d_content._load_result(self._result)
         self._ended = line == "\n"
-        raise c3d._read_error(path, line.strip())
+        raise c3d_content._read_error(path, line.strip())
 
     def has_ended(self) -> bool:
         """Whether the last file ended the process."""

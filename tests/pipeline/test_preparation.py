@@ -15,7 +15,7 @@ import pytest
 from nem2e_tf.files import COLUMNS, Trial, read_storage, read_trials
 from nem2e_tf.pipeline import Shards
 from nem2e_tf.pipeline.preparation import Settings, prepare, simulate_pair
-from tests.repository import NEM2E
+from tests import command
 
 Refused = Callable[..., AbstractContextManager[None]]
 
@@ -86,11 +86,9 @@ def test_a_bad_trial_is_skipped_told_and_changes_the_exit_status(
     table = pd.read_csv(study, dtype=str, keep_default_na=False)
     table.loc[1, "end"] = "90"
     table.to_csv(study, index=False)
-    result = subprocess.run(
-        [str(NEM2E), "prepare", str(study), "-o", str(tmp_path / "shards"), "--data",
-         str(lower_limb), "--jobs", "1", "--json"],
-        capture_output=True, text=True,
-    )  # fmt: skip
+    result = command.run(
+        "prepare", study, "-o", tmp_path / "shards", "--data", lower_limb, "--jobs", 1, "--json"
+    )
     assert result.returncode == 1, result.stderr
     report = json.loads(result.stdout)
     assert report["made"] == 3 and len(report["skipped"]) == 1

@@ -66,6 +66,7 @@ def general() -> Refiner:
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(personal, "ANCHOR", 0.0)
+        patch.setattr(personal, "STEPS", 300)
         taught = personalise(Refiner(card, model), [person(6.0, name="everyone")])
     return Refiner(card, taught.model)
 
