@@ -159,7 +159,7 @@ def _read_markers(content: Content, rotation: np.ndarray, scale: float) -> pd.Da
 def _metres_per_unit(content: Content) -> float:
     """Metres in a unit of positions. The positions must agree: a person is no hundred metres."""
     path, unit = content.path, content.texts("POINT", "UNITS", 1)[0]
-    if "POINT" not in content.groups or (not content.points.shape[1] and not unit):
+    if not unit and not np.any(content.groups.get("POINT", {}).get("USED", 0)):
         raise InputError(f"{path}: has no markers and no unit of positions (group POINT)")
     scale = parse_length(unit or "mm")
     if scale is None:

@@ -53,22 +53,23 @@ def remove_prefix(labels: Sequence[str], prefix: str) -> list[str]:
     Another label that is the same as one of the subject's names, or is there twice, gets a number.
     """
     start = f"{prefix}:"
-    taken = {label.removeprefix(start) for label in labels if prefix and label.startswith(start)}
-    found, used = [], set(taken)
-    counts: dict[str, int] = {}
-    for label in labels:
-        name = label.removeprefix(start) if prefix else label
-        is_subjects = prefix != "" and label.startswith(start)
-        counts[name] = counts.get(name, 0) + 1
-        if (is_subjects and counts[name] == 1) or name not in used:
-            used.add(name)
-            found.append(name)
-            continue
-        number = 2
-        while f"{name}_{number}" in used:
+    is_subjects = [prefix != "" and label.startswith(start) for label in labels]
+    bare = [
+        label.removeprefix(start) if is_one else label
+        for label, is_one in zip(labels, is_subjects, strict=True)
+    ]
+    reserved = {name for name, is_one in zip(bare, is_subjects, strict=True) if is_one}
+    found: list[str] = []
+    used: set[str] = set()
+    for name, is_one in zip(bare, is_subjects, strict=True):
+        unique, number = name, 1
+        while unique in used or (unique in reserved and not (is_one and number == 1)):
             number += 1
-        used.add(f"{name}_{number}")
-        found.append(f"{name}_{number}")
+            while f"{name}_{number}" in bare:
+                number += 1
+            unique = f"{name}_{number}"
+        used.add(unique)
+        found.append(unique)
     return found
 
 

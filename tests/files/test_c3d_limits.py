@@ -166,11 +166,11 @@ def test_a_channel_with_a_gap_is_refused_with_its_time_and_the_others_are_read(
 @pytest.mark.skipif(not FIELD.is_dir(), reason="the field's files are not there")
 def test_the_command_leaves_out_a_channel_with_a_gap(tmp_path: Path) -> None:
     path = FIELD / "c3d" / "nan_in_a_channel.c3d"
-    refusal = command.run("emg", path, "-o", "all.sto", folder=tmp_path)
+    refusal = command.run("emg", path, "-o", "all.sto", cwd=tmp_path)
     assert refusal.returncode == 2 and len(refusal.stderr.splitlines()) == 1
     assert "'SOL'" in refusal.stderr and "2 s" in refusal.stderr
     done = command.run(
-        "emg", path, "--channel", "TA", "--channel", "GAS", "-o", "some.sto", folder=tmp_path
+        "emg", path, "--channel", "TA", "--channel", "GAS", "-o", "some.sto", cwd=tmp_path
     )
     assert done.returncode == 0 and (tmp_path / "some.sto").is_file()
 
