@@ -130,7 +130,9 @@ def rename_markers(markers: pd.DataFrame, path: str | os.PathLike[str]) -> pd.Da
                 f"{path}: '{model}': no marker '{name}' in {source}; {suggest_name(name, recorded)}"
             )
         if name in new:
-            raise InputError(f"{path}: '{name}' is the name of '{new[name]}' and of '{model}'")
+            raise InputError(
+                f"{path}: '{name}' is the name of '{new[name]}' and of '{model}'; leave one out"
+            )
         new[name] = model
     kept = {name for name in recorded if name not in new}
     twice = next((model for model in new.values() if model in kept), None)
