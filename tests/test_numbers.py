@@ -21,6 +21,8 @@ from training.evaluation.results import figure_names, read_results
 from training.evaluation.results_appendix import appendix
 from training.evaluation.results_page import LATER, OTHER, UNSEEN, page
 from training.evaluation.results_tables import tidy_tables
+from training.evaluation.scoring import scores, summary
+from training.evaluation.shipped_figure import later_walking
 from training.experiment import read_experiment
 from training.places import CONFIGS, EVALUATION
 
@@ -205,6 +207,18 @@ def test_sizes_and_people_of_public_sets_are_those_of_the_registry() -> None:
         assert f"| {of.people} |" in row
         if of.files:
             assert f"| {sum(file.size for file in of.files) / 1e6:.1f} MB |" in row
+
+
+@pytest.mark.slow
+def test_the_picture_of_the_readme_shows_what_the_card_says(
+    cards: dict[str, Card], data: Path
+) -> None:
+    section = later_walking(data)
+    found = summary(scores(section), section.muscles)
+    mean = mean_of(cards, "walking", LATER, "walking")
+    for method, prefix in (("raw", "raw_"), ("stdr_net", "")):
+        row = found.loc[[method], ["r", "rmse"]].to_numpy()[0]
+        assert row == pytest.approx([mean[f"{prefix}r"], mean[f"{prefix}rmse"]], abs=1e-3)
 
 
 def test_no_page_is_longer_than_a_reader_bears() -> None:

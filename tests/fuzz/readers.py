@@ -16,7 +16,14 @@ import nem2e_tf
 from nem2e_tf.edge import Manifest, shipped_refiners
 from nem2e_tf.edge.refiner import read_signals
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import c3d, check_document, read_markers, read_motion, read_trials
+from nem2e_tf.files import (
+    c3d,
+    c3d_content,
+    check_document,
+    read_markers,
+    read_motion,
+    read_trials,
+)
 from nem2e_tf.pipeline import shards
 from nem2e_tf.refiner import CARD, Card
 from nem2e_tf.refiner.stream import stream_lines

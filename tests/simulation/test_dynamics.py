@@ -144,7 +144,7 @@ def test_what_cannot_be_used_is_refused_in_one_line(
         inverse_dynamics(model, motion, loads(("<datafile>grf_walk.mot</datafile>", "")))
     with refused("ground_force_q_vx", "'ground_force_r_vx'"):
         inverse_dynamics(model, motion, loads(("ground_force_r_v", "ground_force_q_v")))
-    with refused("calcn_right", "no body", "'calcn_r'"):
+    with refused("calcn_right", "not a body", "'calcn_r'"):
         inverse_dynamics(model, motion, loads(("calcn_r<", "calcn_right<")))
     with refused(".mot, .sto or .c3d"):
         inverse_dynamics(model, motion, loads(("grf_walk.mot", "grf.txt"), data="grf.txt"))

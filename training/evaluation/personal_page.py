@@ -143,7 +143,7 @@ def _answer(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     if not counts:
         return []
     few, many = counts[0], counts[-1]
-    tasks = list(dict.fromkeys(task for _, task, _, _ in means))
+    tasks = list(dict.fromkeys(task for table in tables.values() for task in table["task"]))
 
     def r(name: str, cycles: int, method: str = "refiner") -> str:
         both = [means.get((name, task, cycles, method)) for task in tasks]

@@ -143,6 +143,17 @@ def _panels(section: Section) -> tuple[Figure, list[Axes]]:
     return figure, panels
 
 
+def draw_mean_cycles(section: Section, path: Path) -> None:
+    """Draw mean gait cycles of measured, raw and refined envelopes.
+
+    Args:
+        section: Section with the methods `raw` and `stdr_net`.
+        path: path. A .png to write.
+    """
+    with replace_file(path) as temporary:
+        _mean_cycles(section).savefig(temporary, dpi=80, pil_kwargs={"optimize": True})
+
+
 def _mean_cycles(section: Section) -> Figure:
     """Mean gait cycle of measured, raw and refined envelopes; a band is ± one deviation."""
     figure, panels = _panels(section)
