@@ -2,6 +2,7 @@
 
 from nem2e_tf.files.c3d import read_c3d, read_c3d_analog
 from nem2e_tf.files.documents import check_document, parse_yaml, read_yaml
+from nem2e_tf.files.emg_text import EMG_TEXT_SUFFIXES, read_emg_text
 from nem2e_tf.files.locks import (
     UNFINISHED_PREFIX,
     exclusive_lock,
@@ -34,6 +35,7 @@ from nem2e_tf.files.trials import COLUMNS, TASKS, Trial, read_trials
 __all__ = [
     "AXES",
     "COLUMNS",
+    "EMG_TEXT_SUFFIXES",
     "STORAGE_SUFFIXES",
     "TASKS",
     "UNFINISHED_PREFIX",
@@ -53,6 +55,7 @@ __all__ = [
     "parse_yaml",
     "read_c3d",
     "read_c3d_analog",
+    "read_emg_text",
     "read_markers",
     "read_motion",
     "read_storage",

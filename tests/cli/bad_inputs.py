@@ -153,6 +153,11 @@ def raw(text: str) -> Call:
     return lambda: read_raw(wrote("emg.csv", text))
 
 
+def in_milliseconds() -> Path:
+    """Raw EMG at 1000 samples a second whose time is in milliseconds."""
+    return wrote("emg.csv", "time,soleus\n" + "".join(f"{time},1\n" for time in range(2000)))
+
+
 def trials(row: str, head: str = "subject,task,model,motion,loads,moments,emg,start,end") -> Call:
     """Reading a list of trials beside a model and a motion."""
 
@@ -448,12 +453,22 @@ TABLE: dict[str, list[Case]] = {
              "a table of marker names goes with markers; give markers, not motion"),
     ],
     "Raw EMG": [
-        Case("a file of another kind", lambda: read_raw(wrote("emg.txt", "")),
-             "emg.txt: not raw EMG; expected .sto, .mot, .c3d, .csv, .anc"),
+        Case("a file of another kind", lambda: read_raw(wrote("emg.xls", "")),
+             "emg.xls: not raw EMG; expected .sto, .mot, .c3d, .csv, .tsv, .txt, .emt, .anc"),
         Case("an empty file", raw(""),
-             "emg.csv: not a CSV table: No columns to parse from file"),
+             "emg.csv: the file is empty; export it again"),
+        Case("no numbers", raw("time,soleus\n"),
+             "emg.csv: no rows of numbers in two columns or more; expected time and EMG channels,"
+             " separated by commas, semicolons or tabs"),
         Case("no time", raw("soleus,tib_ant\n1,2\n"),
-             "emg.csv: the first column must be 'time', in seconds, channels after it"),
+             "emg.csv: no column 'time' and no sampling rate above the numbers; name the column of"
+             " time 'time', in seconds, or write a line such as 'Frequency: 2000 Hz'"),
+        Case("no names of columns", raw("0,1\n0.001,2\n"),
+             "emg.csv: no column names above its numbers; name 'time' and the channels"),
+        Case("time in milliseconds that is not called so",
+             lambda: envelopes(read_raw(in_milliseconds())),
+             "emg.csv: 1 samples a second are too few for raw EMG (at least 200 are needed); is"
+             " its time in ms? write seconds, or name the column 'time (ms)'"),
         Case("a word where a number should be", raw("time,soleus\n0,1\n0.001,off\n"),
              "emg.csv: column 'soleus', row 2: 'off' is not a number; leave such rows out"),
         Case("a decimal comma where it separates columns", raw("time,soleus\n0,1,5\n0.001,1,5\n"),
@@ -462,7 +477,7 @@ TABLE: dict[str, list[Case]] = {
         Case("time that stands still", raw("time,soleus\n0,1\n0,2\n"),
              "emg.csv: time stands still after row 1, from 0 to 0 s; sort the rows or remove the"
              " doubled ones"),
-        Case("columns that no row has", raw("time" + ",x" * 300 + "\n" + "0\n" * 500),
+        Case("columns that no row has", raw("time" + ",x" * 300 + "\n" + "0,1\n" * 500),
              "emg.csv: names 301 columns, and its rows are shorter; give every column a value in"
              " every row"),
         Case("a channel that is not there",
@@ -479,6 +494,10 @@ TABLE: dict[str, list[Case]] = {
         Case("an impossible band",
              lambda: envelopes(read_raw(emg("soleus")), band=(400.0, 20.0)),
              "emg.sto: no band from 400 to 20 Hz at 1000 samples a second"),
+        Case("a cut-off that is not above zero",
+             lambda: process_session([emg("soleus")], cutoff=0.0),
+             "emg.sto: no low-pass at 0 Hz at 1000 samples a second; --cutoff is above 0 and at"
+             " most 250 Hz, a quarter of the rate"),
         Case("a notch beyond the sampling rate",
              lambda: envelopes(read_raw(emg("soleus")), notch=900.0),
              "emg.sto: no notch at 900 Hz at 1000 samples a second"),
