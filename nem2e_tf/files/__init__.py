@@ -10,7 +10,7 @@ from nem2e_tf.files.locks import (
     remove_unfinished,
     unfinished_path,
 )
-from nem2e_tf.files.marker_labels import marker_names, suggest_pairs
+from nem2e_tf.files.marker_labels import describe_pairs, marker_names, suggest_pairs
 from nem2e_tf.files.markers import read_markers, visible_markers
 from nem2e_tf.files.paths import (
     check_folder,
@@ -48,6 +48,7 @@ __all__ = [
     "check_output",
     "check_time",
     "create_folder",
+    "describe_pairs",
     "exclusive_lock",
     "marker_names",
     "parse_numbers",

@@ -41,6 +41,7 @@ from nem2e_tf.signals.emg import envelopes, read_raw
 from nem2e_tf.simulation import Recording, load_leg, scale_model, simulate_files
 from nem2e_tf.simulation.dynamics import read_loads
 from nem2e_tf.simulation.model import read_model
+from tests.files.c3d_files import plate_groups, write_c3d
 
 Call = Callable[[], Any]
 STUDY = "/study"
@@ -95,6 +96,29 @@ Frame#\tTime\tRASI\t\t\tRKNE\t\t
 1\t0.00\t1\t2\t3\t4\t5\t6
 2\t0.01\t1\t2\t3\t4\t5\t6
 """
+
+
+STILL = np.arange(1, 4)[:, None] * [400.0, 300.0, 800.0] + np.zeros((4, 1, 1))
+"""Millimetres: three markers in four frames."""
+
+
+def c3d(scale: float = 1.0, **changes: Any) -> Call:
+    """Reading a .c3d of three markers with something else in it."""
+    return lambda: read_c3d(write_c3d(Path("walk.c3d"), STILL * scale, **changes))
+
+
+def plates(kinds: list[int], channels: list[range]) -> Call:
+    """The loads of a .c3d with force plates whose channels are in volts."""
+    groups = plate_groups(kinds, channels)
+    analog = np.zeros((8, sum(map(len, channels))))
+    return lambda: read_c3d(
+        write_c3d(Path("walk.c3d"), STILL, analog, groups=groups)
+    ).ground_reactions()
+
+
+def name_table(table: str) -> Call:
+    """Reading a .trc with a table of marker names."""
+    return lambda: read_markers(wrote("walk.trc", TRC), names=wrote("names.yaml", table))
 
 
 def trc(*changes: tuple[str, str]) -> Call:
@@ -382,6 +406,51 @@ TABLE: dict[str, list[Case]] = {
         Case("a damaged file", lambda: read_c3d(wrote("walk.c3d", b"\x02P" + bytes(1022))),
              "walk.c3d: not a C3D file that can be read: Could not read the processor type;"
              " export it again"),
+        Case("a unit of positions that is not known", c3d(groups={"POINT": {"UNITS": ["inch"]}}),
+             "walk.c3d: positions are in 'inch'; expected mm, cm, dm, m"),
+        Case("no unit of positions, and positions that are no millimetres",
+             c3d(scale=0.001, groups={"POINT": {"UNITS": []}}),
+             "walk.c3d: POINT:UNITS is blank, and in mm the markers would be 0.0016 m apart; write"
+             " the unit into the file"),
+        Case("no rate", c3d(rate=0.0),
+             "walk.c3d: neither POINT:RATE nor ANALOG:RATE is a number above 0; export it again"),
+        Case("nothing that says which axis points up",
+             c3d(groups={"POINT": {"Y_SCREEN": [""]}}),
+             "walk.c3d: does not name the axis that points up; name it with --up, as in +z"),
+        Case("a force plate of a type that is not supported", plates([7], [range(1, 7)]),
+             "walk.c3d: no force plate that gives loads; plate 1 is of type 7, which is not"
+             " supported; types 1, 2, 3, 4 are"),
+        Case("a unit of moments that is not known", plates([2], [range(1, 7)]),
+             "walk.c3d: no force plate that gives loads; plate 1 has channel 'A1' in 'V', which is"
+             " not known; expected a force in N or kN"),
+        Case("a channel without a number",
+             lambda: read_raw(write_c3d(Path("walk.c3d"), STILL, np.full((8, 1), np.nan))),
+             "walk.c3d: channel 'A1' has no number at time 0 s (8 such rows); fill the gap, or"
+             " leave this channel or these rows out"),
+    ],
+    "Names of markers": [
+        Case("two people in one file",
+             lambda: read_markers(write_c3d(Path("walk.c3d"), STILL[:, :2].repeat(3, axis=1),
+                 labels=[f"{who}:{name}" for who in ("Ann", "Bob") for name in "abc"])),
+             "walk.c3d: has the markers of 2 subjects, 'Ann' (3) and 'Bob' (3); choose one with"
+             " --marker-prefix"),
+        Case("a subject that is not there",
+             lambda: read_markers(wrote("walk.trc", TRC), prefix="S1"),
+             "walk.trc: no marker name begins with 'S1:'; there are none"),
+        Case("a table that is a list", name_table("- RASI"),
+             "names.yaml: not a table of marker names; expected lines as in 'R.ASIS: RASI', the"
+             " model's name and the recorded one"),
+        Case("a name that was not recorded", name_table("R.ASIS: RASIS"),
+             "names.yaml: 'R.ASIS': no marker 'RASIS' in walk.trc; the nearest is 'RASI'"),
+        Case("one marker with two names", name_table("a: RASI\nb: RASI"),
+             "names.yaml: 'RASI' is the name of 'a' and of 'b'; leave one out"),
+        Case("a name that another marker has", name_table("RKNE: RASI"),
+             "names.yaml: 'RKNE' is also the name of another marker in walk.trc; give that one a"
+             " name too"),
+        Case("a table without markers",
+             lambda: Recording(motion=Path("ik.sto"), moments=Path("id.sto"),
+                               marker_names=Path("names.yaml")),
+             "a table of marker names goes with markers; give markers, not motion"),
     ],
     "Raw EMG": [
         Case("a file of another kind", lambda: read_raw(wrote("emg.xls", "")),
