@@ -1,7 +1,7 @@
 """Readers and writers of files: storage, markers, C3D, YAML, lists of trials; paths, locks."""
 
 from nem2e_tf.files.c3d import read_c3d, read_c3d_analog
-from nem2e_tf.files.documents import check_document, parse_yaml, read_yaml
+from nem2e_tf.files.documents import check_document, find_named_file, parse_yaml, read_yaml
 from nem2e_tf.files.locks import (
     UNFINISHED_PREFIX,
     exclusive_lock,
@@ -47,6 +47,7 @@ __all__ = [
     "check_time",
     "create_folder",
     "exclusive_lock",
+    "find_named_file",
     "marker_names",
     "parse_numbers",
     "parse_yaml",

@@ -1,8 +1,9 @@
 """Inverse dynamics: joint moments from joint motion and external loads, by OpenSim's solver."""
 
+import logging
 import os
 import tempfile
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from nem2e_tf.files import (
     STORAGE_SUFFIXES,
     check_document,
     check_input,
+    find_named_file,
     read_storage,
     write_storage,
 )
@@ -29,6 +31,11 @@ LARGEST_RESIDUAL = 0.25
 
 GRAVITY = 9.81
 """m/s²."""
+
+UNLOADED = 1.0
+"""N. Of a smaller force no centre of pressure is needed."""
+
+log = logging.getLogger(__name__)
 
 
 def inverse_dynamics(
@@ -114,12 +121,16 @@ def read_loads(
     named = external.getDataFileName()
     if named in ("", "Unassigned"):
         raise InputError(f"{path}: names no data file; name the one with the forces in <datafile>")
-    data = path.parent / named
-    if not data.exists():
+    data = find_named_file(path, named)
+    if data is None:
         raise InputError(
-            f"{path}: its data file '{named}' does not exist (looked for {data}); put it there"
+            f"{path}: its data file '{named}' does not exist (looked for"
+            f" {path.parent / PureWindowsPath(named).name}); put it there"
         )
+    if data != path.parent / named:
+        log.info("%s: its data file '%s' was found as %s", path, named, data)
     forces = _read_forces(data, up)
+    used: set[str] = set()
     bodies = ["ground", *(body.getName() for body in model.getBodySet())]
     for i in range(external.getSize()):
         force = external.get(i)
@@ -130,18 +141,49 @@ def read_loads(
                 f" {suggest_name(body, bodies)}"
             )
         # OpenSim throws where an identifier is left out, rather than giving an empty text.
-        identifiers = [
-            getattr(force, f"get_{kind}_identifier")()
+        identifiers = {
+            kind: getattr(force, f"get_{kind}_identifier")()
             for kind in ("force", "point", "torque")
             if force.getPropertyByName(f"{kind}_identifier").size()
-        ]
-        for name in (f"{stem}{axis}" for stem in identifiers if stem for axis in "xyz"):
+        }
+        columns = {
+            kind: [f"{stem}{axis}" for axis in "xyz"] for kind, stem in identifiers.items() if stem
+        }
+        for name in (name for names in columns.values() for name in names):
             if name not in forces.columns:
                 raise InputError(
                     f"{data}: no column '{name}', which {path.name} names;"
                     f" {suggest_name(name, forces.columns)}{forces.attrs.get('fault', '')}"
                 )
-    return external, forces
+        _fill_unloaded(forces, columns)
+        used.update(name for names in columns.values() for name in names)
+    _check_gaps(forces[[name for name in forces.columns if name in used]], data)
+    # No force is named by the other columns, and OpenSim cannot interpolate their gaps.
+    unused = [n for n in forces.columns if n not in used and forces[n].isna().any()]
+    return external, forces.drop(columns=unused)
+
+
+def _fill_unloaded(forces: pd.DataFrame, columns: dict[str, list[str]]) -> None:
+    """Zero for NaN in an external load's point and torque where its force is zero, in place."""
+    if "force" not in columns:
+        return
+    size = np.linalg.norm(forces[columns["force"]].to_numpy(), axis=1)
+    for name in [*columns.get("point", ()), *columns.get("torque", ())]:
+        gaps = forces[name].isna().to_numpy() & (size < UNLOADED)
+        if gaps.any():
+            forces.loc[gaps, name] = 0.0
+
+
+def _check_gaps(forces: pd.DataFrame, path: Path) -> None:
+    bad = forces.isna().to_numpy()
+    if bad.any():
+        row, column = (int(i) for i in np.argwhere(bad)[0])
+        rows = int(bad.any(axis=1).sum())
+        raise InputError(
+            f"{path}: column '{forces.columns[column]}' has no number at time"
+            f" {forces.index[row]:g} s, under load ({rows} such row{'s' if rows > 1 else ''});"
+            " fill the gap or leave these rows out"
+        )
 
 
 def _read_forces(path: Path, up: str | None) -> pd.DataFrame:
@@ -151,7 +193,7 @@ def _read_forces(path: Path, up: str | None) -> pd.DataFrame:
         return read_c3d(path, up).ground_reactions()
     if path.suffix.lower() not in STORAGE_SUFFIXES:
         raise InputError(f"{path}: not a file of forces; expected .mot, .sto or .c3d")
-    return read_storage(path)
+    return read_storage(path, allow_gaps=True)
 
 
 def _solve_inverse_dynamics(

@@ -317,10 +317,10 @@ TABLE: dict[str, list[Case]] = {
              "ik.sto: row 1 has 1 values for the 2 columns; give every column a value"),
         Case("a last row that is cut short", storage("time\tknee\thip\n0\t1\t1\n0.01\t1\n"),
              "ik.sto: cut short: its last row ends before column 'hip'; export it again"),
-        Case("fewer rows than the header announces",
-             storage("time\tknee\n0\t1\n", "nRows=500\nendheader\n"),
-             "ik.sto: cut short: the header announces 500 rows, the file has 1; copy or export"
-             " it again"),
+        Case("fewer rows than the header announces, the last one without a line break",
+             storage("time\tknee\n0\t1", "nRows=500\nendheader\n"),
+             "ik.sto: cut short: the header announces 500 rows, the file has 1, the last without a"
+             " line break; copy or export it again"),
         Case("time that stands still", storage("time\tknee\n0\t1\n0\t1\n"),
              "ik.sto: time stands still after row 1, from 0 to 0 s; sort the rows or remove the"
              " doubled ones"),
@@ -338,7 +338,7 @@ TABLE: dict[str, list[Case]] = {
              "walk.trc: the first line has no 'PathFileType'; this is not a .trc file; export"
              " markers as .trc or .c3d"),
         Case("a file that is cut in its header", lambda: read_markers(wrote("walk.trc", TRC[:60])),
-             "walk.trc: no tab-separated row of marker names; the file is cut short; export it"
+             "walk.trc: no row of marker names; the file is cut short; export it"
              " again"),
         Case("an unknown unit", trc(("100\t2\tmm", "100\t2\tinch")),
              "walk.trc: its unit is 'inch'; expected mm, cm, dm, m"),
@@ -356,9 +356,11 @@ TABLE: dict[str, list[Case]] = {
              "walk.trc: 'RASI x', row 2: 'lost' is not a number"),
         Case("a row without time", trc(("2\t0.01", "2\t")),
              "walk.trc: row 2 has no time; export it again"),
-        Case("fewer rows than the header announces", trc(("100\t2\tmm", "100\t900\tmm")),
-             "walk.trc: cut short: the header announces 900 frames, the file has 2; copy or"
-             " export it again"),
+        Case("fewer rows than the header announces, the last one without a line break",
+             trc(("100\t2\tmm", "100\t900\tmm"), ("2\t0.01\t1\t2\t3\t4\t5\t6\n",
+                                                   "2\t0.01\t1\t2\t3\t4\t5\t6")),
+             "walk.trc: cut short: the header announces 900 frames, the file has 2, the last"
+             " without a line break; copy or export it again"),
         Case("a last row that is cut short",
              trc(("2\t0.01\t1\t2\t3\t4\t5\t6\n", "2\t0.01\t1\t2\t3\t4")),
              "walk.trc: cut short: its last row ends within a marker's coordinates; export it"
