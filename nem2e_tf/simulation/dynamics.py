@@ -1,26 +1,20 @@
 """Inverse dynamics: joint moments from joint motion and external loads, by OpenSim's solver."""
 
-import logging
 import os
 import tempfile
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from nem2e_tf.errors import InputError, suggest_name
-from nem2e_tf.files import (
-    STORAGE_SUFFIXES,
-    check_document,
-    check_input,
-    find_named_file,
-    read_storage,
-    write_storage,
-)
+from nem2e_tf.errors import InputError
+from nem2e_tf.files import write_storage
 from nem2e_tf.signals import common_time_range, low_pass
+from nem2e_tf.simulation.external_loads import read_loads
 from nem2e_tf.simulation.geometry import Progress
 from nem2e_tf.simulation.model import opensim_reason, read_model
+from nem2e_tf.simulation.motion_columns import needed_coordinates, select_coordinates
 from nem2e_tf.simulation.posture import find_couplers
 
 CUTOFF = 6.0
@@ -31,11 +25,6 @@ LARGEST_RESIDUAL = 0.25
 
 GRAVITY = 9.81
 """m/s²."""
-
-UNLOADED = 1.0
-"""N. Of a smaller force no centre of pressure is needed."""
-
-log = logging.getLogger(__name__)
 
 
 def inverse_dynamics(
@@ -80,6 +69,11 @@ def inverse_dynamics(
     model, _ = read_model(model_path)
     external, forces = read_loads(loads, model, up)
     low, high = common_time_range({source: motion, str(forces.attrs["path"]): forces}, start, end)
+    coordinates = model.getCoordinateSet()
+    known = [coordinates.get(i).getName() for i in range(coordinates.getSize())]
+    motion = select_coordinates(
+        motion, known, needed_coordinates(model, motion.columns), Path(model_path).name
+    )
     smooth = motion if cutoff is None else low_pass(motion, cutoff, source)
     smooth = _apply_couplers(model, smooth)
     with tempfile.TemporaryDirectory() as folder:
@@ -88,112 +82,6 @@ def inverse_dynamics(
         write_storage(forces, data, "loads")
         external.setDataFileName(str(data))
         return _solve_inverse_dynamics(model, external, smooth, low, high, source, progress)
-
-
-def read_loads(
-    path: str | os.PathLike[str], model: Any, up: str | None = None
-) -> tuple[Any, pd.DataFrame]:
-    """Read OpenSim ExternalLoads and the forces they point to.
-
-    Args:
-        path: str or path. The .xml.
-        model: opensim.Model that the loads act on.
-        up: str or None. The axis that points up in a .c3d.
-
-    Returns:
-        The opensim.ExternalLoads, and the `(rows, columns)` of their data file.
-
-    Raises:
-        InputError: not ExternalLoads, no data file, or a missing column or body.
-    """
-    path = check_input(path, "external loads")
-    check_document(path, "OpenSim ExternalLoads", "ExternalLoads")
-    import opensim
-
-    try:
-        external = opensim.ExternalLoads(str(path), True)
-    except RuntimeError as error:
-        raise InputError(
-            f"{path}: OpenSim cannot read these loads: {opensim_reason(error)}"
-        ) from None
-    if external.getSize() == 0:
-        raise InputError(f"{path}: holds no external force; expected OpenSim ExternalLoads")
-    named = external.getDataFileName()
-    if named in ("", "Unassigned"):
-        raise InputError(f"{path}: names no data file; name the one with the forces in <datafile>")
-    data = find_named_file(path, named)
-    if data is None:
-        raise InputError(
-            f"{path}: its data file '{named}' does not exist (looked for"
-            f" {path.parent / PureWindowsPath(named).name}); put it there"
-        )
-    if data != path.parent / named:
-        log.info("%s: its data file '%s' was found as %s", path, named, data)
-    forces = _read_forces(data, up)
-    used: set[str] = set()
-    bodies = ["ground", *(body.getName() for body in model.getBodySet())]
-    for i in range(external.getSize()):
-        force = external.get(i)
-        body = force.get_applied_to_body()
-        if body not in bodies:
-            raise InputError(
-                f"{path}: '{force.getName()}' acts on '{body}', which is not a body of the model;"
-                f" {suggest_name(body, bodies)}"
-            )
-        # OpenSim throws where an identifier is left out, rather than giving an empty text.
-        identifiers = {
-            kind: getattr(force, f"get_{kind}_identifier")()
-            for kind in ("force", "point", "torque")
-            if force.getPropertyByName(f"{kind}_identifier").size()
-        }
-        columns = {
-            kind: [f"{stem}{axis}" for axis in "xyz"] for kind, stem in identifiers.items() if stem
-        }
-        for name in (name for names in columns.values() for name in names):
-            if name not in forces.columns:
-                raise InputError(
-                    f"{data}: no column '{name}', which {path.name} names;"
-                    f" {suggest_name(name, forces.columns)}{forces.attrs.get('fault', '')}"
-                )
-        _fill_unloaded(forces, columns)
-        used.update(name for names in columns.values() for name in names)
-    _check_gaps(forces[[name for name in forces.columns if name in used]], data)
-    # No force is named by the other columns, and OpenSim cannot interpolate their gaps.
-    unused = [n for n in forces.columns if n not in used and forces[n].isna().any()]
-    return external, forces.drop(columns=unused)
-
-
-def _fill_unloaded(forces: pd.DataFrame, columns: dict[str, list[str]]) -> None:
-    """Zero for NaN in an external load's point and torque where its force is zero, in place."""
-    if "force" not in columns:
-        return
-    size = np.linalg.norm(forces[columns["force"]].to_numpy(), axis=1)
-    for name in [*columns.get("point", ()), *columns.get("torque", ())]:
-        gaps = forces[name].isna().to_numpy() & (size < UNLOADED)
-        if gaps.any():
-            forces.loc[gaps, name] = 0.0
-
-
-def _check_gaps(forces: pd.DataFrame, path: Path) -> None:
-    bad = forces.isna().to_numpy()
-    if bad.any():
-        row, column = (int(i) for i in np.argwhere(bad)[0])
-        rows = int(bad.any(axis=1).sum())
-        raise InputError(
-            f"{path}: column '{forces.columns[column]}' has no number at time"
-            f" {forces.index[row]:g} s, under load ({rows} such row{'s' if rows > 1 else ''});"
-            " fill the gap or leave these rows out"
-        )
-
-
-def _read_forces(path: Path, up: str | None) -> pd.DataFrame:
-    if path.suffix.lower() == ".c3d":
-        from nem2e_tf.files import read_c3d
-
-        return read_c3d(path, up).ground_reactions()
-    if path.suffix.lower() not in STORAGE_SUFFIXES:
-        raise InputError(f"{path}: not a file of forces; expected .mot, .sto or .c3d")
-    return read_storage(path, allow_gaps=True)
 
 
 def _solve_inverse_dynamics(
@@ -216,9 +104,6 @@ def _solve_inverse_dynamics(
         force.setAppliesForce(state, False)
     found = model.getCoordinateSet()
     coordinates = [found.get(i) for i in range(found.getSize())]
-    for name in motion.columns:
-        if name not in [c.getName() for c in coordinates]:
-            raise InputError(f"{source}: column '{name}' is not a coordinate of the model")
     splines = _fit_splines(motion)
     moving = {str(name): splines.get(str(name)) for name in motion.columns}
     places = _state_indices(state, coordinates)

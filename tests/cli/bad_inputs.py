@@ -39,7 +39,7 @@ from nem2e_tf.refiner.stream import stream_lines
 from nem2e_tf.signals import MuscleMap, low_pass, output_paths, process_session, score_agreement
 from nem2e_tf.signals.emg import envelopes, read_raw
 from nem2e_tf.simulation import Recording, load_leg, scale_model, simulate_files
-from nem2e_tf.simulation.dynamics import read_loads
+from nem2e_tf.simulation.external_loads import read_loads
 from nem2e_tf.simulation.model import read_model
 
 Call = Callable[[], Any]
@@ -479,13 +479,14 @@ TABLE: dict[str, list[Case]] = {
         Case("motion and markers",
              lambda: Recording(motion=Path("a.mot"), markers=Path("a.trc"), moments=Path("id.sto")),
              "motion and markers are both given; name one of them"),
-        Case("a coordinate that the model has not",
+        Case("a coordinate under another name",
              simulate(lambda frame: frame.rename(columns={"knee_angle_r": "knee_r"})),
-             "motion.mot: column 'knee_r' is not a coordinate of leg.osim; the nearest is"
-             " 'knee_angle_r'; use the model that this motion was made with"),
+             "motion.mot: no coordinate 'knee_angle_r', which leg.osim needs; the nearest is"
+             " 'knee_r'"),
         Case("a motion without the knee",
              simulate(lambda frame: frame.drop(columns="knee_angle_r")),
-             "motion.mot: no coordinate 'knee_angle_r'; the nearest is 'ankle_angle_r'"),
+             "motion.mot: no coordinate 'knee_angle_r', which leg.osim needs; the nearest is"
+             " 'ankle_angle_r'"),
         Case("moments without the knee",
              simulate(moments=lambda frame: frame.drop(columns="knee_angle_r_moment")),
              "moments.sto: no column 'knee_angle_r_moment'; the nearest is"
