@@ -16,6 +16,7 @@ from nem2e_tf.simulation.model import COORDINATES, LARGEST_MOMENT, LegModel, loa
 from nem2e_tf.simulation.model_variants import vary_model
 from nem2e_tf.simulation.motion_columns import select_coordinates
 from nem2e_tf.simulation.opensim_tools import run_tool
+from nem2e_tf.simulation.plausibility import log_implausible
 from nem2e_tf.simulation.static import RESERVE, static_optimisation
 
 CUTOFF = 6.0
@@ -97,6 +98,8 @@ def simulate(
     crossed = {c for muscle in leg.muscles for c in leg.crossed_coordinates[muscle]}
     _check_angles(angles[[c for c in leg.coordinates if c in crossed]], motion_name)
     _check_moments(torques, leg, moments_name)
+    log_implausible(angles[[c for c in leg.rotations if c in leg.coordinates]], torques, leg.mass,
+                    bool(motion.attrs.get("in_degrees")), motion_name, moments_name)  # fmt: skip
     if motion.attrs.get("in_degrees"):
         log.info("%s: in degrees, as its header says; converted to radians", motion_name)
     if solver == "static":
