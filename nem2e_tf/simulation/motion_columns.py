@@ -1,5 +1,6 @@
 """Which columns of a motion file a model can use."""
 
+import difflib
 import logging
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -30,13 +31,15 @@ def select_coordinates(
         InputError: a needed coordinate is missing; the message has the nearest column.
     """
     source = motion.attrs.get("path", "motion")
+    others = [str(name) for name in motion.columns if name not in known]
     for name in needed:
         if name not in motion.columns:
+            # A misspelt column is no coordinate of the model; those of the other leg are.
+            misspelt = difflib.get_close_matches(name, others, n=1, cutoff=0.5)
             raise InputError(
                 f"{source}: no coordinate '{name}', which {model} needs;"
-                f" {suggest_name(name, map(str, motion.columns))}"
+                f" {suggest_name(name, misspelt or map(str, motion.columns))}"
             )
-    others = [str(name) for name in motion.columns if name not in known]
     if not others:
         return motion
     listed = ", ".join(others[:6]) + (", …" if len(others) > 6 else "")
