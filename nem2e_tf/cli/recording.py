@@ -96,8 +96,8 @@ def estimate(
     if trials is not None:
         options_of_one = {
             "model": model, "motion": motion, "markers": markers, "moments": moments,
-            "loads": loads, "ik-tasks": ik_tasks, "up": up, "marker-names": names,
-            "marker-prefix": prefix, "emg": emg, "start": start,
+            "loads": loads, "marker-names": names, "marker-prefix": prefix, "emg": emg,
+            "start": start,
             "end": end, "plot": plot,
         }  # fmt: skip
         for option, value in options_of_one.items():
@@ -108,6 +108,7 @@ def estimate(
         estimate_study(
             trials, output, data, refiner, jobs, as_json,
             side=side, solver=solver, paths=paths, runtime=runtime, muscles=muscles, report=report,
+            ik_tasks=ik_tasks, up=up,
         )  # fmt: skip
         return
     if model is None:

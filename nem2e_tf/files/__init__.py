@@ -1,7 +1,7 @@
 """Readers and writers of files: storage, markers, C3D, YAML, lists of trials; paths, locks."""
 
 from nem2e_tf.files.c3d import read_c3d, read_c3d_analog
-from nem2e_tf.files.documents import check_document, parse_yaml, read_yaml
+from nem2e_tf.files.documents import check_document, find_named_file, parse_yaml, read_yaml
 from nem2e_tf.files.emg_text import EMG_TEXT_SUFFIXES, read_emg_text
 from nem2e_tf.files.locks import (
     UNFINISHED_PREFIX,
@@ -50,6 +50,7 @@ __all__ = [
     "create_folder",
     "describe_pairs",
     "exclusive_lock",
+    "find_named_file",
     "marker_names",
     "parse_numbers",
     "parse_yaml",

@@ -14,12 +14,13 @@ from nem2e_tf.signals import common_time_range
 from nem2e_tf.simulation.dynamics import (
     LARGEST_RESIDUAL,
     inverse_dynamics,
-    read_loads,
     unsupported_times,
 )
+from nem2e_tf.simulation.external_loads import read_loads
 from nem2e_tf.simulation.geometry import Progress
 from nem2e_tf.simulation.kinematics import inverse_kinematics
 from nem2e_tf.simulation.model import LegModel
+from nem2e_tf.simulation.motion_columns import select_coordinates
 from nem2e_tf.simulation.simulate import simulate
 from nem2e_tf.simulation.verdict import Verdict, judge_simulation
 
@@ -162,6 +163,7 @@ def simulate_recording(
     else:
         assert recording.motion is not None
         motion = read_motion(recording.motion, leg.rotations)
+        motion = select_coordinates(motion, leg.coordinate_names, leg.coordinates, leg.path.name)
     if recording.loads is not None:
         with stages("inverse dynamics") as progress:
             part = _with_margin(motion, start, end)

@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from nem2e_tf.edge import MANIFEST, refiner_folder, sha256
-from nem2e_tf.files import check_input
+from nem2e_tf.files import check_input, find_named_file
 from nem2e_tf.refiner import CARD, Card
 from nem2e_tf.refiner.runtimes import WEIGHTS
 from nem2e_tf.report.facts import InputFile, Inputs
@@ -89,5 +89,4 @@ def _force_file(loads: Path | None) -> Path | None:
         return None
     if loads is None or not named or not named.strip():
         return None
-    path = loads.parent / named.strip()
-    return path if path.is_file() else None
+    return find_named_file(loads, named.strip())

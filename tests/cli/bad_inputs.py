@@ -39,7 +39,7 @@ from nem2e_tf.refiner.stream import stream_lines
 from nem2e_tf.signals import MuscleMap, low_pass, output_paths, process_session, score_agreement
 from nem2e_tf.signals.emg import envelopes, read_raw
 from nem2e_tf.simulation import Recording, load_leg, scale_model, simulate_files
-from nem2e_tf.simulation.dynamics import read_loads
+from nem2e_tf.simulation.external_loads import read_loads
 from nem2e_tf.simulation.model import read_model
 from tests.files.c3d_files import plate_groups, write_c3d
 
@@ -346,10 +346,10 @@ TABLE: dict[str, list[Case]] = {
              "ik.sto: row 1 has 1 values for the 2 columns; give every column a value"),
         Case("a last row that is cut short", storage("time\tknee\thip\n0\t1\t1\n0.01\t1\n"),
              "ik.sto: cut short: its last row ends before column 'hip'; export it again"),
-        Case("fewer rows than the header announces",
-             storage("time\tknee\n0\t1\n", "nRows=500\nendheader\n"),
-             "ik.sto: cut short: the header announces 500 rows, the file has 1; copy or export"
-             " it again"),
+        Case("fewer rows than the header announces, the last one without a line break",
+             storage("time\tknee\n0\t1", "nRows=500\nendheader\n"),
+             "ik.sto: cut short: the header announces 500 rows, the file has 1, the last without a"
+             " line break; copy or export it again"),
         Case("time that stands still", storage("time\tknee\n0\t1\n0\t1\n"),
              "ik.sto: time stands still after row 1, from 0 to 0 s; sort the rows or remove the"
              " doubled ones"),
@@ -367,7 +367,7 @@ TABLE: dict[str, list[Case]] = {
              "walk.trc: the first line has no 'PathFileType'; this is not a .trc file; export"
              " markers as .trc or .c3d"),
         Case("a file that is cut in its header", lambda: read_markers(wrote("walk.trc", TRC[:60])),
-             "walk.trc: no tab-separated row of marker names; the file is cut short; export it"
+             "walk.trc: no row of marker names; the file is cut short; export it"
              " again"),
         Case("an unknown unit", trc(("100\t2\tmm", "100\t2\tinch")),
              "walk.trc: its unit is 'inch'; expected mm, cm, dm, m"),
@@ -385,9 +385,11 @@ TABLE: dict[str, list[Case]] = {
              "walk.trc: 'RASI x', row 2: 'lost' is not a number"),
         Case("a row without time", trc(("2\t0.01", "2\t")),
              "walk.trc: row 2 has no time; export it again"),
-        Case("fewer rows than the header announces", trc(("100\t2\tmm", "100\t900\tmm")),
-             "walk.trc: cut short: the header announces 900 frames, the file has 2; copy or"
-             " export it again"),
+        Case("fewer rows than the header announces, the last one without a line break",
+             trc(("100\t2\tmm", "100\t900\tmm"), ("2\t0.01\t1\t2\t3\t4\t5\t6\n",
+                                                   "2\t0.01\t1\t2\t3\t4\t5\t6")),
+             "walk.trc: cut short: the header announces 900 frames, the file has 2, the last"
+             " without a line break; copy or export it again"),
         Case("a last row that is cut short",
              trc(("2\t0.01\t1\t2\t3\t4\t5\t6\n", "2\t0.01\t1\t2\t3\t4")),
              "walk.trc: cut short: its last row ends within a marker's coordinates; export it"
@@ -565,13 +567,14 @@ TABLE: dict[str, list[Case]] = {
         Case("motion and markers",
              lambda: Recording(motion=Path("a.mot"), markers=Path("a.trc"), moments=Path("id.sto")),
              "motion and markers are both given; name one of them"),
-        Case("a coordinate that the model has not",
+        Case("a coordinate under another name",
              simulate(lambda frame: frame.rename(columns={"knee_angle_r": "knee_r"})),
-             "motion.mot: column 'knee_r' is not a coordinate of leg.osim; the nearest is"
-             " 'knee_angle_r'; use the model that this motion was made with"),
+             "motion.mot: no coordinate 'knee_angle_r', which leg.osim needs; the nearest is"
+             " 'knee_r'"),
         Case("a motion without the knee",
              simulate(lambda frame: frame.drop(columns="knee_angle_r")),
-             "motion.mot: no coordinate 'knee_angle_r'; the nearest is 'ankle_angle_r'"),
+             "motion.mot: no coordinate 'knee_angle_r', which leg.osim needs; the nearest is"
+             " 'ankle_angle_r'"),
         Case("moments without the knee",
              simulate(moments=lambda frame: frame.drop(columns="knee_angle_r_moment")),
              "moments.sto: no column 'knee_angle_r_moment'; the nearest is"
