@@ -31,13 +31,7 @@ BASE_SECONDS, BYTES_PER_SECOND = 60, 10**6
 def read_contents(path: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Arrays by name, and everything else that JSON holds."""
     notes = []
-    try:
-        content = ezc3d.c3d(path)
-    except Exception as error:  # ezc3d raises whatever C++ threw
-        if "ignoreBadFormatting" not in str(error):
-            raise
-        content = ezc3d.c3d(path, ignore_bad_formatting=True)
-        notes.append("its parameters are not as the C3D format has them; what can be read is read")
+    content = ezc3d.c3d(path)
     groups = {
         group: {
             name: np.asarray(parameter["value"]).tolist()
