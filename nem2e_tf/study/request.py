@@ -57,7 +57,7 @@ class Request:
             "model": self.model, "motion": recording.motion, "markers": recording.markers,
             "moments": recording.moments, "loads": recording.loads,
             "forces": _force_file(recording.loads), "tasks": recording.tasks, "emg": self.emg,
-            "muscles": self.muscles,
+            "muscles": self.muscles, "marker_names": recording.marker_names,
         }  # fmt: skip
         return {role: path for role, path in paths.items() if path is not None}
 
@@ -73,7 +73,8 @@ class Request:
             for role, path in self.files.items()
         }
         return Inputs(
-            files=files, up=self.recording.up, side=self.side, start=self.start, end=self.end,
+            files=files, up=self.recording.up, marker_prefix=self.recording.marker_prefix,
+            side=self.side, start=self.start, end=self.end,
             solver=self.solver, paths=self.paths, runtime=self.runtime,
             refiner=hashlib.sha256("".join(parts).encode()).hexdigest(),
             versions={name: importlib.metadata.version(name) for name in PACKAGES},

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nem2e_tf.files import read_markers
 from nem2e_tf.simulation import scale_model
-from nem2e_tf.simulation.marker_pairs import find_marker_pairs, read_static_markers
+from nem2e_tf.simulation.marker_pairs import find_marker_pairs, mean_positions
 from tests import command
 
 Refused = Callable[..., AbstractContextManager[None]]
@@ -178,7 +179,7 @@ def test_landmarks_measure_before_clusters_and_a_body_without_a_pair_inherits(
     opensim: Any, subject: Path, overground: Path, tmp_path: Path
 ) -> None:
     model = opensim.Model(str(subject))
-    shown = set(read_static_markers(overground / "markers_walk.trc", None, None))
+    shown = set(mean_positions(read_markers(overground / "markers_walk.trc"), None, None))
     pairs = find_marker_pairs(model, sorted(shown))
     assert pairs["tibia_r"] == [("R.Ankle", "R.Knee")]
     assert pairs["femur_r"] == [("R.ASIS", "R.Knee")]
