@@ -7,7 +7,16 @@ import typer
 
 from nem2e_tf.cli import terminal
 from nem2e_tf.cli.common import write_frame
-from nem2e_tf.cli.options import AnySide, End, Json, MuscleMapFile, Start
+from nem2e_tf.cli.options import (
+    AnySide,
+    End,
+    Json,
+    MarkerNames,
+    MarkerPrefix,
+    MuscleMapFile,
+    Start,
+    Up,
+)
 
 
 def emg(
@@ -45,10 +54,13 @@ def emg(
 
 def scale(
     generic: Annotated[Path, typer.Option(help="Generic model with a marker set (.osim).")],
-    static: Annotated[Path, typer.Option(help="Markers of a quiet stance (.trc).")],
+    static: Annotated[Path, typer.Option(help="Markers of a quiet stance (.trc, .c3d).")],
     mass: Annotated[float, typer.Option(help="Body mass in kilograms.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Scaled model to write (.osim).")],
     height: Annotated[float | None, typer.Option(help="Height in metres, noted only.")] = None,
+    up: Up = None,
+    marker_names: MarkerNames = None,
+    marker_prefix: MarkerPrefix = None,
     start: Start = None,
     end: End = None,
     as_json: Json = False,
@@ -60,9 +72,13 @@ def scale(
     from nem2e_tf.files import check_output
     from nem2e_tf.simulation import scale_model
 
-    check_output(output, (".osim",), (generic, static))
+    sources = [file for file in (generic, static, marker_names) if file is not None]
+    check_output(output, (".osim",), sources)
     with terminal.stderr.status("scaling"):
-        scaling = scale_model(generic, static, mass, output, height=height, start=start, end=end)
+        scaling = scale_model(
+            generic, static, mass, output, height=height, start=start, end=end, up=up,
+            marker_names=marker_names, marker_prefix=marker_prefix,
+        )  # fmt: skip
     terminal.print_warnings(scaling.warnings())
     if as_json:
         terminal.print_json(scaling.as_json())

@@ -81,6 +81,16 @@ IKTasks = Annotated[
     typer.Option("--ik-tasks", help="OpenSim IKTaskSet (.xml); equal weights if left out."),
 ]
 Up = Annotated[str | None, typer.Option(help="Axis of a .c3d that points up, as in +z.")]
+MarkerPrefix = Annotated[
+    str | None,
+    typer.Option("--marker-prefix", help="Subject of a file with several: 'S01' of 'S01:RASI'."),
+]
+MarkerNames = Annotated[
+    Path | None,
+    typer.Option(
+        "--marker-names", help="Table (.yaml) of the model's marker names and the recorded ones."
+    ),
+]
 RefinerName = Annotated[str, typer.Option(help="Name of a shipped refiner, or a refiner's folder.")]
 RuntimeName = Annotated[
     Runtime, typer.Option("--runtime", help="What runs the network; all but keras need an export.")

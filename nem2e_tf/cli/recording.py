@@ -16,6 +16,8 @@ from nem2e_tf.cli.options import (
     Jobs,
     Json,
     Loads,
+    MarkerNames,
+    MarkerPrefix,
     Markers,
     Model,
     ModelOfOne,
@@ -50,6 +52,8 @@ def estimate(
     loads: Loads = None,
     ik_tasks: IKTasks = None,
     up: Up = None,
+    names: MarkerNames = None,
+    prefix: MarkerPrefix = None,
     emg: Annotated[
         Path | None, typer.Option(help="Measured EMG envelopes to set beside the result (.sto).")
     ] = None,
@@ -92,7 +96,8 @@ def estimate(
     if trials is not None:
         options_of_one = {
             "model": model, "motion": motion, "markers": markers, "moments": moments,
-            "loads": loads, "ik-tasks": ik_tasks, "up": up, "emg": emg, "start": start,
+            "loads": loads, "marker-names": names, "marker-prefix": prefix, "emg": emg,
+            "start": start,
             "end": end, "plot": plot,
         }  # fmt: skip
         for option, value in options_of_one.items():
@@ -103,11 +108,12 @@ def estimate(
         estimate_study(
             trials, output, data, refiner, jobs, as_json,
             side=side, solver=solver, paths=paths, runtime=runtime, muscles=muscles, report=report,
+            ik_tasks=ik_tasks, up=up,
         )  # fmt: skip
         return
     if model is None:
         raise InputError("neither --trials nor --model is given; name one of them")
-    recording = Recording(motion, markers, moments, loads, ik_tasks, up)
+    recording = Recording(motion, markers, moments, loads, ik_tasks, up, names, prefix)
     request = estimation.Request(
         model, recording, refiner, side, start, end, solver, paths, runtime, emg, muscles
     )
@@ -150,6 +156,8 @@ def simulate(
     loads: Loads = None,
     ik_tasks: IKTasks = None,
     up: Up = None,
+    names: MarkerNames = None,
+    prefix: MarkerPrefix = None,
     side: OneSide = Side.right,
     start: Start = None,
     end: End = None,
@@ -165,7 +173,7 @@ def simulate(
     from nem2e_tf.files import check_output, write_storage
     from nem2e_tf.simulation import Recording, load_leg, simulate_recording
 
-    recording = Recording(motion, markers, moments, loads, ik_tasks, up)
+    recording = Recording(motion, markers, moments, loads, ik_tasks, up, names, prefix)
     check_output(output, (".sto",), (model, *recording.files))
     simulation = simulate_recording(
         load_leg(model, side), recording, start=start, end=end, solver=solver, paths=paths,

@@ -24,10 +24,18 @@ stderr = Console(stderr=True)
 
 
 class _LogPrinter(logging.Handler):
-    """Prints log messages of the library, a line each, above any progress bar."""
+    """Prints log messages of the library, a line each and once, above any progress bar."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._printed: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
-        stderr.print(record.getMessage(), soft_wrap=True, highlight=False, markup=False)
+        message = record.getMessage()
+        if message in self._printed:  # a file that two steps read
+            return
+        self._printed.add(message)
+        stderr.print(message, soft_wrap=True, highlight=False, markup=False)
 
 
 def make_app(help_text: str | None, completion: bool = False) -> typer.Typer:

@@ -39,7 +39,7 @@ def refine_recording(network: Network, inputs: np.ndarray, window: int) -> np.nd
 def smoothing_kernel(step: int) -> np.ndarray:
     """Weights of the smoothing over the frames of one step, centred: `(2 * step // 2 + 1,)`.
 
-    >>> kernel(4).tolist()
+    >>> smoothing_kernel(4).tolist()
     [0.125, 0.25, 0.25, 0.25, 0.125]
     """
     box = np.ones(step) if step % 2 else np.convolve(np.ones(step), [0.5, 0.5])

@@ -1,7 +1,8 @@
 """Readers and writers of files: storage, markers, C3D, YAML, lists of trials; paths, locks."""
 
 from nem2e_tf.files.c3d import read_c3d, read_c3d_analog
-from nem2e_tf.files.documents import check_document, parse_yaml, read_yaml
+from nem2e_tf.files.documents import check_document, find_named_file, parse_yaml, read_yaml
+from nem2e_tf.files.emg_text import EMG_TEXT_SUFFIXES, read_emg_text
 from nem2e_tf.files.locks import (
     UNFINISHED_PREFIX,
     exclusive_lock,
@@ -9,7 +10,7 @@ from nem2e_tf.files.locks import (
     remove_unfinished,
     unfinished_path,
 )
-from nem2e_tf.files.marker_labels import marker_names, suggest_pairs
+from nem2e_tf.files.marker_labels import describe_pairs, marker_names, suggest_pairs
 from nem2e_tf.files.markers import read_markers, visible_markers
 from nem2e_tf.files.paths import (
     check_folder,
@@ -34,6 +35,7 @@ from nem2e_tf.files.trials import COLUMNS, TASKS, Trial, read_trials
 __all__ = [
     "AXES",
     "COLUMNS",
+    "EMG_TEXT_SUFFIXES",
     "STORAGE_SUFFIXES",
     "TASKS",
     "UNFINISHED_PREFIX",
@@ -46,12 +48,15 @@ __all__ = [
     "check_output",
     "check_time",
     "create_folder",
+    "describe_pairs",
     "exclusive_lock",
+    "find_named_file",
     "marker_names",
     "parse_numbers",
     "parse_yaml",
     "read_c3d",
     "read_c3d_analog",
+    "read_emg_text",
     "read_markers",
     "read_motion",
     "read_storage",

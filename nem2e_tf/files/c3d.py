@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.files.c3d_content import Content, read_content
+from nem2e_tf.files.c3d_content import Content, make_unique, read_content
 from nem2e_tf.files.c3d_events import read_events
 from nem2e_tf.files.force_plates import ForcePlate, plate_corners, plate_count, read_force_plates
-from nem2e_tf.files.marker_labels import find_subjects, remove_prefix
+from nem2e_tf.files.marker_labels import choose_subject, find_subjects, marker_names
 from nem2e_tf.files.paths import check_input
 from nem2e_tf.files.plate_signals import parse_length
 from nem2e_tf.files.trc import marker_frame
@@ -113,9 +113,11 @@ def read_c3d(path: str | os.PathLike[str], up: str | None = None) -> C3D:
         scale,
         content.frames,
     )
+    markers = _read_markers(content, rotation, scale)
+    subjects = find_subjects(marker_names(markers))
     return C3D(
         content.path,
-        _read_markers(content, rotation, scale),
+        choose_subject(markers, subjects[0]) if len(subjects) == 1 else markers,
         plates,
         analog,
         units,
@@ -135,11 +137,20 @@ def read_c3d_analog(path: str | os.PathLike[str]) -> pd.DataFrame:
     return read_content(check_input(path, "a C3D file")).analog()[0]
 
 
+def read_c3d_markers(path: str | os.PathLike[str], up: str | None = None) -> pd.DataFrame:
+    """Marker positions of a C3D file as `C3D.markers`, but with the recorded names.
+
+    Raises:
+        InputError: as `read_c3d`.
+    """
+    content = read_content(check_input(path, "a C3D file"))
+    scale = _metres_per_unit(content)
+    return _read_markers(content, _opensim_rotation(content, up), scale)
+
+
 def _read_markers(content: Content, rotation: np.ndarray, scale: float) -> pd.DataFrame:
     labels = content.texts("POINT", "LABELS", content.points.shape[1])
-    labels = [label or f"marker_{i + 1}" for i, label in enumerate(labels)]
-    subjects = find_subjects(labels)
-    labels = remove_prefix(labels, subjects[0] if len(subjects) == 1 else "")
+    labels = make_unique([label or f"marker_{i + 1}" for i, label in enumerate(labels)])
     positions = np.einsum("ab,bmf->fma", rotation, content.points * scale)
     time = (content.first + np.arange(content.frames)) / content.rate
     return marker_frame(content.path, time, positions.reshape(len(time), 3 * len(labels)), labels)
@@ -148,7 +159,7 @@ def _read_markers(content: Content, rotation: np.ndarray, scale: float) -> pd.Da
 def _metres_per_unit(content: Content) -> float:
     """Metres in a unit of positions. The positions must agree: a person is no hundred metres."""
     path, unit = content.path, content.texts("POINT", "UNITS", 1)[0]
-    if "POINT" not in content.groups or (not content.points.shape[1] and not unit):
+    if not unit and not np.any(content.groups.get("POINT", {}).get("USED", 0)):
         raise InputError(f"{path}: has no markers and no unit of positions (group POINT)")
     scale = parse_length(unit or "mm")
     if scale is None:

@@ -31,13 +31,7 @@ BASE_SECONDS, BYTES_PER_SECOND = 60, 10**6
 def read_contents(path: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Arrays by name, and everything else that JSON holds."""
     notes = []
-    try:
-        content = ezc3d.c3d(path)
-    except Exception as error:  # ezc3d raises whatever C++ threw
-        if "ignoreBadFormatting" not in str(error):
-            raise
-        content = ezc3d.c3d(path, ignore_bad_formatting=True)
-        notes.append("its parameters are not as the C3D format has them; what can be read is read")
+    content = ezc3d.c3d(path)
     groups = {
         group: {
             name: np.asarray(parameter["value"]).tolist()
@@ -55,9 +49,13 @@ def read_contents(path: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         start = long_number(groups, "ACTUAL_START_FIELD")
         if start > 0xFFFF and start & 0xFFFF == layout["first"]:
             first = start - 1
-        if frames > points.shape[2]:
+        each, channels = layout["each"], len(analogs) if layout["samples"] else 0
+        # ezc3d goes by the group POINT, and takes no markers where it is missing.
+        is_other = layout["points"] != points.shape[1] or layout["samples"] != channels * each
+        if frames > points.shape[2] or (is_other and announced == frames > 0):
             points, analogs = read_data(path, layout, groups, frames)
-        each = layout["each"]
+        if announced == 0:
+            frames -= count_padding(points, analogs, layout)
         points, analogs = points[:, :, :frames], analogs[:, : frames * each]
         unread = layout["bytes"] - frames * layout["frame"]
         if unread >= layout["frame"] + 2 * BLOCK > 2 * BLOCK:
@@ -127,6 +125,18 @@ def count_frames(layout: dict[str, Any], groups: dict[str, Any], read: int) -> t
     if beyond:
         return min(beyond), min(read, most)
     return 0, most
+
+
+def count_padding(points: np.ndarray, analogs: np.ndarray, layout: dict[str, Any]) -> int:
+    """Frames at the end that are all zero and may be the rest of the last block."""
+    frames, each = points.shape[2], layout["each"]
+    most = min((BLOCK - 1) // layout["frame"] if layout["frame"] else 0, frames - 1)
+    for count in range(most):
+        last = frames - 1 - count
+        part = analogs[:, last * each : (last + 1) * each] if each else np.zeros(0)
+        if np.nan_to_num(points[:, :, last]).any() or part.any():
+            return count
+    return max(most, 0)
 
 
 def read_data(

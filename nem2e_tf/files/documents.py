@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Collection
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PureWindowsPath
 from typing import Any
 from xml.parsers import expat
 
@@ -126,6 +126,27 @@ def check_document(path: Path, role: str, kind: str) -> None:
         raise InputError(f"{path}: holds {_list_elements(held)}, not <{kind}>; expected {role}")
 
 
+def find_named_file(document: Path, named: str) -> Path | None:
+    """The file that a document names: at its path, else of the same name beside the document.
+
+    Args:
+        document: path. The document.
+        named: str. A path as any system writes it, absolute or relative to the document.
+
+    Returns:
+        The file, or None if it is at neither place.
+    """
+    windows = PureWindowsPath(named)
+    folder = document.parent
+    for path in (folder / named, folder / windows.as_posix(), folder / windows.name):
+        try:
+            if path.is_file():
+                return path
+        except (OSError, ValueError):  # no name of a file
+            continue
+    return None
+
+
 def _check_inside(path: Path, element: str, named: str) -> None:
     folder = path.absolute().parent
     try:
@@ -136,7 +157,7 @@ def _check_inside(path: Path, element: str, named: str) -> None:
     if outside:
         raise InputError(
             f"{path}: <{element}> names '{named}', outside its folder; put a copy beside the model"
-            f" and write '{PurePosixPath(named).name}'"
+            f" and write '{PureWindowsPath(named).name}'"
         )
 
 

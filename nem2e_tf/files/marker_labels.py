@@ -53,22 +53,23 @@ def remove_prefix(labels: Sequence[str], prefix: str) -> list[str]:
     Another label that is the same as one of the subject's names, or is there twice, gets a number.
     """
     start = f"{prefix}:"
-    taken = {label.removeprefix(start) for label in labels if prefix and label.startswith(start)}
-    found, used = [], set(taken)
-    counts: dict[str, int] = {}
-    for label in labels:
-        name = label.removeprefix(start) if prefix else label
-        is_subjects = prefix != "" and label.startswith(start)
-        counts[name] = counts.get(name, 0) + 1
-        if (is_subjects and counts[name] == 1) or name not in used:
-            used.add(name)
-            found.append(name)
-            continue
-        number = 2
-        while f"{name}_{number}" in used:
+    is_subjects = [prefix != "" and label.startswith(start) for label in labels]
+    bare = [
+        label.removeprefix(start) if is_one else label
+        for label, is_one in zip(labels, is_subjects, strict=True)
+    ]
+    reserved = {name for name, is_one in zip(bare, is_subjects, strict=True) if is_one}
+    found: list[str] = []
+    used: set[str] = set()
+    for name, is_one in zip(bare, is_subjects, strict=True):
+        unique, number = name, 1
+        while unique in used or (unique in reserved and not (is_one and number == 1)):
             number += 1
-        used.add(f"{name}_{number}")
-        found.append(f"{name}_{number}")
+            while f"{name}_{number}" in bare:
+                number += 1
+            unique = f"{name}_{number}"
+        used.add(unique)
+        found.append(unique)
     return found
 
 
@@ -129,7 +130,9 @@ def rename_markers(markers: pd.DataFrame, path: str | os.PathLike[str]) -> pd.Da
                 f"{path}: '{model}': no marker '{name}' in {source}; {suggest_name(name, recorded)}"
             )
         if name in new:
-            raise InputError(f"{path}: '{name}' is the name of '{new[name]}' and of '{model}'")
+            raise InputError(
+                f"{path}: '{name}' is the name of '{new[name]}' and of '{model}'; leave one out"
+            )
         new[name] = model
     kept = {name for name in recorded if name not in new}
     twice = next((model for model in new.values() if model in kept), None)
@@ -146,8 +149,17 @@ def marker_names(markers: pd.DataFrame) -> list[str]:
     return [str(name) for name in dict.fromkeys(markers.columns.get_level_values("marker"))]
 
 
-def suggest_pairs(model: Iterable[str], recorded: Iterable[str]) -> str:
-    """End of a sentence: markers of a model with the recorded names that are most like them."""
+def describe_pairs(model: Iterable[str], recorded: Iterable[str]) -> str:
+    """End of a sentence: a model's markers with the recorded names that are most like them."""
+    found = suggest_pairs(model, recorded)
+    pairs = ", ".join(f"{name} <- {other}" for name, other in found[:MOST_PAIRS])
+    more = ", …" if len(found) > MOST_PAIRS else ""
+    table = "where names differ, give a table with --marker-names"
+    return f"{table}, as in {pairs}{more}" if pairs else table
+
+
+def suggest_pairs(model: Iterable[str], recorded: Iterable[str]) -> list[tuple[str, str]]:
+    """Markers of a model, each with the recorded name that is most like it, the surest first."""
     known = [name for name in recorded if len(name) <= LONGEST_NAME]
     reduced = {name: _reduce(name) for name in known}
     scored = []
@@ -162,8 +174,7 @@ def suggest_pairs(model: Iterable[str], recorded: Iterable[str]) -> str:
         if best is not None and ratios[best] >= 0.6 and reduced[best][:1] == like[:1]:
             scored.append((ratios[best], wanted, best))
     scored.sort(key=lambda item: -item[0])
-    pairs = [f"{wanted} <- {name}" for _, wanted, name in scored[:MOST_PAIRS]]
-    return ", ".join(pairs)
+    return [(wanted, name) for _, wanted, name in scored]
 
 
 def _reduce(name: str) -> str:

@@ -5,7 +5,7 @@ import os
 import pandas as pd
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.files.c3d import read_c3d
+from nem2e_tf.files.c3d import read_c3d_markers
 from nem2e_tf.files.marker_labels import choose_subject, rename_markers
 from nem2e_tf.files.paths import check_input
 from nem2e_tf.files.trc import read_trc
@@ -42,7 +42,7 @@ def read_markers(
     if path.suffix.lower() == ".trc":
         recorded = read_trc(path)
     elif path.suffix.lower() == ".c3d":
-        recorded = read_c3d(path, up).markers
+        recorded = read_c3d_markers(path, up)
     else:
         raise InputError(f"{path}: not marker positions; expected a name ending in .trc or .c3d")
     markers = choose_subject(recorded, prefix)

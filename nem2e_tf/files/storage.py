@@ -2,6 +2,7 @@
 
 import csv
 import io
+import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,17 +15,25 @@ from nem2e_tf.files.paths import check_input, replace_file
 
 STORAGE_SUFFIXES = (".sto", ".mot")
 # What C and MATLAB programs write for NaN.
-NAN_TEXTS = ("", "nan", "NaN", "NAN", "-nan", "1.#QNAN", "-1.#IND", "1.#IND", "N/A")
+NAN_TEXTS = (
+    "", "nan", "NaN", "NAN", "-nan", "-NaN", "nan(ind)", "-nan(ind)", "NaN(ind)", "-NaN(ind)",
+    "nan(snan)", "-nan(snan)", "1.#QNAN", "-1.#QNAN", "1.#QNAN0", "-1.#QNAN0", "1.#IND", "-1.#IND",
+    "1.#IND00", "-1.#IND00", "1.#IND000000", "-1.#IND000000", "1.#QNAN0000", "-1.#QNAN0000", "N/A",
+)  # fmt: skip
+
+log = logging.getLogger(__name__)
 
 
-def read_storage(path: str | os.PathLike[str]) -> pd.DataFrame:
+def read_storage(path: str | os.PathLike[str], *, allow_gaps: bool = False) -> pd.DataFrame:
     """Read an OpenSim storage file (.sto or .mot).
 
     Headers vary between programs: only `endheader` and the row of column names are required.
-    `nColumns` is ignored; `nRows` serves to detect a file that was cut short.
+    `nColumns` is ignored, and so is an `nRows` that differs from the rows that are there, with a
+    note. If it announces more, and no line break ends the last row, the file was cut short.
 
     Args:
         path: str or path. The file.
+        allow_gaps: bool. Whether a value may be NaN; time may not.
 
     Returns:
         `(rows, columns)` frame of float64, index `time` in seconds, strictly increasing. Values
@@ -37,19 +46,14 @@ def read_storage(path: str | os.PathLike[str]) -> pd.DataFrame:
     path = check_input(path, "a storage file")
     if path.suffix.lower() not in STORAGE_SUFFIXES:
         raise InputError(f"{path}: not a storage file; expected a name ending in .sto or .mot")
-    text = path.read_bytes().decode("utf-8", errors="replace")
+    text = path.read_bytes().decode("utf-8-sig", errors="replace")
     if not text.strip():
         raise InputError(f"{path}: the file is empty; export it again")
     header, labels, body = _split_header(path, text)
-    frame = _parse_rows(path, labels, body)
-    declared = parse_count(header.get("nrows", ""))
-    if len(frame) < declared:
-        raise InputError(
-            f"{path}: cut short: the header announces {declared} rows, the file has {len(frame)};"
-            " copy or export it again"
-        )
+    frame = _parse_rows(path, labels, body, allow_gaps)
     if len(frame) == 0:
         raise InputError(f"{path}: no rows after the column names; export it again")
+    check_count(path, header.get("nrows", ""), len(frame), "rows", body)
     check_time(path, frame.index.to_numpy())
     in_degrees = header.get("indegrees", "no").lower() in ("yes", "y", "true", "1")
     frame.attrs = {"path": str(path), "in_degrees": in_degrees}
@@ -96,6 +100,31 @@ def parse_count(count: str) -> int:
     return int(count) if count.isascii() and count.isdigit() and len(count) < 19 else 0
 
 
+def check_count(path: Path, announced: str, count: int, rows: str, body: str) -> None:
+    """Compare the number of rows that a header announces with those that are there.
+
+    Args:
+        path: path. The file.
+        announced: str. As the header has it; what is no count is ignored.
+        count: int. Rows that are there.
+        rows: str. What they are called, for messages.
+        body: str. The text of the rows.
+
+    Raises:
+        InputError: rows are missing, and the last one may be cut within a number, because no line
+            break ends it. Any other difference gives a note.
+    """
+    declared = parse_count(announced)
+    if not declared or declared == count:
+        return
+    if count < declared and not body.rstrip(" \t").endswith(("\n", "\r")):
+        raise InputError(
+            f"{path}: cut short: the header announces {declared} {rows}, the file has {count}, the"
+            " last without a line break; copy or export it again"
+        )
+    log.info("%s: the header announces %d %s; all %d are read", path, declared, rows, count)
+
+
 def parse_numbers(column: pd.Series, decimal: str = ".") -> pd.Series:
     """A column of texts as float64, NaN where a text is not a number."""
     texts = column.astype(str)
@@ -104,7 +133,7 @@ def parse_numbers(column: pd.Series, decimal: str = ".") -> pd.Series:
     return pd.to_numeric(short.str.replace(decimal, "."), errors="coerce").astype(float)
 
 
-def _parse_rows(path: Path, labels: list[str], body: str) -> pd.DataFrame:
+def _parse_rows(path: Path, labels: list[str], body: str, allow_gaps: bool) -> pd.DataFrame:
     if body.count("\n") * (2 * len(labels) - 1) > len(body):
         # The rows are too short for a value per column; the table might not fit into memory.
         _check_rows(path, labels, body)
@@ -137,6 +166,9 @@ def _parse_rows(path: Path, labels: list[str], body: str) -> pd.DataFrame:
     bad = ~np.isfinite(values)
     if bad.any():
         _check_rows(path, labels, body)
+        if allow_gaps:
+            bad[:, 1:] = np.isinf(values[:, 1:])
+    if bad.any():
         row, column = (int(i) for i in np.argwhere(bad)[0])
         place = f"row {row + 1}" if column == 0 else f"time {values[row, 0]:g} s"
         rows = int(bad.any(axis=1).sum())

@@ -1,6 +1,7 @@
 """Lists of recorded trials: a CSV that a person edits in a spreadsheet."""
 
 import itertools
+import logging
 import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
@@ -14,7 +15,11 @@ from nem2e_tf.files.paths import check_input
 
 FILE_COLUMNS = ("model", "motion", "loads", "moments", "emg")
 COLUMNS = ("subject", "task", *FILE_COLUMNS, "start", "end")
+OPTIONAL_COLUMNS = ("trial", "ik_tasks", "side", "up")
+SIDES = ("r", "l")
 TASKS = ("walking", "running", "stairs", "sit-to-stand", "squatting", "jumping", "cycling", "other")
+
+log = logging.getLogger(__name__)
 
 FaultHandler = Callable[[str, str, str, str], None]
 
@@ -33,6 +38,9 @@ class Trial:
         emg: measured EMG envelopes, or None.
         start: seconds.
         end: seconds.
+        ik_tasks: OpenSim IKTaskSet (.xml) of a trial with markers, or None.
+        side: `r` or `l`; empty where the list does not say it.
+        up: axis of a .c3d that points up, or None.
         label: distinguishes it from the subject's other trials; the name of its results.
     """
 
@@ -46,6 +54,9 @@ class Trial:
     start: float
     end: float
     label: str = ""
+    ik_tasks: Path | None = None
+    side: str = ""
+    up: str | None = None
 
     @property
     def name(self) -> str:
@@ -58,7 +69,9 @@ def read_trials(
     data: str | os.PathLike[str] | None = None,
     on_fault: FaultHandler | None = None,
 ) -> list[Trial]:
-    """Read a list of trials, a CSV with the columns `COLUMNS`, and `trial` if there are labels.
+    """Read a list of trials, a CSV with the columns `COLUMNS`, and any of `OPTIONAL_COLUMNS`.
+
+    An unknown column gives a note.
 
     Args:
         path: str or path. The CSV. An empty cell in loads, moments or emg means that there is
@@ -84,6 +97,11 @@ def read_trials(
     for column in COLUMNS:
         if column not in table.columns:
             raise InputError(f"{path}: no column '{column}'; {suggest_name(column, table.columns)}")
+    known = (*COLUMNS, *OPTIONAL_COLUMNS)
+    for column in table.columns:
+        if column not in known and not column.startswith("Unnamed: "):
+            log.info("%s: unknown column '%s', ignored; %s", path, column,
+                     suggest_name(column, known))  # fmt: skip
     if table.empty:
         raise InputError(f"{path}: no trials below the column names")
     trials: list[Trial] = []
@@ -126,8 +144,8 @@ def _parse_trial(path: Path, root: Path, line: int, row: Mapping[Any, Any]) -> T
         return InputError(f"{path}: line {line}, column '{column}': {fault}")
 
     files: dict[str, Path | None] = {}
-    for column in FILE_COLUMNS:
-        name = row[column].strip()
+    for column in (*FILE_COLUMNS, "ik_tasks"):
+        name = row.get(column, "").strip()
         if not name:
             if column in ("model", "motion"):
                 raise refuse(column, "is empty; a trial needs it")
@@ -155,9 +173,13 @@ def _parse_trial(path: Path, root: Path, line: int, row: Mapping[Any, Any]) -> T
         raise refuse("end", f"{times[1]:g} s is not after the start, {times[0]:g} s")
     if not row["subject"].strip():
         raise refuse("subject", "is empty; name who moved")
+    side, up = (row.get(column, "").strip() for column in ("side", "up"))
+    if side and side not in SIDES:
+        raise refuse("side", f"there is no side '{side}'; expected r or l")
     model, motion = files["model"], files["motion"]
     assert model is not None and motion is not None
     return Trial(
         row["subject"].strip(), row["task"].strip(), model, motion,
         files["loads"], files["moments"], files["emg"], times[0], times[1],
+        ik_tasks=files["ik_tasks"], side=side, up=up or None,
     )  # fmt: skip

@@ -32,7 +32,7 @@ class Offsets:
         lower: at every level, not positive.
         upper: at every level, not negative.
 
-    >>> lower, upper = Offsets((0.0, 1.0), (0.0, -0.4), (0.1, 0.3)).at(np.array([0.5]))
+    >>> lower, upper = Offsets((0.0, 1.0), (0.0, -0.4), (0.1, 0.3)).interpolate(np.array([0.5]))
     >>> lower.round(2).tolist(), upper.round(2).tolist()
     ([-0.2], [0.2])
     """

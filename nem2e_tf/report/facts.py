@@ -38,8 +38,9 @@ class Inputs(Table):
 
     Args:
         files: by role: `model`; `motion` or `markers`; `moments` or `loads`, with `forces`, the
-            data file of the loads; `tasks`, `emg`, `muscles`.
+            data file of the loads; `tasks`, `emg`, `muscles`, `marker_names`.
         up: axis of a .c3d file that was declared to point up.
+        marker_prefix: subject of a file of markers with several, where one was named.
         side: `r` or `l`.
         start: requested start in seconds; None is the whole recording.
         end: seconds.
@@ -52,6 +53,7 @@ class Inputs(Table):
 
     files: dict[str, InputFile]
     up: str | None
+    marker_prefix: str | None = None
     side: Annotated[str, Field(pattern="^[rl]$")]
     start: float | None
     end: float | None

@@ -11,12 +11,13 @@ from scipy.signal import butter, filtfilt, iirnotch, sosfiltfilt
 
 from nem2e_tf.errors import InputError, suggest_name
 from nem2e_tf.files import (
+    EMG_TEXT_SUFFIXES,
     STORAGE_SUFFIXES,
     check_finite,
     check_input,
     check_time,
-    parse_numbers,
     read_c3d_analog,
+    read_emg_text,
     read_storage,
 )
 from nem2e_tf.signals.filters import (
@@ -44,7 +45,7 @@ CUTOFF = 6.0
 MIN_RATE = 200.0
 """Samples a second: refused below."""
 
-RAW_SUFFIXES = (*STORAGE_SUFFIXES, ".c3d", ".csv", ".anc")
+RAW_SUFFIXES = (*STORAGE_SUFFIXES, ".c3d", *EMG_TEXT_SUFFIXES, ".anc")
 log = logging.getLogger(__name__)
 
 
@@ -53,7 +54,7 @@ def read_raw(path: str | os.PathLike[str], channels: Sequence[str] | None = None
 
     Args:
         path: str or path. A storage file, a .c3d (its analog channels that are not of a force
-            plate), a .csv whose first column is `time` in seconds, or an .anc of Motion Analysis.
+            plate), a text export as `read_emg_text` reads it, or an .anc of Motion Analysis.
         channels: sequence of str or None. The channels to keep; None keeps all.
 
     Returns:
@@ -71,8 +72,8 @@ def read_raw(path: str | os.PathLike[str], channels: Sequence[str] | None = None
         frame = read_c3d_analog(path)
         if frame.empty:
             raise InputError(f"{path}: no analog channels beside those of force plates, so no EMG")
-    elif suffix == ".csv":
-        frame = _read_csv(path)
+    elif suffix in EMG_TEXT_SUFFIXES:
+        frame = read_emg_text(path, channels)
     elif suffix == ".anc":
         frame = _read_anc(path)
     else:
@@ -115,20 +116,9 @@ def envelopes(
     source = str(raw.attrs.get("path", "raw EMG"))
     raw = resample_uniformly(raw, source)
     rate = sampling_rate(raw)
-    if rate < MIN_RATE:
-        raise InputError(
-            f"{source}: {rate:.4g} samples a second are too few for raw EMG (at least"
-            f" {MIN_RATE:g} are needed); is this an envelope already, or its time not in seconds?"
-        )
-    low, high = band[0], min(band[1], 0.9 * rate / 2)
-    if not 0 < low < high:
-        raise InputError(
-            f"{source}: no band from {low:g} to {band[1]:g} Hz at {rate:.4g} samples a second"
-        )
+    low, high = check_settings(source, rate, band, cutoff, notch)
     values = raw.to_numpy()
     if notch is not None:
-        if not 0 < notch < rate / 2:
-            raise InputError(f"{source}: no notch at {notch:g} Hz at {rate:.4g} samples a second")
         for frequency in np.arange(notch, high, notch):
             numerator, denominator = iirnotch(frequency, frequency / 2.0, fs=rate)
             values = filtfilt(numerator, denominator, values, axis=0)
@@ -138,6 +128,53 @@ def envelopes(
     result = resample_to_rate(smooth, RATE, source).clip(lower=0.0)
     result.attrs = {"path": source}
     return result
+
+
+def check_settings(
+    source: str,
+    rate: float,
+    band: tuple[float, float] = BAND,
+    cutoff: float = CUTOFF,
+    notch: float | None = None,
+) -> tuple[float, float]:
+    """Check sampling rate, band, cut-off and notch before a filter is designed.
+
+    Args:
+        source: str. The recording, for messages.
+        rate: float. Samples a second.
+        band: pair of floats. Hz.
+        cutoff: float. Hz.
+        notch: float or None. Hz.
+
+    Returns:
+        Hz, the band whose upper edge the rate allows.
+
+    Raises:
+        InputError: the rate is too low, or a frequency is not above 0 and below half of it.
+    """
+    if not rate >= MIN_RATE:
+        question = (
+            "is its time in ms? write seconds, or name the column 'time (ms)'"
+            if MIN_RATE <= 1000 * rate <= 25e3
+            else "is this an envelope already, or its time not in seconds?"
+        )
+        raise InputError(
+            f"{source}: {rate:.4g} samples a second are too few for raw EMG (at least"
+            f" {MIN_RATE:g} are needed); {question}"
+        )
+    low, high = band[0], min(band[1], 0.9 * rate / 2)
+    if not 0 < low < high:
+        raise InputError(
+            f"{source}: no band from {low:g} to {band[1]:g} Hz at {rate:.4g} samples a second"
+        )
+    if not 0 < cutoff <= rate / 4:
+        raise InputError(
+            f"{source}: no low-pass at {cutoff:g} Hz at {rate:.4g} samples a second; --cutoff is"
+            f" above 0 and at most {rate / 4:.4g} Hz, a quarter of the rate"
+        )
+    if notch is not None and not 0 < notch < rate / 2:
+        raise InputError(f"{source}: no notch at {notch:g} Hz at {rate:.4g} samples a second")
+    return low, high
 
 
 def normalise_envelopes(
@@ -203,49 +240,6 @@ def resample_uniformly(raw: pd.DataFrame, source: str) -> pd.DataFrame:
         return raw
     count = round((time[-1] - time[0]) * rate) + 1
     return resample(raw, np.linspace(time[0], time[-1], count))
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
-    with open(path, encoding="utf-8-sig", errors="replace") as file:
-        head, first = file.readline(), file.readline()
-        rows = sum(1 for _ in file)
-    separator = next((mark for mark in "\t;" if mark in head), ",")
-    decimal = "," if separator != "," and "," in first else "."
-    if rows * head.count(separator) > path.stat().st_size:
-        # Filling the missing values might take more memory than there is.
-        raise InputError(
-            f"{path}: names {head.count(separator) + 1} columns, and its rows are shorter;"
-            " give every column a value in every row"
-        )
-    try:
-        frame = pd.read_csv(
-            path, sep=separator, decimal=decimal, skipinitialspace=True, encoding="utf-8-sig"
-        )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a CSV table: {' '.join(str(error).split())}") from None
-    if not isinstance(frame.index, pd.RangeIndex):
-        raise InputError(
-            f"{path}: rows have more values than the {frame.shape[1]} columns; where the decimal"
-            " mark is a comma, separate columns by semicolons or tabs"
-        )
-    if frame.shape[1] < 2 or str(frame.columns[0]).strip().lower() != "time":
-        raise InputError(f"{path}: the first column must be 'time', in seconds, channels after it")
-    for name in frame.columns:
-        values = parse_numbers(frame[name], decimal)
-        wrong = ~np.isfinite(values.to_numpy())
-        if wrong.any():
-            row = int(wrong.argmax())
-            value = str(frame[name].iloc[row])[:30]
-            raise InputError(
-                f"{path}: column '{name}', row {row + 1}: '{value}' is not a number;"
-                " leave such rows out"
-            )
-        frame[name] = values
-    time = frame.pop(frame.columns[0]).to_numpy()
-    check_time(path, time)
-    frame.columns = frame.columns.astype(str).str.strip()
-    frame.index = pd.Index(time, name="time")
-    return frame
 
 
 def _read_anc(path: Path) -> pd.DataFrame:

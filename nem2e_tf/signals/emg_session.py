@@ -9,8 +9,16 @@ import pandas as pd
 
 from nem2e_tf.errors import InputError
 from nem2e_tf.files import check_folder, check_output
-from nem2e_tf.signals.emg import BAND, CUTOFF, envelopes, normalise_envelopes, read_raw
+from nem2e_tf.signals.emg import (
+    BAND,
+    CUTOFF,
+    check_settings,
+    envelopes,
+    normalise_envelopes,
+    read_raw,
+)
 from nem2e_tf.signals.emg_faults import find_faults
+from nem2e_tf.signals.filters import check_continuous, sampling_rate
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,9 @@ def process_session(
                 f"{file}: its channels are not those of {files[0]} ('{odd}' is in one of them);"
                 " trials that are normalised together need the same ones; name them with --channel"
             )
+    for file, frame in recorded.items():
+        check_continuous(frame, str(file))
+        check_settings(str(file), sampling_rate(frame), band, cutoff, notch)
     found_faults, dead = [], set()
     for file, frame in recorded.items():
         for channel, sentences in find_faults(frame).items():

@@ -8,17 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nem2e_tf.errors import InputError, suggest_name
-from nem2e_tf.files import (
-    STORAGE_SUFFIXES,
-    check_document,
-    check_input,
-    read_storage,
-    write_storage,
-)
+from nem2e_tf.errors import InputError
+from nem2e_tf.files import write_storage
 from nem2e_tf.signals import common_time_range, low_pass
+from nem2e_tf.simulation.external_loads import read_loads
 from nem2e_tf.simulation.geometry import Progress
 from nem2e_tf.simulation.model import opensim_reason, read_model
+from nem2e_tf.simulation.motion_columns import needed_coordinates, select_coordinates
 from nem2e_tf.simulation.posture import find_couplers
 
 CUTOFF = 6.0
@@ -73,6 +69,11 @@ def inverse_dynamics(
     model, _ = read_model(model_path)
     external, forces = read_loads(loads, model, up)
     low, high = common_time_range({source: motion, str(forces.attrs["path"]): forces}, start, end)
+    coordinates = model.getCoordinateSet()
+    known = [coordinates.get(i).getName() for i in range(coordinates.getSize())]
+    motion = select_coordinates(
+        motion, known, needed_coordinates(model, motion.columns), Path(model_path).name
+    )
     smooth = motion if cutoff is None else low_pass(motion, cutoff, source)
     smooth = _apply_couplers(model, smooth)
     with tempfile.TemporaryDirectory() as folder:
@@ -81,77 +82,6 @@ def inverse_dynamics(
         write_storage(forces, data, "loads")
         external.setDataFileName(str(data))
         return _solve_inverse_dynamics(model, external, smooth, low, high, source, progress)
-
-
-def read_loads(
-    path: str | os.PathLike[str], model: Any, up: str | None = None
-) -> tuple[Any, pd.DataFrame]:
-    """Read OpenSim ExternalLoads and the forces they point to.
-
-    Args:
-        path: str or path. The .xml.
-        model: opensim.Model that the loads act on.
-        up: str or None. The axis that points up in a .c3d.
-
-    Returns:
-        The opensim.ExternalLoads, and the `(rows, columns)` of their data file.
-
-    Raises:
-        InputError: not ExternalLoads, no data file, or a missing column or body.
-    """
-    path = check_input(path, "external loads")
-    check_document(path, "OpenSim ExternalLoads", "ExternalLoads")
-    import opensim
-
-    try:
-        external = opensim.ExternalLoads(str(path), True)
-    except RuntimeError as error:
-        raise InputError(
-            f"{path}: OpenSim cannot read these loads: {opensim_reason(error)}"
-        ) from None
-    if external.getSize() == 0:
-        raise InputError(f"{path}: holds no external force; expected OpenSim ExternalLoads")
-    named = external.getDataFileName()
-    if named in ("", "Unassigned"):
-        raise InputError(f"{path}: names no data file; name the one with the forces in <datafile>")
-    data = path.parent / named
-    if not data.exists():
-        raise InputError(
-            f"{path}: its data file '{named}' does not exist (looked for {data}); put it there"
-        )
-    forces = _read_forces(data, up)
-    bodies = ["ground", *(body.getName() for body in model.getBodySet())]
-    for i in range(external.getSize()):
-        force = external.get(i)
-        body = force.get_applied_to_body()
-        if body not in bodies:
-            raise InputError(
-                f"{path}: '{force.getName()}' acts on '{body}', which is not a body of the model;"
-                f" {suggest_name(body, bodies)}"
-            )
-        # OpenSim throws where an identifier is left out, rather than giving an empty text.
-        identifiers = [
-            getattr(force, f"get_{kind}_identifier")()
-            for kind in ("force", "point", "torque")
-            if force.getPropertyByName(f"{kind}_identifier").size()
-        ]
-        for name in (f"{stem}{axis}" for stem in identifiers if stem for axis in "xyz"):
-            if name not in forces.columns:
-                raise InputError(
-                    f"{data}: no column '{name}', which {path.name} names;"
-                    f" {suggest_name(name, forces.columns)}{forces.attrs.get('fault', '')}"
-                )
-    return external, forces
-
-
-def _read_forces(path: Path, up: str | None) -> pd.DataFrame:
-    if path.suffix.lower() == ".c3d":
-        from nem2e_tf.files import read_c3d
-
-        return read_c3d(path, up).ground_reactions()
-    if path.suffix.lower() not in STORAGE_SUFFIXES:
-        raise InputError(f"{path}: not a file of forces; expected .mot, .sto or .c3d")
-    return read_storage(path)
 
 
 def _solve_inverse_dynamics(
@@ -174,9 +104,6 @@ def _solve_inverse_dynamics(
         force.setAppliesForce(state, False)
     found = model.getCoordinateSet()
     coordinates = [found.get(i) for i in range(found.getSize())]
-    for name in motion.columns:
-        if name not in [c.getName() for c in coordinates]:
-            raise InputError(f"{source}: column '{name}' is not a coordinate of the model")
     splines = _fit_splines(motion)
     moving = {str(name): splines.get(str(name)) for name in motion.columns}
     places = _state_indices(state, coordinates)

@@ -11,7 +11,7 @@ import pandas as pd
 from rich.table import Table
 
 from nem2e_tf.errors import InputError, suggest_name
-from nem2e_tf.files import AXES, check_document, check_input, visible_markers
+from nem2e_tf.files import AXES, check_document, check_input, describe_pairs, visible_markers
 from nem2e_tf.simulation.geometry import Progress
 from nem2e_tf.simulation.model import opensim_reason, read_model
 
@@ -235,12 +235,10 @@ def _match_markers(
         _log_names(f"{tasks}: not in the model, left out", (n for n in requested if n not in known))
     tracked = {name: weight for name, weight in requested.items() if name in known}
     if len(tracked) < MIN_MARKERS:
-        lacking = next((name for name in recorded if name not in known), recorded[0])
         raise InputError(
             f"{source}: {len(tracked)} of its {len(recorded)} markers are in the model"
             f"{' and the tasks' if tasks is not None else ''}, at least {MIN_MARKERS} are"
-            f" needed;"
-            f" for '{lacking}', {suggest_name(lacking, known)}"
+            f" needed; {describe_pairs(known, recorded)}"
         )
     return tracked
 

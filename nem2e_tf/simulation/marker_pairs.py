@@ -22,18 +22,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.simulation.model import opensim_reason
+from nem2e_tf.files import marker_names
 
 SHORTEST_PAIR = 0.15
 """m."""
 
 NEAR_JOINT = 0.35
 """Share of a pair's length that a marker may be from the centre of the joint that it represents."""
-
-METRES_PER_UNIT = {"mm": 0.001, "m": 1.0}
-"""Metres."""
 
 Pair = tuple[str, str]
 
@@ -44,42 +42,29 @@ def model_markers(model: Any) -> dict[str, bool]:
     return {found.get(i).getName(): found.get(i).get_fixed() for i in range(found.getSize())}
 
 
-def read_static_markers(
-    static: Path, start: float | None, end: float | None
+def mean_positions(
+    markers: pd.DataFrame, start: float | None, end: float | None
 ) -> dict[str, np.ndarray]:
-    """Mean position, m, of every marker of a .trc file that has no gap in the range.
+    """Mean position, m, of every marker that has no gap in the range.
+
+    Args:
+        markers: as `nem2e_tf.files.read_markers` gives them.
+        start: float or None. Seconds; None is the first frame.
+        end: float or None. Seconds; None is the last one.
 
     Raises:
-        InputError: not a file that OpenSim reads, an unknown unit, or no frame in the range.
+        InputError: no frame in the range.
     """
-    import opensim
-
-    try:
-        data = opensim.TimeSeriesTableVec3(str(static))
-        unit = data.getTableMetaDataString("Units")
-    except RuntimeError as error:
-        raise InputError(
-            f"{static}: OpenSim cannot read these markers: {opensim_reason(error)}"
-        ) from None
-    if unit not in METRES_PER_UNIT:
-        raise InputError(
-            f"{static}: its markers are in '{unit}'; expected {' or '.join(METRES_PER_UNIT)}"
-        )
-    time = np.array(data.getIndependentColumn())
+    time = markers.index.to_numpy()
     low, high = time[0] if start is None else start, time[-1] if end is None else end
-    used = np.flatnonzero((time >= low - 1e-6) & (time <= high + 1e-6))
-    if not used.size:
+    used = markers[(time >= low - 1e-6) & (time <= high + 1e-6)]
+    if used.empty:
         raise InputError(
-            f"{static}: no frame between {low:g} and {high:g} s; it covers"
+            f"{markers.attrs['path']}: no frame between {low:g} and {high:g} s; it covers"
             f" {time[0]:g}-{time[-1]:g} s"
         )
-    positions = {}
-    for name in data.getColumnLabels():
-        column = data.getDependentColumn(name)
-        places = np.array([column[int(row)].to_numpy() for row in used])
-        if np.isfinite(places).all():
-            positions[name] = places.mean(axis=0) * METRES_PER_UNIT[unit]
-    return positions
+    means = {name: used[name].to_numpy().mean(axis=0) for name in marker_names(markers)}
+    return {name: place for name, place in means.items() if np.isfinite(place).all()}
 
 
 def write_static_markers(markers: dict[str, np.ndarray], path: Path) -> None:

@@ -14,12 +14,13 @@ from nem2e_tf.signals import common_time_range
 from nem2e_tf.simulation.dynamics import (
     LARGEST_RESIDUAL,
     inverse_dynamics,
-    read_loads,
     unsupported_times,
 )
+from nem2e_tf.simulation.external_loads import read_loads
 from nem2e_tf.simulation.geometry import Progress
 from nem2e_tf.simulation.kinematics import inverse_kinematics
 from nem2e_tf.simulation.model import LegModel
+from nem2e_tf.simulation.motion_columns import select_coordinates
 from nem2e_tf.simulation.simulate import simulate
 from nem2e_tf.simulation.verdict import Verdict, judge_simulation
 
@@ -43,6 +44,8 @@ class Recording:
         loads: OpenSim ExternalLoads (.xml), or None with moments.
         tasks: OpenSim IKTaskSet (.xml) for markers, or None for equal weights.
         up: axis of a .c3d that points up, or None to take it from the file.
+        marker_names: YAML table of the model's marker names and the recorded ones, or None.
+        marker_prefix: the subject whose markers are used, or None for the only one.
 
     Raises:
         InputError: not exactly one of motion and markers, or of moments and loads.
@@ -54,6 +57,8 @@ class Recording:
     loads: Path | None = None
     tasks: Path | None = None
     up: str | None = None
+    marker_names: Path | None = None
+    marker_prefix: str | None = None
 
     def __post_init__(self) -> None:
         for one, other in (("motion", "markers"), ("moments", "loads")):
@@ -64,11 +69,17 @@ class Recording:
                 raise InputError(f"{one} and {other} are both given; name one of them")
         if self.tasks is not None and self.markers is None:
             raise InputError("IK tasks are weights of markers; give markers, not motion")
+        for what, value in (
+            ("a table of marker names", self.marker_names),
+            ("a prefix of markers", self.marker_prefix),
+        ):
+            if value is not None and self.markers is None:
+                raise InputError(f"{what} goes with markers; give markers, not motion")
 
     @property
     def files(self) -> list[Path]:
         """All files of the recording, to check that no output is one of them."""
-        every = (self.motion, self.markers, self.moments, self.loads, self.tasks)
+        every = (self.motion, self.markers, self.moments, self.loads, self.tasks, self.marker_names)
         return [file for file in every if file is not None]
 
     @property
@@ -136,7 +147,12 @@ def simulate_recording(
         # Inverse kinematics is slow, so faults of the loads are reported before it.
         kinetics = {recording.loads: read_loads(recording.loads, leg.model, recording.up)[1]}
     if recording.markers is not None:
-        markers = read_markers(recording.markers, recording.up)
+        markers = read_markers(
+            recording.markers,
+            recording.up,
+            prefix=recording.marker_prefix,
+            names=recording.marker_names,
+        )
         others = {str(path): frame for path, frame in kinetics.items()}
         common_time_range({str(recording.markers): markers, **others}, start, end)
         with stages("inverse kinematics") as progress:
@@ -147,6 +163,7 @@ def simulate_recording(
     else:
         assert recording.motion is not None
         motion = read_motion(recording.motion, leg.rotations)
+        motion = select_coordinates(motion, leg.coordinate_names, leg.coordinates, leg.path.name)
     if recording.loads is not None:
         with stages("inverse dynamics") as progress:
             part = _with_margin(motion, start, end)

@@ -14,14 +14,22 @@ from pathlib import Path
 from typing import Any
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import check_document, check_input, read_motion, replace_file
+from nem2e_tf.files import (
+    check_document,
+    check_input,
+    describe_pairs,
+    read_markers,
+    read_motion,
+    replace_file,
+)
+from nem2e_tf.files import marker_names as marker_labels
 from nem2e_tf.simulation.marker_pairs import (
     Pair,
     find_factor_sources,
     find_marker_pairs,
     initial_factors,
+    mean_positions,
     model_markers,
-    read_static_markers,
     write_static_markers,
 )
 from nem2e_tf.simulation.model import opensim_reason
@@ -113,17 +121,23 @@ def scale_model(
     height: float | None = None,
     start: float | None = None,
     end: float | None = None,
+    up: str | None = None,
+    marker_names: str | os.PathLike[str] | None = None,
+    marker_prefix: str | None = None,
 ) -> Scaling:
     """Scale a generic model to a subject and put its markers where the subject's are.
 
     Args:
         generic: str or path. The .osim file, with a marker set.
-        static: str or path. Markers of a quiet stance, .trc.
+        static: str or path. Markers of a quiet stance, .trc or .c3d.
         mass: float. Of the subject, kg; spread over the bodies as the generic model has it.
         output: str or path. Where to write the scaled model (.osim).
         height: float or None. Of the subject, m. Recorded in the report and in ScaleTool's set-up.
         start: float or None. First second of the static trial to use; None is its first.
         end: float or None. Last second; None is its last.
+        up: str or None. The axis that points up in a .c3d, as in `nem2e_tf.files.read_c3d`.
+        marker_names: str, path or None. As `names` of `nem2e_tf.files.read_markers`.
+        marker_prefix: str or None. As `prefix` of `nem2e_tf.files.read_markers`.
 
     Raises:
         InputError: a file or number that cannot be used, no markers in common, or a tool that
@@ -136,13 +150,15 @@ def scale_model(
     generic, static = check_input(generic, "a generic model"), check_input(static, "a static trial")
     check_document(generic, "an OpenSim model", "Model")
     model = _load_model(generic)
-    static_positions = read_static_markers(static, start, end)
+    recorded = read_markers(static, up, prefix=marker_prefix, names=marker_names)
+    static_positions = mean_positions(recorded, start, end)
     markers = model_markers(model)
     common = [name for name in markers if name in static_positions]
     if len(common) < 3:
         raise InputError(
             f"{static}: only {len(common)} of its markers are in {generic.name}; use a model with"
-            " the marker set of this laboratory"
+            " the marker set of this laboratory;"
+            f" {describe_pairs(markers, marker_labels(recorded))}"
         )
     pairs = find_marker_pairs(model, common)
     if not pairs:

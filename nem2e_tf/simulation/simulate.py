@@ -14,7 +14,9 @@ from nem2e_tf.simulation.fitting import fit_polynomial_paths
 from nem2e_tf.simulation.geometry import ExactPaths, Paths, Progress, iterate_geometry
 from nem2e_tf.simulation.model import COORDINATES, LARGEST_MOMENT, LegModel, load_leg
 from nem2e_tf.simulation.model_variants import vary_model
+from nem2e_tf.simulation.motion_columns import select_coordinates
 from nem2e_tf.simulation.opensim_tools import run_tool
+from nem2e_tf.simulation.plausibility import log_implausible
 from nem2e_tf.simulation.static import RESERVE, static_optimisation
 
 CUTOFF = 6.0
@@ -72,20 +74,9 @@ def simulate(
     """
     if paths not in PATHS:
         raise InputError(f"there are no muscle paths '{paths}'; expected {' or '.join(PATHS)}")
-    known = leg.coordinate_names
     motion_name = motion.attrs.get("path", "motion")
     moments_name = moments.attrs.get("path", "moments")
-    for name in motion.columns:
-        if name not in known:
-            raise InputError(
-                f"{motion_name}: column '{name}' is not a coordinate of {leg.path.name};"
-                f" {suggest_name(name, known)}; use the model that this motion was made with"
-            )
-    for name in leg.coordinates:
-        if name not in motion.columns:
-            raise InputError(
-                f"{motion_name}: no coordinate '{name}'; {suggest_name(name, motion.columns)}"
-            )
+    motion = select_coordinates(motion, leg.coordinate_names, leg.coordinates, leg.path.name)
     columns = leg.generalised_forces
     for name in columns:
         if name not in moments.columns:
@@ -107,6 +98,8 @@ def simulate(
     crossed = {c for muscle in leg.muscles for c in leg.crossed_coordinates[muscle]}
     _check_angles(angles[[c for c in leg.coordinates if c in crossed]], motion_name)
     _check_moments(torques, leg, moments_name)
+    log_implausible(angles[[c for c in leg.rotations if c in leg.coordinates]], torques, leg.mass,
+                    bool(motion.attrs.get("in_degrees")), motion_name, moments_name)  # fmt: skip
     if motion.attrs.get("in_degrees"):
         log.info("%s: in degrees, as its header says; converted to radians", motion_name)
     if solver == "static":

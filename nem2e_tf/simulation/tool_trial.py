@@ -10,8 +10,14 @@ import pandas as pd
 from scipy.interpolate import make_interp_spline
 
 from nem2e_tf.errors import InputError, suggest_name
-from nem2e_tf.files import check_document, check_input, write_storage
+from nem2e_tf.files import (
+    check_document,
+    check_input,
+    find_named_file,
+    write_storage,
+)
 from nem2e_tf.signals import resample
+from nem2e_tf.simulation.external_loads import loads_for_tools
 from nem2e_tf.simulation.model import LARGEST_MOMENT, LegModel, opensim_reason
 from nem2e_tf.simulation.static import MIN_ACTIVATION, RESERVE
 
@@ -63,7 +69,7 @@ def write_tool_trial(
         prescribed = equivalent_loads(leg, whole, moments)
         path = _write_loads(prescribed, folder)
     else:
-        path = _check_loads(loads, leg)
+        path = _check_loads(loads, leg, folder)
     write_storage(whole, folder / "coordinates.sto", "Coordinates")
     _tool_model(leg).printToXML(str(folder / "model.osim"))
     return ToolTrial(folder / "model.osim", folder / "coordinates.sto", path)
@@ -236,8 +242,8 @@ def _speed_indices(model: Any, state: Any, coordinates: list[Any]) -> list[int]:
     return order
 
 
-def _check_loads(loads: str | os.PathLike[str], leg: LegModel) -> Path:
-    """The file's full path, or an `InputError` for a fault that the tools would not explain."""
+def _check_loads(loads: str | os.PathLike[str], leg: LegModel, folder: Path) -> Path:
+    """Loads that the tools can read, or an `InputError` for a fault that they would not explain."""
     import opensim
 
     path = check_input(loads, "external loads").absolute()
@@ -248,7 +254,8 @@ def _check_loads(loads: str | os.PathLike[str], leg: LegModel) -> Path:
         raise InputError(f"{path}: not an ExternalLoads file: {opensim_reason(error)}") from None
     if external.getSize() == 0:
         raise InputError(f"{path}: has no ExternalForce in it")
-    check_input(path.parent / external.getDataFileName(), f"the data of {path.name}")
+    if find_named_file(path, external.getDataFileName()) is None:
+        check_input(path.parent / external.getDataFileName(), f"the data of {path.name}")
     bodies = [leg.model.getBodySet().get(i).getName() for i in range(leg.model.getNumBodies())]
     for i in range(external.getSize()):
         body = external.get(i).getAppliedToBodyName()
@@ -256,7 +263,7 @@ def _check_loads(loads: str | os.PathLike[str], leg: LegModel) -> Path:
             raise InputError(
                 f"{path}: the model has no body '{body}'; {suggest_name(body, bodies)}"
             )
-    return path
+    return loads_for_tools(path, leg.model, folder)
 
 
 def _write_loads(loads: dict[str, pd.DataFrame], folder: Path) -> Path:

@@ -36,11 +36,13 @@ FORBIDDEN = (
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings that all trials share.
+    """Settings of all trials; `side`, `ik_tasks` and `up` are of those whose list has none.
 
     Args:
         refiner: see `nem2e_tf.study.Request`, also for the others.
         report: name of the page in every trial's folder; empty for none.
+        ik_tasks: OpenSim IKTaskSet (.xml) for trials with markers, or None.
+        up: axis of a .c3d that points up, or None.
     """
 
     refiner: str
@@ -50,6 +52,8 @@ class Settings:
     runtime: str = "keras"
     muscles: Path | None = None
     report: str = ""
+    ik_tasks: Path | None = None
+    up: str | None = None
 
     def request(self, trial: Trial) -> Request:
         """Request for a trial. A file of markers replaces motion; loads replace moments."""
@@ -61,9 +65,11 @@ class Settings:
             markers=trial.motion if raw else None,
             moments=trial.moments,
             loads=trial.loads if trial.moments is None else None,
+            tasks=trial.ik_tasks or (self.ik_tasks if raw else None),
+            up=trial.up or self.up,
         )
         return Request(
-            trial.model, recording, self.refiner, self.side, trial.start, trial.end,
+            trial.model, recording, self.refiner, trial.side or self.side, trial.start, trial.end,
             self.solver, self.paths, self.runtime, trial.emg, self.muscles,
         )  # fmt: skip
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from nem2e_tf.edge import MANIFEST, refiner_folder, sha256
-from nem2e_tf.files import check_input
+from nem2e_tf.files import check_input, find_named_file
 from nem2e_tf.refiner import CARD, Card
 from nem2e_tf.refiner.runtimes import WEIGHTS
 from nem2e_tf.report.facts import InputFile, Inputs
@@ -57,7 +57,7 @@ class Request:
             "model": self.model, "motion": recording.motion, "markers": recording.markers,
             "moments": recording.moments, "loads": recording.loads,
             "forces": _force_file(recording.loads), "tasks": recording.tasks, "emg": self.emg,
-            "muscles": self.muscles,
+            "muscles": self.muscles, "marker_names": recording.marker_names,
         }  # fmt: skip
         return {role: path for role, path in paths.items() if path is not None}
 
@@ -73,7 +73,8 @@ class Request:
             for role, path in self.files.items()
         }
         return Inputs(
-            files=files, up=self.recording.up, side=self.side, start=self.start, end=self.end,
+            files=files, up=self.recording.up, marker_prefix=self.recording.marker_prefix,
+            side=self.side, start=self.start, end=self.end,
             solver=self.solver, paths=self.paths, runtime=self.runtime,
             refiner=hashlib.sha256("".join(parts).encode()).hexdigest(),
             versions={name: importlib.metadata.version(name) for name in PACKAGES},
@@ -88,5 +89,4 @@ def _force_file(loads: Path | None) -> Path | None:
         return None
     if loads is None or not named or not named.strip():
         return None
-    path = loads.parent / named.strip()
-    return path if path.is_file() else None
+    return find_named_file(loads, named.strip())

@@ -39,8 +39,9 @@ from nem2e_tf.refiner.stream import stream_lines
 from nem2e_tf.signals import MuscleMap, low_pass, output_paths, process_session, score_agreement
 from nem2e_tf.signals.emg import envelopes, read_raw
 from nem2e_tf.simulation import Recording, load_leg, scale_model, simulate_files
-from nem2e_tf.simulation.dynamics import read_loads
+from nem2e_tf.simulation.external_loads import read_loads
 from nem2e_tf.simulation.model import read_model
+from tests.files.c3d_files import plate_groups, write_c3d
 
 Call = Callable[[], Any]
 STUDY = "/study"
@@ -97,6 +98,29 @@ Frame#\tTime\tRASI\t\t\tRKNE\t\t
 """
 
 
+STILL = np.arange(1, 4)[:, None] * [400.0, 300.0, 800.0] + np.zeros((4, 1, 1))
+"""Millimetres: three markers in four frames."""
+
+
+def c3d(scale: float = 1.0, **changes: Any) -> Call:
+    """Reading a .c3d of three markers with something else in it."""
+    return lambda: read_c3d(write_c3d(Path("walk.c3d"), STILL * scale, **changes))
+
+
+def plates(kinds: list[int], channels: list[range]) -> Call:
+    """The loads of a .c3d with force plates whose channels are in volts."""
+    groups = plate_groups(kinds, channels)
+    analog = np.zeros((8, sum(map(len, channels))))
+    return lambda: read_c3d(
+        write_c3d(Path("walk.c3d"), STILL, analog, groups=groups)
+    ).ground_reactions()
+
+
+def name_table(table: str) -> Call:
+    """Reading a .trc with a table of marker names."""
+    return lambda: read_markers(wrote("walk.trc", TRC), names=wrote("names.yaml", table))
+
+
 def trc(*changes: tuple[str, str]) -> Call:
     """Reading a .trc with something else in it."""
     text = TRC
@@ -127,6 +151,11 @@ def interrupted() -> Path:
 def raw(text: str) -> Call:
     """Reading raw EMG."""
     return lambda: read_raw(wrote("emg.csv", text))
+
+
+def in_milliseconds() -> Path:
+    """Raw EMG at 1000 samples a second whose time is in milliseconds."""
+    return wrote("emg.csv", "time,soleus\n" + "".join(f"{time},1\n" for time in range(2000)))
 
 
 def trials(row: str, head: str = "subject,task,model,motion,loads,moments,emg,start,end") -> Call:
@@ -317,10 +346,10 @@ TABLE: dict[str, list[Case]] = {
              "ik.sto: row 1 has 1 values for the 2 columns; give every column a value"),
         Case("a last row that is cut short", storage("time\tknee\thip\n0\t1\t1\n0.01\t1\n"),
              "ik.sto: cut short: its last row ends before column 'hip'; export it again"),
-        Case("fewer rows than the header announces",
-             storage("time\tknee\n0\t1\n", "nRows=500\nendheader\n"),
-             "ik.sto: cut short: the header announces 500 rows, the file has 1; copy or export"
-             " it again"),
+        Case("fewer rows than the header announces, the last one without a line break",
+             storage("time\tknee\n0\t1", "nRows=500\nendheader\n"),
+             "ik.sto: cut short: the header announces 500 rows, the file has 1, the last without a"
+             " line break; copy or export it again"),
         Case("time that stands still", storage("time\tknee\n0\t1\n0\t1\n"),
              "ik.sto: time stands still after row 1, from 0 to 0 s; sort the rows or remove the"
              " doubled ones"),
@@ -338,7 +367,7 @@ TABLE: dict[str, list[Case]] = {
              "walk.trc: the first line has no 'PathFileType'; this is not a .trc file; export"
              " markers as .trc or .c3d"),
         Case("a file that is cut in its header", lambda: read_markers(wrote("walk.trc", TRC[:60])),
-             "walk.trc: no tab-separated row of marker names; the file is cut short; export it"
+             "walk.trc: no row of marker names; the file is cut short; export it"
              " again"),
         Case("an unknown unit", trc(("100\t2\tmm", "100\t2\tinch")),
              "walk.trc: its unit is 'inch'; expected mm, cm, dm, m"),
@@ -356,9 +385,11 @@ TABLE: dict[str, list[Case]] = {
              "walk.trc: 'RASI x', row 2: 'lost' is not a number"),
         Case("a row without time", trc(("2\t0.01", "2\t")),
              "walk.trc: row 2 has no time; export it again"),
-        Case("fewer rows than the header announces", trc(("100\t2\tmm", "100\t900\tmm")),
-             "walk.trc: cut short: the header announces 900 frames, the file has 2; copy or"
-             " export it again"),
+        Case("fewer rows than the header announces, the last one without a line break",
+             trc(("100\t2\tmm", "100\t900\tmm"), ("2\t0.01\t1\t2\t3\t4\t5\t6\n",
+                                                   "2\t0.01\t1\t2\t3\t4\t5\t6")),
+             "walk.trc: cut short: the header announces 900 frames, the file has 2, the last"
+             " without a line break; copy or export it again"),
         Case("a last row that is cut short",
              trc(("2\t0.01\t1\t2\t3\t4\t5\t6\n", "2\t0.01\t1\t2\t3\t4")),
              "walk.trc: cut short: its last row ends within a marker's coordinates; export it"
@@ -377,14 +408,69 @@ TABLE: dict[str, list[Case]] = {
         Case("a damaged file", lambda: read_c3d(wrote("walk.c3d", b"\x02P" + bytes(1022))),
              "walk.c3d: not a C3D file that can be read: Could not read the processor type;"
              " export it again"),
+        Case("a unit of positions that is not known", c3d(groups={"POINT": {"UNITS": ["inch"]}}),
+             "walk.c3d: positions are in 'inch'; expected mm, cm, dm, m"),
+        Case("no unit of positions, and positions that are no millimetres",
+             c3d(scale=0.001, groups={"POINT": {"UNITS": []}}),
+             "walk.c3d: POINT:UNITS is blank, and in mm the markers would be 0.0016 m apart; write"
+             " the unit into the file"),
+        Case("no rate", c3d(rate=0.0),
+             "walk.c3d: neither POINT:RATE nor ANALOG:RATE is a number above 0; export it again"),
+        Case("nothing that says which axis points up",
+             c3d(groups={"POINT": {"Y_SCREEN": [""]}}),
+             "walk.c3d: does not name the axis that points up; name it with --up, as in +z"),
+        Case("a force plate of a type that is not supported", plates([7], [range(1, 7)]),
+             "walk.c3d: no force plate that gives loads; plate 1 is of type 7, which is not"
+             " supported; types 1, 2, 3, 4 are"),
+        Case("a unit of moments that is not known", plates([2], [range(1, 7)]),
+             "walk.c3d: no force plate that gives loads; plate 1 has channel 'A1' in 'V', which is"
+             " not known; expected a force in N or kN"),
+        Case("a channel without a number",
+             lambda: read_raw(write_c3d(Path("walk.c3d"), STILL, np.full((8, 1), np.nan))),
+             "walk.c3d: channel 'A1' has no number at time 0 s (8 such rows); fill the gap, or"
+             " leave this channel or these rows out"),
+    ],
+    "Names of markers": [
+        Case("two people in one file",
+             lambda: read_markers(write_c3d(Path("walk.c3d"), STILL[:, :2].repeat(3, axis=1),
+                 labels=[f"{who}:{name}" for who in ("Ann", "Bob") for name in "abc"])),
+             "walk.c3d: has the markers of 2 subjects, 'Ann' (3) and 'Bob' (3); choose one with"
+             " --marker-prefix"),
+        Case("a subject that is not there",
+             lambda: read_markers(wrote("walk.trc", TRC), prefix="S1"),
+             "walk.trc: no marker name begins with 'S1:'; there are none"),
+        Case("a table that is a list", name_table("- RASI"),
+             "names.yaml: not a table of marker names; expected lines as in 'R.ASIS: RASI', the"
+             " model's name and the recorded one"),
+        Case("a name that was not recorded", name_table("R.ASIS: RASIS"),
+             "names.yaml: 'R.ASIS': no marker 'RASIS' in walk.trc; the nearest is 'RASI'"),
+        Case("one marker with two names", name_table("a: RASI\nb: RASI"),
+             "names.yaml: 'RASI' is the name of 'a' and of 'b'; leave one out"),
+        Case("a name that another marker has", name_table("RKNE: RASI"),
+             "names.yaml: 'RKNE' is also the name of another marker in walk.trc; give that one a"
+             " name too"),
+        Case("a table without markers",
+             lambda: Recording(motion=Path("ik.sto"), moments=Path("id.sto"),
+                               marker_names=Path("names.yaml")),
+             "a table of marker names goes with markers; give markers, not motion"),
     ],
     "Raw EMG": [
-        Case("a file of another kind", lambda: read_raw(wrote("emg.txt", "")),
-             "emg.txt: not raw EMG; expected .sto, .mot, .c3d, .csv, .anc"),
+        Case("a file of another kind", lambda: read_raw(wrote("emg.xls", "")),
+             "emg.xls: not raw EMG; expected .sto, .mot, .c3d, .csv, .tsv, .txt, .emt, .anc"),
         Case("an empty file", raw(""),
-             "emg.csv: not a CSV table: No columns to parse from file"),
+             "emg.csv: the file is empty; export it again"),
+        Case("no numbers", raw("time,soleus\n"),
+             "emg.csv: no rows of numbers in two columns or more; expected time and EMG channels,"
+             " separated by commas, semicolons or tabs"),
         Case("no time", raw("soleus,tib_ant\n1,2\n"),
-             "emg.csv: the first column must be 'time', in seconds, channels after it"),
+             "emg.csv: no column 'time' and no sampling rate above the numbers; name the column of"
+             " time 'time', in seconds, or write a line such as 'Frequency: 2000 Hz'"),
+        Case("no names of columns", raw("0,1\n0.001,2\n"),
+             "emg.csv: no column names above its numbers; name 'time' and the channels"),
+        Case("time in milliseconds that is not called so",
+             lambda: envelopes(read_raw(in_milliseconds())),
+             "emg.csv: 1 samples a second are too few for raw EMG (at least 200 are needed); is"
+             " its time in ms? write seconds, or name the column 'time (ms)'"),
         Case("a word where a number should be", raw("time,soleus\n0,1\n0.001,off\n"),
              "emg.csv: column 'soleus', row 2: 'off' is not a number; leave such rows out"),
         Case("a decimal comma where it separates columns", raw("time,soleus\n0,1,5\n0.001,1,5\n"),
@@ -393,7 +479,7 @@ TABLE: dict[str, list[Case]] = {
         Case("time that stands still", raw("time,soleus\n0,1\n0,2\n"),
              "emg.csv: time stands still after row 1, from 0 to 0 s; sort the rows or remove the"
              " doubled ones"),
-        Case("columns that no row has", raw("time" + ",x" * 300 + "\n" + "0\n" * 500),
+        Case("columns that no row has", raw("time" + ",x" * 300 + "\n" + "0,1\n" * 500),
              "emg.csv: names 301 columns, and its rows are shorter; give every column a value in"
              " every row"),
         Case("a channel that is not there",
@@ -410,6 +496,10 @@ TABLE: dict[str, list[Case]] = {
         Case("an impossible band",
              lambda: envelopes(read_raw(emg("soleus")), band=(400.0, 20.0)),
              "emg.sto: no band from 400 to 20 Hz at 1000 samples a second"),
+        Case("a cut-off that is not above zero",
+             lambda: process_session([emg("soleus")], cutoff=0.0),
+             "emg.sto: no low-pass at 0 Hz at 1000 samples a second; --cutoff is above 0 and at"
+             " most 250 Hz, a quarter of the rate"),
         Case("a notch beyond the sampling rate",
              lambda: envelopes(read_raw(emg("soleus")), notch=900.0),
              "emg.sto: no notch at 900 Hz at 1000 samples a second"),
@@ -477,13 +567,14 @@ TABLE: dict[str, list[Case]] = {
         Case("motion and markers",
              lambda: Recording(motion=Path("a.mot"), markers=Path("a.trc"), moments=Path("id.sto")),
              "motion and markers are both given; name one of them"),
-        Case("a coordinate that the model has not",
+        Case("a coordinate under another name",
              simulate(lambda frame: frame.rename(columns={"knee_angle_r": "knee_r"})),
-             "motion.mot: column 'knee_r' is not a coordinate of leg.osim; the nearest is"
-             " 'knee_angle_r'; use the model that this motion was made with"),
+             "motion.mot: no coordinate 'knee_angle_r', which leg.osim needs; the nearest is"
+             " 'knee_r'"),
         Case("a motion without the knee",
              simulate(lambda frame: frame.drop(columns="knee_angle_r")),
-             "motion.mot: no coordinate 'knee_angle_r'; the nearest is 'ankle_angle_r'"),
+             "motion.mot: no coordinate 'knee_angle_r', which leg.osim needs; the nearest is"
+             " 'ankle_angle_r'"),
         Case("moments without the knee",
              simulate(moments=lambda frame: frame.drop(columns="knee_angle_r_moment")),
              "moments.sto: no column 'knee_angle_r_moment'; the nearest is"

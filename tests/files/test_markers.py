@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from nem2e_tf.files import read_markers, visible_markers
@@ -69,9 +70,52 @@ def test_blank_coordinates_at_the_end_of_a_row_may_be_left_out(tmp_path: Path) -
     np.testing.assert_array_equal(visible_markers(markers), [[True, False], [True, False]])
 
 
+@pytest.mark.parametrize("frames", [1, 9])
+def test_a_wrong_count_of_frames_gives_a_note(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, frames: int
+) -> None:
+    with caplog.at_level("INFO", "nem2e_tf"):
+        markers = read_trc(trc(tmp_path, frames=frames))
+    assert len(markers) == 2
+    assert f"announces {frames} frames; all 2 are read" in caplog.text
+
+
+@pytest.mark.parametrize("unit", ["MM", "Millimeters", "Mm", "millimetres"])
+def test_a_unit_is_known_in_any_case_and_spelling(tmp_path: Path, unit: str) -> None:
+    markers = read_trc(trc(tmp_path, unit=unit))
+    np.testing.assert_allclose(markers["L.ASIS"].to_numpy()[0], [0.004, 0.005, 0.006])
+
+
+def test_meters_are_metres(tmp_path: Path) -> None:
+    markers = read_trc(trc(tmp_path, unit="Meters"))
+    np.testing.assert_allclose(markers["L.ASIS"].to_numpy()[0], [4, 5, 6])
+
+
+@pytest.mark.parametrize("separator", [" ", "   ", ",", ", "])
+def test_spaces_or_commas_may_stand_in_place_of_tabs(tmp_path: Path, separator: str) -> None:
+    path = trc(tmp_path)
+    expected = read_trc(path)
+    path.write_text(path.read_text().replace("\t", separator))
+    pd.testing.assert_frame_equal(read_trc(path), expected)
+
+
+def test_a_byte_order_mark_is_skipped(tmp_path: Path) -> None:
+    path = trc(tmp_path)
+    expected = read_trc(path)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    pd.testing.assert_frame_equal(read_trc(path), expected)
+
+
+def test_a_blank_coordinate_between_spaces_is_refused(tmp_path: Path, refused: Refused) -> None:
+    path = trc(tmp_path, "1\t0\t\t\t\t4\t5\t6\n2\t0.01\t1\t2\t3\t4\t5\t6\n")
+    path.write_text(path.read_text().replace("\t", " "))
+    with refused("row 1", "5 values", "8 columns", "tabs"):
+        read_trc(path)
+
+
 def test_damaged_files_are_refused_in_one_line(tmp_path: Path, refused: Refused) -> None:
     with refused("cut short", "9 frames", "2"):
-        read_trc(trc(tmp_path, frames=9))
+        read_trc(trc(tmp_path, ROWS.rstrip("\n"), frames=9))
     with refused("cut short", "last row"):
         read_trc(trc(tmp_path, ROWS + "3\t0.02\t1\t2\n", frames=3))
     with refused("L.ASIS y", "row 2", "oops"):

@@ -147,7 +147,7 @@ def test_headers_of_other_programs_are_read_alike(tmp_path: Path, text: str | by
         pytest.param(HEAD, ["no column names"], id="no columns"),
         pytest.param("endheader\n" + NAMES, ["no rows"], id="no rows"),
         pytest.param("endheader\n" + NAMES + "\n \n", ["no rows"], id="blank rows"),
-        pytest.param(HEAD + NAMES, ["3 rows", "has 0"], id="no rows of three"),
+        pytest.param(HEAD + NAMES, ["no rows"], id="no rows of three"),
         pytest.param(HEAD + "a\ttime\tb\n" + ROWS, ["'a'", "'time'"], id="time not first"),
         pytest.param(HEAD + "time,a,b\n0,1,2\n", ["'time,a,b'"], id="commas"),
         pytest.param(HEAD + "time\ta\ta\n" + ROWS, ["'a'", "twice"], id="doubled column"),
@@ -168,7 +168,9 @@ def test_headers_of_other_programs_are_read_alike(tmp_path: Path, text: str | by
             replace_in_storage("\t6.0\n", ""), ["cut short", "'b'"], id="cut within a row"
         ),
         pytest.param(
-            replace_in_storage("0.2\t5.0\t6.0\n", ""), ["3 rows", "has 2"], id="cut between rows"
+            replace_in_storage("4e-3\n0.2\t5.0\t6.0\n", "4e-3"),
+            ["3 rows", "has 2"],
+            id="cut at the end of a row",
         ),
         pytest.param(
             replace_in_storage("4e-3", ""), ["row 2", "2 values", "3 columns"], id="too few values"
@@ -208,10 +210,44 @@ def test_a_real_file_cut_anywhere_is_refused(
 ) -> None:
     whole = (lower_limb / "walk45" / "emgFilt.sto").read_bytes()
     last = whole.rstrip().rindex(b"\n") + 1
-    for length in [0, 20, *np.linspace(70, last, 12).astype(int)]:
+    for length in [0, 20, *np.linspace(70, last - 1, 12).astype(int)]:
         path = storage(tmp_path, whole[:length])
         with refused(f"{path}: "):
             read_storage(path)
+
+
+@pytest.mark.parametrize("announced", [2, 500])
+def test_a_wrong_count_of_rows_in_the_header_gives_a_note(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, announced: int
+) -> None:
+    with caplog.at_level("INFO", "nem2e_tf"):
+        read = read_storage(
+            storage(tmp_path, HEAD.replace("=3", f"={announced}", 1) + NAMES + ROWS)
+        )
+    np.testing.assert_array_equal(read.to_numpy(), VALUES)
+    assert f"announces {announced} rows; all 3 are read" in caplog.text
+
+
+def test_a_right_count_gives_no_note(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "nem2e_tf"):
+        read_storage(storage(tmp_path, HEAD + NAMES + ROWS))
+    assert not caplog.text
+
+
+@pytest.mark.parametrize("text", ["nan", "NaN", "-nan(ind)", "1.#QNAN", "1.#IND", "-1.#IND00"])
+def test_gaps_are_nan_where_they_are_allowed(tmp_path: Path, text: str, refused: Refused) -> None:
+    path = storage(tmp_path, replace_in_storage("3.0", text))
+    read = read_storage(path, allow_gaps=True)
+    np.testing.assert_array_equal(read.to_numpy(), [[1.5, -2.0], [np.nan, 4e-3], [5.0, 6.0]])
+    with refused("'a'", "time 0.1 s", "fill the gap"):
+        read_storage(path)
+
+
+def test_an_infinite_value_is_refused_even_where_gaps_are_allowed(
+    tmp_path: Path, refused: Refused
+) -> None:
+    with refused("'a'", "time 0.1 s"):
+        read_storage(storage(tmp_path, replace_in_storage("3.0", "inf")), allow_gaps=True)
 
 
 def test_a_path_that_is_no_storage_file_is_refused(tmp_path: Path, refused: Refused) -> None:

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from nem2e_tf.files import COLUMNS, Trial, read_trials
+from nem2e_tf.study.batch import Settings
 
 Refused = Callable[..., AbstractContextManager[None]]
 ROW = {
@@ -26,7 +28,8 @@ def study(tmp_path: Path) -> Path:
 
 def write(study: Path, *rows: dict[str, str]) -> Path:
     path = study / "trials.csv"
-    pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(path, index=False)
+    columns = list(dict.fromkeys([*COLUMNS, *(name for row in rows for name in row)]))
+    pd.DataFrame(rows, columns=columns).to_csv(path, index=False)
     return path
 
 
@@ -72,3 +75,36 @@ def test_a_missing_column_of_the_list_is_named(study: Path, refused: Refused) ->
 def test_an_empty_list_is_refused(study: Path, refused: Refused) -> None:
     with refused("no trials"):
         read_trials(write(study))
+
+
+def test_a_line_may_have_a_side_an_axis_and_tasks_of_its_own(study: Path) -> None:
+    (study / "tasks.xml").write_text("")
+    trial, other = read_trials(
+        write(
+            study,
+            ROW | {"side": "l", "up": "+z", "ik_tasks": "tasks.xml"},
+            ROW | {"side": "", "up": "", "ik_tasks": ""},
+        )
+    )
+    assert (trial.side, trial.up, trial.ik_tasks) == ("l", "+z", (study / "tasks.xml").resolve())
+    assert (other.side, other.up, other.ik_tasks) == ("", None, None)
+
+
+def test_an_unknown_column_of_the_list_is_told_with_its_nearest_name(
+    study: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", "nem2e_tf"):
+        read_trials(write(study, ROW | {"ik_task": "tasks.xml"}))
+    assert "unknown column 'ik_task', ignored; the nearest is 'ik_tasks'" in caplog.text
+
+
+def test_options_are_for_the_trials_whose_line_leaves_them_empty(study: Path) -> None:
+    trial = read_trials(write(study, ROW))[0]
+    markers = replace(trial, motion=study / "walk.c3d")
+    settings = Settings("gait", side="l", ik_tasks=study / "tasks.xml", up="+z")
+    request = settings.request(markers)
+    assert (request.side, request.recording.up) == ("l", "+z")
+    assert request.recording.tasks == study / "tasks.xml"
+    own = settings.request(replace(markers, side="r", up="-y", ik_tasks=study / "own.xml"))
+    assert (own.side, own.recording.up, own.recording.tasks) == ("r", "-y", study / "own.xml")
+    assert settings.request(trial).recording.tasks is None

@@ -1,7 +1,7 @@
 """ezc3d in a process of its own, which reads file after file: a path and a result a line.
 
-With `--seeds FOLDER` it writes synthetic recordings instead. As `nem2e_tf/c3d_process.py`, whose
-code it runs, it imports nothing else of the package.
+With `--seeds FOLDER` it writes synthetic recordings instead. Like `nem2e_tf/files/c3d_process.py`,
+whose code it runs, it imports nothing else of the package.
 """
 
 import importlib.util
@@ -14,8 +14,6 @@ from typing import Any
 import ezc3d
 import numpy as np
 
-from tests.repository import ROOT
-
 SECONDS = 0.1
 """Of processor time. `files.c3d` allows far more; here, files that never end cost that each."""
 
@@ -25,7 +23,8 @@ FORCE_PLATE = ("Fx", "Fy", "Fz", "Mx", "My", "Mz")
 
 def reader() -> Any:
     """The module that reads a file for `nem2e_tf.files.c3d`."""
-    path = ROOT / "nem2e_tf" / "files" / "c3d_process.py"
+    # `tests.repository` cannot be imported in a file that runs with -P.
+    path = Path(__file__).parents[2] / "nem2e_tf" / "files" / "c3d_process.py"
     spec = importlib.util.spec_from_file_location("reader", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

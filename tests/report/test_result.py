@@ -207,3 +207,18 @@ def test_numbers_that_are_none_are_kept(folder: Path, tmp_path: Path) -> None:
     again = read_result(tmp_path / "again").facts.timing
     assert again is not None and np.isnan(again.delay["soleus_r"])
     pd.testing.assert_frame_equal(read_result(tmp_path / "again").refined, made.refined)
+
+
+def test_a_result_writes_itself_and_its_report_and_says_what_it_is(
+    folder: Path, tmp_path: Path
+) -> None:
+    found = read_result(folder)
+    found.write(tmp_path / "again")
+    again = read_result(tmp_path / "again")
+    pd.testing.assert_frame_equal(again.emg, found.emg)
+    assert again.verdict == found.verdict and again.warnings == found.warnings
+    found.report(tmp_path / "report.html")
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == render_page(found)
+    lines = repr(found).splitlines()
+    assert len(lines) == 5 and "40.00-45.00 s at 100 Hz" in lines[0]
+    assert "refined by" in lines[2] and "sound" in lines[3] and "mean r" in lines[4]

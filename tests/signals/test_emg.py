@@ -212,12 +212,12 @@ def test_an_anc_is_read_by_its_row_of_names(tmp_path: Path, refused: Refused) ->
 def test_files_that_are_no_emg_are_refused_in_one_line(tmp_path: Path, refused: Refused) -> None:
     path = tmp_path / "raw.csv"
     faulty = {
-        "": "not a CSV",
-        "time,a\n0,1\n1,2,3\n": "not a CSV",
-        "a,b\n1,2\n": "must be 'time'",
-        "time\n1\n2\n": "must be 'time'",
+        "": "is empty",
+        "time,a\n0,1\n1,2,3\n": "more values than the 2 columns",
+        "a,b\n1,2\n": "no column 'time'",
+        "time\n1\n2\n": "no rows of numbers",
         "time,a\n0,1\n0.1,x\n": "'x' is not a number",
-        "time,a\n0,1\n0.1,\n": "column 'a'",
+        "time,a\n0,1\n0.1,\n": "channel 'a'",
         "time,a\n0.1,1\n0,2\n": "goes backwards",
     }
     for text, word in faulty.items():

@@ -12,7 +12,9 @@ import pytest
 from nem2e_tf.files import read_motion, read_storage, write_storage
 from nem2e_tf.signals import low_pass
 from nem2e_tf.simulation import COORDINATES, inverse_dynamics, unsupported_times
+from nem2e_tf.simulation.external_loads import read_loads
 from nem2e_tf.simulation.model import read_model
+from nem2e_tf.simulation.motion_columns import select_coordinates
 
 Refused = Callable[..., AbstractContextManager[None]]
 MOMENTS = [f"{name}_{side}_moment" for name in COORDINATES for side in "rl"]
@@ -135,6 +137,53 @@ def test_only_times_that_the_loads_cover_have_moments(
         inverse_dynamics(model, motion, path, start=0.5, end=1.0)
 
 
+@pytest.mark.parametrize(
+    "named", [r"C:\Users\lab\trial1\grf_walk.mot", r".\grf_walk.mot", "/gone/grf_walk.mot"]
+)
+def test_data_of_loads_are_found_by_their_name_beside_the_xml(
+    model: Path, loads: Callable[..., Path], named: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = loads(("<datafile>grf_walk.mot", f"<datafile>{named}"))
+    with caplog.at_level("INFO", "nem2e_tf"):
+        _, forces = read_loads(path, read_model(model)[0])
+    assert forces.equals(read_storage(path.parent / "grf_walk.mot"))
+    assert named in caplog.text
+    assert str(path.parent / "grf_walk.mot") in caplog.text
+
+
+def test_a_centre_of_pressure_is_needed_under_load_only(
+    model: Path, loads: Callable[..., Path], refused: Refused
+) -> None:
+    path = loads()
+    data = read_storage(path.parent / "grf_walk.mot")
+    force, point = (["ground_force_r_" + kind + axis for axis in "xyz"] for kind in "vp")
+    data.loc[:0.3, force] = 0.0
+    data.loc[:0.3, point] = np.nan
+    write_storage(data, path.parent / "grf_walk.mot", "loads")
+    _, read = read_loads(path, read_model(model)[0])
+    assert (read.loc[:0.3, point] == 0).all(axis=None)
+    assert read.loc[0.31:].equals(data.loc[0.31:])
+    time = data.index[data[force[1]].argmax()]
+    data.loc[time, point[0]] = np.nan
+    write_storage(data, path.parent / "grf_walk.mot", "loads")
+    with refused(point[0], f"{time:g} s", "under load"):
+        read_loads(path, read_model(model)[0])
+
+
+def test_a_column_that_is_no_coordinate_is_ignored_with_a_note(
+    caplog: pytest.LogCaptureFixture, refused: Refused
+) -> None:
+    motion = pd.DataFrame({"knee_angle_r": [0.1], "arm_flex": [0.2]})
+    motion.attrs = {"path": "ik.mot"}
+    with caplog.at_level("INFO", "nem2e_tf"):
+        kept = select_coordinates(motion, ["knee_angle_r"], ["knee_angle_r"], "leg.osim")
+    assert list(kept.columns) == ["knee_angle_r"]
+    assert kept.attrs == {"path": "ik.mot"}
+    assert "arm_flex" in caplog.text
+    with refused("ik.mot", "'ankle_angle_r'", "nearest is 'knee_angle_r'"):
+        select_coordinates(motion, ["ankle_angle_r"], ["ankle_angle_r"], "leg.osim")
+
+
 def test_what_cannot_be_used_is_refused_in_one_line(
     model: Path, motion: pd.DataFrame, loads: Callable[..., Path], tmp_path: Path, refused: Refused
 ) -> None:
@@ -144,7 +193,7 @@ def test_what_cannot_be_used_is_refused_in_one_line(
         inverse_dynamics(model, motion, loads(("<datafile>grf_walk.mot</datafile>", "")))
     with refused("ground_force_q_vx", "'ground_force_r_vx'"):
         inverse_dynamics(model, motion, loads(("ground_force_r_v", "ground_force_q_v")))
-    with refused("calcn_right", "no body", "'calcn_r'"):
+    with refused("calcn_right", "not a body", "'calcn_r'"):
         inverse_dynamics(model, motion, loads(("calcn_r<", "calcn_right<")))
     with refused(".mot, .sto or .c3d"):
         inverse_dynamics(model, motion, loads(("grf_walk.mot", "grf.txt"), data="grf.txt"))
@@ -157,5 +206,5 @@ def test_what_cannot_be_used_is_refused_in_one_line(
         bad.write_text(text)
         with refused(bad):
             inverse_dynamics(model, motion, bad)
-    with refused("'knee' is not a coordinate"):
+    with refused("no coordinate 'knee_angle_r'", "needs"):
         inverse_dynamics(model, motion.rename(columns={"knee_angle_r": "knee"}), loads())

@@ -77,7 +77,7 @@ def test_one_of_each_pair_of_files_is_needed(overground: Path, refused: Refused)
         Recording(moments=moments)
     with refused("moments and loads are both given"):
         Recording(motion, moments=moments, loads=moments)
-    with refused("--ik-tasks", "--markers"):
+    with refused("IK tasks", "give markers"):
         Recording(motion, moments=moments, tasks=moments)
     assert Recording(motion, moments=moments).files == [motion, moments]
 

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nem2e_tf.files import marker_names, read_markers
 from nem2e_tf.simulation import scale_model
-from nem2e_tf.simulation.marker_pairs import find_marker_pairs, read_static_markers
+from nem2e_tf.simulation.marker_pairs import find_marker_pairs, mean_positions
 from tests import command
+from tests.files.c3d_files import write_c3d
 
 Refused = Callable[..., AbstractContextManager[None]]
 
@@ -178,7 +180,7 @@ def test_landmarks_measure_before_clusters_and_a_body_without_a_pair_inherits(
     opensim: Any, subject: Path, overground: Path, tmp_path: Path
 ) -> None:
     model = opensim.Model(str(subject))
-    shown = set(read_static_markers(overground / "markers_walk.trc", None, None))
+    shown = set(mean_positions(read_markers(overground / "markers_walk.trc"), None, None))
     pairs = find_marker_pairs(model, sorted(shown))
     assert pairs["tibia_r"] == [("R.Ankle", "R.Knee")]
     assert pairs["femur_r"] == [("R.ASIS", "R.Knee")]
@@ -231,3 +233,29 @@ def test_the_command_shows_factors_and_the_markers_that_gave_them(
     )  # fmt: skip
     assert shown.returncode == 0 and "wrote own.osim" in shown.stdout
     assert "tibia_r" in shown.stdout and " – " in shown.stdout
+
+
+def test_a_c3d_with_a_prefix_and_other_names_scales_a_model_to_itself(
+    opensim: Any, lower_limb: Path, tmp_path: Path
+) -> None:
+    generic = lower_limb / "gait2392.osim"
+    markers = read_markers(write_synthetic_static(opensim, generic, tmp_path / "own.trc", {}))
+    names = marker_names(markers)
+    other = [f"{name[:1]}-{name[1:]}" for name in names]
+    x, y, z = markers.to_numpy().reshape(len(markers), -1, 3).transpose(2, 0, 1) * 1000
+    labels = [*(f"S01:{name}" for name in other[:-1]), "*7"]
+    static = write_c3d(tmp_path / "static.c3d", np.stack([x, -z, y], axis=2), labels=labels)
+    table = tmp_path / "names.yaml"
+    table.write_text("".join(f"{a}: {b}\n" for a, b in list(zip(names, other, strict=True))[:-1]))
+
+    command_line = (
+        "scale", "--generic", generic, "--static", static, "--mass", 70, "-o", "own.osim", "--json",
+    )  # fmt: skip
+    refusal = command.run(*command_line, cwd=tmp_path)
+    assert refusal.returncode == 2 and len(refusal.stderr.splitlines()) == 1
+    assert "--marker-names, as in" in refusal.stderr
+    assert any(f"{a} <- {b}" in refusal.stderr for a, b in zip(names, other, strict=True))
+    done = command.run(*command_line, "--marker-names", table, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    factors = json.loads(done.stdout)["factors"]
+    np.testing.assert_allclose(list(factors.values()), 1.0, atol=2e-3)

@@ -488,7 +488,7 @@ def test_a_motion_of_another_model_is_refused_by_its_column(
     right_leg: LegModel, walk45_motion: pd.DataFrame, walk45_moments: pd.DataFrame, refused: Refused
 ) -> None:
     renamed = walk45_motion.rename(columns={"knee_angle_r": "knee_flexion_r"})
-    with refused("ik.sto", "'knee_flexion_r'", "gait2392.osim", "nearest is 'hip_flexion_r'"):
+    with refused("ik.sto", "'knee_angle_r'", "gait2392.osim", "nearest is 'knee_flexion_r'"):
         simulate(right_leg, renamed, walk45_moments)
     with refused("ik.sto", "no coordinate 'ankle_angle_r'", "nearest is 'ankle_angle_l'"):
         simulate(right_leg, walk45_motion.drop(columns="ankle_angle_r"), walk45_moments)

@@ -18,7 +18,7 @@ def holm_correction(p: np.ndarray) -> np.ndarray:
 
     Example:
 
-        >>> holm(np.array([0.01, 0.04, 0.03])).round(2).tolist()
+        >>> holm_correction(np.array([0.01, 0.04, 0.03])).round(2).tolist()
         [0.03, 0.06, 0.06]
     """
     corrected = np.full(len(p), np.nan)
