@@ -130,7 +130,9 @@ def test_a_calibrated_card_is_read_back_and_covers_people_whatever_their_unit(
     # In units of the card's maximum, which for the soleus is half of 1.
     shares = known.card.interval["soleus"]  # type: ignore[index]
     refined = known.refine(made[7].simulated)["soleus"].to_numpy() / 0.5
-    np.testing.assert_allclose(bounds["soleus_upper"] / 0.5, refined + shares.interpolate(refined)[1])
+    np.testing.assert_allclose(
+        bounds["soleus_upper"] / 0.5, refined + shares.interpolate(refined)[1]
+    )
 
 
 def test_a_refiner_without_an_interval_says_so(refiner: Refiner, refused: Refused) -> None:
