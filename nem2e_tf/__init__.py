@@ -17,10 +17,14 @@ OpenSim, pandas) is imported when it is first used.
 
 import importlib
 import importlib.util
+import sys
+from importlib.abc import Loader, MetaPathFinder
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import os
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
 
     from nem2e_tf.edge import StreamingRefiner
     from nem2e_tf.errors import InputError
@@ -100,6 +104,49 @@ def __getattr__(name: str) -> Any:
         ) from None
     globals()[name] = found
     return found
+
+
+_FORMER = {
+    "files": "c3d documents force_plates locks markers paths trc trials",
+    "signals": "agreement bursts emg emg_faults emg_session gait metrics muscles",
+    "network": "baselines decoder decoding stdr_net step_graphs",
+    "pipeline": "preparation shards",
+    "refiner": "distortion familiarity intervals personalise runtimes stream trust",
+    "report": "distortion_plot facts plots result",
+    "study": "estimation summary",
+    "datasets": "conversion download registry",
+}
+"""By package, modules that lay beside the packages in the version before; kept for one version."""
+
+
+class _FormerModules(MetaPathFinder, Loader):
+    """Imports a module by its former name, such as `nem2e_tf.muscles`, with a warning."""
+
+    def __init__(self) -> None:
+        self.new = {
+            f"{__name__}.{name}": f"{__name__}.{package}.{name}"
+            for package, names in _FORMER.items()
+            for name in names.split()
+        } | {f"{__name__}.dataset": f"{__name__}.pipeline.windows"}
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> "ModuleSpec | None":
+        return importlib.util.spec_from_loader(name, self) if name in self.new else None
+
+    def create_module(self, spec: "ModuleSpec") -> "ModuleType":
+        import warnings
+
+        new = self.new[spec.name]
+        message = f"{spec.name} is now {new}; the former name goes with the next version"
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
+        module = importlib.import_module(new)
+        self.spec = module.__spec__
+        return module
+
+    def exec_module(self, module: "ModuleType") -> None:
+        module.__spec__ = self.spec  # it was run by its present name, and keeps that
+
+
+sys.meta_path.append(_FormerModules())
 
 
 def __dir__() -> list[str]:

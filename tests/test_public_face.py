@@ -1,5 +1,6 @@
 """`import nem2e_tf`: quick, and all of the public face is there when it is first used."""
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,21 @@ def test_every_public_name_is_listed_documented_and_found() -> None:
             assert "Example:" in documented, name
     with pytest.raises(AttributeError, match="no attribute 'simulated'"):
         _ = nem2e_tf.simulated  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("former", "present"),
+    [
+        ("nem2e_tf.muscles", "nem2e_tf.signals.muscles"),
+        ("nem2e_tf.dataset", "nem2e_tf.pipeline.windows"),
+    ],
+)
+def test_a_module_is_imported_by_its_former_name_with_a_warning(former: str, present: str) -> None:
+    sys.modules.pop(former, None)
+    with pytest.warns(DeprecationWarning, match=f"{former} is now {present}"):
+        module = importlib.import_module(former)
+    assert module is importlib.import_module(present)
+    assert module.__spec__ is not None and module.__spec__.name == present
 
 
 def test_a_refiner_and_a_stream_say_what_they_are() -> None:

@@ -60,7 +60,7 @@ def estimate_to_folder(
         InputError: as `estimate` does, or the folder holds something else.
     """
     if has_same_inputs(folder, request.inputs()):
-        log.info("%s: is there already, made of the same files", folder)
+        log.info("%s: already exists, made from the same files", folder)
         return read_result(folder)
     result = estimate(request, load_refiner=load_refiner, stages=stages)
     write_result(result, folder)
