@@ -40,12 +40,14 @@ def start_module(name: str, *arguments: object, first: tuple[str, ...] = ()) -> 
     )  # fmt: skip
 
 
-def run(*arguments: object, cwd: Path = ROOT, app: typer.Typer = nem2e) -> Done:
-    """Run `nem2e`, or another application, in this process."""
+def run(*arguments: object, cwd: Path = ROOT, app: typer.Typer = nem2e, given: bytes = b"") -> Done:
+    """Run `nem2e`, or another application, in this process, `given` being its standard input."""
     words = ["nem2e", *map(str, arguments)]
     with ExitStack() as stack:
-        out, err = (stack.enter_context(TemporaryFile()) for _ in range(2))
-        with _streams(out.fileno(), err.fileno()), chdir(cwd), _arguments(words):
+        into, out, err = (stack.enter_context(TemporaryFile()) for _ in range(3))
+        into.write(given)
+        into.seek(0)
+        with _streams(*(file.fileno() for file in (into, out, err))), chdir(cwd), _arguments(words):
             try:
                 terminal.run(app)
             except SystemExit as end:
@@ -58,13 +60,13 @@ def run(*arguments: object, cwd: Path = ROOT, app: typer.Typer = nem2e) -> Done:
 
 
 @contextmanager
-def _streams(out: int, err: int) -> Iterator[None]:
-    """Turn standard output and error elsewhere, also for compiled code."""
+def _streams(*files: int) -> Iterator[None]:
+    """Turn standard input, output and error elsewhere, also for compiled code."""
     sys.stdout.flush()
     sys.stderr.flush()
-    kept = os.dup(1), os.dup(2)
-    os.dup2(out, 1)
-    os.dup2(err, 2)
+    kept = [os.dup(number) for number in range(3)]
+    for number, file in enumerate(files):
+        os.dup2(file, number)
     try:
         with (
             open(1, "w", encoding="utf-8", closefd=False) as stdout,
@@ -74,7 +76,7 @@ def _streams(out: int, err: int) -> Iterator[None]:
         ):
             yield
     finally:
-        for number, copy in zip((1, 2), kept, strict=True):
+        for number, copy in enumerate(kept):
             os.dup2(copy, number)
             os.close(copy)
 

@@ -195,6 +195,8 @@ def _fit(
     anchor = ANCHOR / _total_seconds(pairs)
     decay = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, STEPS)
     optimizer = keras.optimizers.Adam(decay, clipnorm=1.0)
+    # A step that makes variables would be traced twice, which takes seconds.
+    optimizer.build(weights)
 
     @tf.function
     def step(x: Any, y: Any, mask: Any) -> None:

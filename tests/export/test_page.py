@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -17,10 +16,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from export.page import FORMS, WEB, assemble
+from export.page import FORMS, WEB, app, assemble
 from nem2e_tf.edge import MANIFEST
 from nem2e_tf.network.stdr_net import stdr_net
 from nem2e_tf.refiner import CARD, Card, Refiner, load, save
+from tests import command
 from tests.repository import ROOT
 
 ROUGH = 2
@@ -45,7 +45,7 @@ def exported(refiner: Path) -> Path:
     manifest = refiner / MANIFEST
     if not manifest.exists() or not set(FORMS) <= set(json.loads(manifest.read_bytes())["forms"]):
         recipes = [part for form in FORMS for part in ("--recipe", Path(form).name)]
-        done = run(sys.executable, "-m", "export.tflite", refiner, *recipes, cwd=ROOT)
+        done = command.start_module("export.tflite", refiner, *recipes)
         assert done.returncode == 0, done.stderr
     return refiner
 
@@ -60,8 +60,7 @@ def walking(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def page(walking: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of the shipped refiner, assembled by the command."""
     folder = tmp_path_factory.mktemp("page") / "page"
-    command = (sys.executable, "-m", "export.page", walking, "-o", folder, "--json")
-    done = run(*command, cwd=ROOT)
+    done = command.run(walking, "-o", folder, "--json", app=app)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["folder"] == str(folder)

@@ -150,7 +150,7 @@ def test_a_file_with_one_bit_turned_is_refused_by_name(walking: Path) -> None:
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
-    done = start_module("export.verify", walking, "--json")
+    done = command.run("verify", walking, "--json")
     assert done.returncode == 2
     assert done.stdout == ""
     (line,) = (line for line in done.stderr.splitlines() if line.startswith("error: "))

@@ -26,7 +26,16 @@ def activity(windows: int, frames: int, channels: int, seed: int = 0) -> np.ndar
 CAUSAL = (3, 4, 1)
 
 
-@pytest.fixture(scope="module", params=[(1, None), (4, None), (3, 2), (1, 4), CAUSAL])
+@pytest.fixture(
+    scope="module",
+    params=[
+        (1, None),
+        pytest.param((4, None), marks=pytest.mark.slow),
+        (3, 2),
+        pytest.param((1, 4), marks=pytest.mark.slow),
+        CAUSAL,
+    ],
+)
 def network(request: pytest.FixtureRequest) -> keras.Model:
     """A small network whose weights are large enough that frames differ."""
     keras.utils.set_random_seed(3)

@@ -23,6 +23,7 @@ from nem2e_tf.files import write_storage
 from nem2e_tf.refiner import Refiner, load
 from nem2e_tf.refiner.runtimes import choose_stream_runtime
 from nem2e_tf.refiner.stream import MAX_GAP, MAX_LATENESS, stream_lines
+from tests import command
 from tests.repository import NEM2E
 
 EXACT = 1e-5
@@ -337,28 +338,24 @@ def test_a_first_line_without_the_muscles_is_refused(
 # The command
 
 
-def piped(lines: Sequence[str] | bytes, *options: object) -> subprocess.CompletedProcess[str]:
+def piped(lines: Sequence[str] | bytes, *options: object) -> command.Done:
+    """`nem2e stream` with all its input there when it begins."""
     given = lines if isinstance(lines, bytes) else "".join(f"{x}\n" for x in lines).encode()
-    done = subprocess.run(
-        [str(NEM2E), "stream", *map(str, options)], input=given, capture_output=True, timeout=120
-    )
-    return subprocess.CompletedProcess(
-        done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
-    )
+    return command.run("stream", *options, given=given)
 
 
 @contextmanager
 def running(*options: object) -> Iterator["subprocess.Popen[str]"]:
     """`nem2e stream` with open pipes."""
     pipe = subprocess.PIPE
-    command = [str(NEM2E), "stream", *map(str, options)]
+    words = [str(NEM2E), "stream", *map(str, options)]
 
     def heeding_interrupts() -> None:
         # Whoever runs the tests in the background of a shell has SIGINT ignored.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     with subprocess.Popen(
-        command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, preexec_fn=heeding_interrupts
+        words, stdin=pipe, stdout=pipe, stderr=pipe, text=True, preexec_fn=heeding_interrupts
     ) as process:
         try:
             yield process
@@ -366,7 +363,7 @@ def running(*options: object) -> Iterator["subprocess.Popen[str]"]:
             process.kill()
 
 
-def refused_in_one_line(done: subprocess.CompletedProcess[str], *words: str) -> None:
+def refused_in_one_line(done: command.Done, *words: str) -> None:
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.startswith("error: ")
@@ -391,10 +388,9 @@ def test_the_command_gives_what_refine_gives(tmp_path: Path) -> None:
     times = np.arange(120) / 100
     frame = pd.DataFrame(activity(times), index=pd.Index(times, name="time"), columns=MUSCLES)
     write_storage(frame, tmp_path / "sim.sto", "synthetic")
-    whole = subprocess.run(
-        [str(NEM2E), "refine", "sim.sto", "--refiner", "stream", "--runtime", "tflite-int8",
-         "-o", "emg.sto"],
-        cwd=tmp_path, capture_output=True, text=True,
+    whole = command.start(
+        "refine", "sim.sto", "--refiner", "stream", "--runtime", "tflite-int8", "-o", "emg.sto",
+        cwd=tmp_path,
     )  # fmt: skip
     assert whole.returncode == 0, whole.stderr
     rows = (tmp_path / "emg.sto").read_text().split("endheader\n")[1].splitlines()

@@ -47,16 +47,18 @@ class Command(StrEnum):
     export = "export"
 
 
-def arguments(command: Command) -> list[str]:
-    """The command, as it is given in a folder that `write_inputs` made."""
+def arguments(command: Command, jobs: int) -> list[str]:
+    """The command, as it is given in a folder that `write_inputs` made, and its processes."""
     trials = f"{PEOPLE}/{LIST}"
     module = [sys.executable, "-m"]
     return {
-        Command.prepare: [str(NEM2E), "prepare", trials, "-o", RESULT, "--jobs", "2"],
+        Command.prepare: [
+            str(NEM2E), "prepare", trials, "-o", RESULT, "--jobs", str(jobs)
+        ],
         Command.fit: [*module, "training.fit", "experiment.yaml", "-o", RESULT, "--data", PEOPLE],
         Command.estimate: [
             str(NEM2E), "estimate", "--trials", trials, "--refiner", "gait", "-o", RESULT,
-            "--jobs", "2",
+            "--jobs", str(jobs),
         ],
         Command.export: [*module, "export.all", RESULT],
     }[command]  # fmt: skip
@@ -94,11 +96,11 @@ def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(ROOT)}
 
 
-def run(command: Command, folder: Path, seconds: float | None = None) -> bool:
+def run(command: Command, folder: Path, seconds: float | None = None, jobs: int = 2) -> bool:
     """Run the command, to its end or for so many seconds; whether it was killed."""
     with open(folder / "log.txt", "w") as log:
         process = subprocess.Popen(
-            arguments(command), cwd=folder, env=environment(), stdout=log, stderr=log,
+            arguments(command, jobs), cwd=folder, env=environment(), stdout=log, stderr=log,
             start_new_session=True,
         )  # fmt: skip
         try:
@@ -176,8 +178,9 @@ class Findings:
 
 
 def kill(
-    command: Command, kills: int, seed: int, folder: Path, progress: Callable[[int, int], None]
-) -> Findings:
+    command: Command, kills: int, seed: int, folder: Path, progress: Callable[[int, int], None],
+    jobs: int = 2,
+) -> Findings:  # fmt: skip
     """Kill the command, again and again, in copies of what it works on.
 
     Args:
@@ -186,6 +189,7 @@ def kill(
         seed: of the moments.
         folder: path, empty.
         progress: of kills done and kills in all.
+        jobs: processes of the command.
     """
     # Results name their inputs, so that every run is in a folder of the same name.
     start, work = folder / "start", folder / "work"
@@ -193,7 +197,7 @@ def kill(
     write_inputs(command, start)
     shutil.copytree(start, work)
     begun = time.monotonic()
-    run(command, work)
+    run(command, work, jobs=jobs)
     findings = Findings(command, time.monotonic() - begun)
     expected = content(work / RESULT)
     draw = random.Random(seed)
@@ -202,7 +206,7 @@ def kill(
         while True:
             shutil.rmtree(work)
             shutil.copytree(start, work)
-            if run(command, work, moment):
+            if run(command, work, moment, jobs):
                 break
             findings.late += 1
             moment *= draw.random()
@@ -213,7 +217,7 @@ def kill(
             for name in before
             if name != MANIFEST and not is_same(name, before[name], expected.get(name, b""))
         ]
-        run(command, work)
+        run(command, work, jobs=jobs)
         after = content(work / RESULT)
         names = sorted({*after, *expected})
         other = [n for n in names if not is_same(n, after.get(n, b""), expected.get(n, b""))]

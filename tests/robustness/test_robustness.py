@@ -1,7 +1,6 @@
 """Full disks, folders that are read only, killed processes, two runs at one place."""
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from nem2e_tf.processes import ITEMS_PER_PROCESS, map_in_own_processes
 from nem2e_tf.refiner import load, save
 from tests.repository import NEM2E, ROOT
 from tests.robustness.kill import Command, kill
+from tests.robustness.work import process_id, square_or_die
 
 Refused = Callable[..., AbstractContextManager[None]]
 
@@ -227,35 +227,26 @@ def test_what_somebody_is_writing_is_not_cleared(tmp_path: Path) -> None:
     assert (tmp_path / "mine.txt").read_text() == "mine"
 
 
-def deadly(number: int) -> int:
-    if number < 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return number**2
-
-
 def test_a_process_that_dies_takes_nothing_but_its_own_work_with_it() -> None:
     items = {0: 3, 1: -1, 2: 4, 3: 5}
-    assert dict(map_in_own_processes(deadly, items, 1)) == {0: 9, 1: None, 2: 16, 3: 25}
-
-
-def process(_: int) -> int:
-    return os.getpid()
+    assert dict(map_in_own_processes(square_or_die, items, 1)) == {0: 9, 1: None, 2: 16, 3: 25}
 
 
 def test_processes_make_room_for_new_ones() -> None:
-    done = dict(map_in_own_processes(process, dict.fromkeys(range(ITEMS_PER_PROCESS + 1), 0), 1))
+    items = dict.fromkeys(range(ITEMS_PER_PROCESS + 1), 0)
+    done = dict(map_in_own_processes(process_id, items, 1))
     assert len(done) == ITEMS_PER_PROCESS + 1 and len(set(done.values())) == 2
 
 
-def killed(command: Command, kills: int) -> None:
+def killed(command: Command, kills: int, jobs: int = 2) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        found = kill(command, kills, 0, Path(folder), lambda done, total: None)
+        found = kill(command, kills, 0, Path(folder), lambda done, total: None, jobs)
     assert found.half_written == [] and found.different == []
     assert found.same == kills and found.kills > 0
 
 
 def test_a_killed_prepare_goes_on_to_the_same_bytes() -> None:
-    killed(Command.prepare, 1)
+    killed(Command.prepare, kills=1, jobs=1)
 
 
 @pytest.mark.slow
