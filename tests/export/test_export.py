@@ -23,7 +23,6 @@ import pandas as pd
 import pytest
 
 import nem2e_tf
-from export import all as export_all
 from export import onnx as onnx_export
 from export import savedmodel, tflite
 from export.forms import EXACT, ROOT_MEAN_SQUARE, WORST, Form, export
@@ -234,7 +233,7 @@ def test_an_unknown_recipe_ends_in_one_line(
 def test_a_folder_that_is_no_refiner_ends_in_one_line(tmp_path: Path) -> None:
     refused_in_one_line(module("export.all", tmp_path, "--json"), tmp_path, "card.json")
     assert list(tmp_path.iterdir()) == []
-    done = command.run(tmp_path / "none", app=export_all.app)
+    done = command.run("export", tmp_path / "none")
     refused_in_one_line(done, "no such refiner or folder")
 
 

@@ -1,6 +1,7 @@
 """One palette in every picture, report and page."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -47,17 +48,18 @@ def test_pages_take_their_colours_from_the_palette(template: str) -> None:
     assert not {colour for colour in palette.PAGE.values() if colour in text}
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        "nem2e_tf/report/plots.py", "nem2e_tf/report/distortion_plot.py",
-        "training/evaluation/results_figures.py", "training/evaluation/cohort_figure.py",
-        "training/evaluation/personal_curve.py",
-    ],
-)  # fmt: skip
-def test_figures_name_no_colour_of_their_own(module: str) -> None:
-    text = (ROOT / module).read_text(encoding="utf-8")
-    assert "palette" in text and not re.search(r'"#[0-9a-fA-F]{6}"|color=f?"C', text)
+DRAWING = [
+    path
+    for folder in ("nem2e_tf/report", "training/evaluation")
+    for path in sorted((ROOT / folder).glob("*.py"))
+    if "from matplotlib.figure" in path.read_text(encoding="utf-8")
+]
+
+
+@pytest.mark.parametrize("module", DRAWING, ids=lambda path: path.stem)
+def test_figures_name_no_colour_of_their_own(module: Path) -> None:
+    text = module.read_text(encoding="utf-8")
+    assert "palette" in text and not re.search(r'"#[0-9a-fA-F]{6}"|color=f?"C\d', text)
 
 
 def _channels(colour: str) -> list[int]:

@@ -62,7 +62,7 @@ def draw_summary(sections: Mapping[str, Sequence[SectionTables]], output: Path) 
     labelled: set[str] = set()
     for place, (_, section) in enumerate(lines):
         if section is None:
-            axes.axhline(place, color="#cccccc", lw=0.8)
+            axes.axhline(place, color=palette.PAGE["rule"], lw=0.8)
             continue
         for method, colour, offset in (
             ("raw", palette.SIMULATED, -0.2), ("ridge", palette.SIMULATED, 0.0),
@@ -82,7 +82,7 @@ def draw_summary(sections: Mapping[str, Sequence[SectionTables]], output: Path) 
         label.set_fontweight("bold" if section is None else "normal")
     axes.invert_yaxis()
     axes.set_xlim(-0.1, 1.0)
-    axes.axvline(0.0, color="#cccccc", lw=0.8)
+    axes.axvline(0.0, color=palette.PAGE["rule"], lw=0.8)
     axes.set_xlabel("mean correlation r with the EMG (1 is best)", fontsize=9)
     figure.legend(fontsize=8, loc="outside upper center", ncols=3)
     return _save(figure, output, "summary")
