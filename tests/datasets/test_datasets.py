@@ -257,7 +257,9 @@ def test_what_was_left_by_another_server_does_not_get_in(
 
 
 @pytest.mark.parametrize("lengths", [True, False])
-@pytest.mark.parametrize(("other", "message"), [(99_999, "cut after|99999"), (120_000, "120000|more")])
+@pytest.mark.parametrize(
+    ("other", "message"), [(99_999, "cut after|99999"), (120_000, "120000|more")]
+)
 def test_a_file_of_another_length_is_refused(
     small: Dataset, server: Server, tmp_path: Path, refused: Refused,
     lengths: bool, other: int, message: str,
