@@ -109,7 +109,7 @@ def estimate(
             shared = emg.loc[activity.index[0] - 1e-6 : activity.index[-1] + 1e-6]
             shared.attrs = emg.attrs
             scored = score_agreement(shared, refined, activity, muscles=muscles, side=request.side)
-    timing = _timing(refiner, request, simulation, notes)
+    timing = _describe_timing(refiner, request, simulation, notes)
     errors = simulation.marker_errors
     motion_file = (request.recording.motion or request.recording.markers or Path()).absolute()
     facts = Facts(
@@ -215,7 +215,7 @@ def _unsupported_times(simulation: Simulation, leg: LegModel) -> Unsupported | N
     )
 
 
-def _timing(
+def _describe_timing(
     refiner: Refiner, request: Request, simulation: Simulation, notes: list[str]
 ) -> Timing | None:
     """The timing distortion; None with a note if it cannot be measured."""
